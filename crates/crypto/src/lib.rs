@@ -1,11 +1,34 @@
 //! The only room that names a cipher crate: AEAD, CBC with HMAC, PRF, key exchange.
 //!
 //! Keys are zeroized when dropped and have no `Debug`. Every operation is selected once, when a
-//! key is built, and never per packet.
+//! key is built; a packet only follows that choice.
+//!
+//! | to | use |
+//! |---|---|
+//! | protect ESP packets and IKE's Encrypted payload | [`SealingKey`], [`OpeningKey`] |
+//! | derive keys | [`prf`], [`prf_plus`] |
+//! | agree on a shared secret | [`KeyPair`] |
+//! | hash public data, compare secrets | [`sha1`], [`sha256`], [`equal`] |
 #![forbid(unsafe_code)]
 
+mod aead;
 mod algorithm;
+mod cbc_hmac;
 mod entropy;
+mod exchange;
+mod hash;
+mod hmac_key;
+mod prf;
+mod protection;
+mod secret;
+mod suite;
 
+pub use aead::Provider;
 pub use algorithm::{EncryptionAlgorithm, IntegrityAlgorithm, KeyExchangeMethod, PrfAlgorithm};
 pub use entropy::Entropy;
+pub use exchange::{InvalidPublicValue, KeyPair};
+pub use hash::{equal, sha1, sha256};
+pub use prf::{PRF_PLUS_ROUNDS_MAX, prf, prf_plus};
+pub use protection::{IcvMismatch, OpeningKey, SealingKey};
+pub use secret::Secret;
+pub use suite::ProtectionSuite;

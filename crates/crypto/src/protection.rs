@@ -1,0 +1,289 @@
+use std::ops::Range;
+
+use crate::aead::{self, AeadKey};
+use crate::cbc_hmac::{self, CbcOpener, CbcSealer};
+use crate::{EncryptionAlgorithm, IntegrityAlgorithm, ProtectionSuite, Provider};
+
+/// The packet is not what its sender sealed, or not long enough to be anything that was.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct IcvMismatch;
+
+impl std::fmt::Display for IcvMismatch {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the integrity check value does not match the packet")
+    }
+}
+
+impl std::error::Error for IcvMismatch {}
+
+const SALT_LEN: usize = 4;
+const AEAD_IV_LEN: usize = 8;
+/// SPI, high and low half of the sequence number (RFC 4106 §5).
+const ESN_ASSOCIATED_LEN: usize = 12;
+
+/// The key of one direction, for the side that sends.
+///
+/// A packet lies in one buffer: `associated | iv | plaintext | icv`. For ESP the associated
+/// octets are the SPI and the sequence number; for IKE everything from the header to the
+/// Encrypted payload's own generic header.
+pub struct SealingKey(Sealing);
+
+enum Sealing {
+    Aead { key: AeadKey, salt: [u8; SALT_LEN] },
+    CbcHmac { key: Box<CbcSealer>, icv_len: u8 },
+}
+
+/// The key of one direction, for the side that receives.
+pub struct OpeningKey(Opening);
+
+enum Opening {
+    Aead { key: AeadKey, salt: [u8; SALT_LEN] },
+    CbcHmac { key: Box<CbcOpener>, icv_len: u8 },
+}
+
+impl SealingKey {
+    /// Builds the key from keying material: key, salt, integrity key (RFC 7296 §2.17).
+    ///
+    /// # Panics
+    /// When `key_material` has not [`ProtectionSuite::key_material_len`] octets or the suite is
+    /// not [consistent](ProtectionSuite::is_consistent).
+    #[must_use]
+    pub fn new(suite: ProtectionSuite, key_material: &[u8]) -> Self {
+        Self::with_provider(Provider::default(), suite, key_material)
+    }
+
+    /// As [`Self::new`], with the AEAD computed by `provider`.
+    ///
+    /// # Panics
+    /// As [`Self::new`].
+    #[must_use]
+    pub fn with_provider(provider: Provider, suite: ProtectionSuite, key_material: &[u8]) -> Self {
+        Self(match KeyParts::split(suite, key_material) {
+            KeyParts::Aead {
+                algorithm,
+                key,
+                salt,
+            } => Sealing::Aead {
+                key: AeadKey::new(provider, algorithm, key),
+                salt,
+            },
+            KeyParts::CbcHmac {
+                encryption,
+                integrity,
+                key,
+                integrity_key,
+                icv_len,
+            } => Sealing::CbcHmac {
+                key: Box::new(CbcSealer::new(encryption, integrity, key, integrity_key)),
+                icv_len,
+            },
+        })
+    }
+
+    /// Seals `packet` in place: writes the IV, turns plaintext into ciphertext, writes the ICV.
+    ///
+    /// `associated` is the number of leading octets that are authenticated but not encrypted.
+    /// `esn_high` is the unsent half of a 64-bit sequence number. `counter` must never repeat
+    /// under one key: it is the IV of an AEAD (RFC 4106 §3.1), and a repetition gives the key
+    /// away.
+    ///
+    /// # Panics
+    /// When `packet` has no room for IV and ICV after `associated` octets, or the plaintext is
+    /// not a multiple of [`ProtectionSuite::block_len`]: the caller laid the packet out.
+    pub fn seal(&self, packet: &mut [u8], associated: usize, esn_high: Option<u32>, counter: u64) {
+        match &self.0 {
+            Sealing::Aead { key, salt } => {
+                let (associated, rest) = packet.split_at_mut(associated);
+                let (iv, rest) = rest.split_first_chunk_mut().expect("room for the IV");
+                let (text, icv) = rest.split_last_chunk_mut().expect("room for the ICV");
+                *iv = counter.to_be_bytes();
+                with_aead_associated(associated, esn_high, |associated| {
+                    key.seal(nonce(salt, iv), associated, text, icv);
+                });
+            }
+            Sealing::CbcHmac { key, icv_len } => {
+                let covered_len = packet
+                    .len()
+                    .checked_sub(usize::from(*icv_len))
+                    .expect("room for the ICV");
+                let (covered, icv) = packet.split_at_mut(covered_len);
+                let (iv, text) = covered
+                    .get_mut(associated..)
+                    .and_then(<[u8]>::split_first_chunk_mut)
+                    .expect("room for the IV");
+                assert!(
+                    text.len().is_multiple_of(cbc_hmac::BLOCK_LEN),
+                    "plaintext padded to whole blocks"
+                );
+                *iv = key.iv(counter);
+                key.encrypt(iv, text);
+                key.icv(covered, esn_high, icv);
+            }
+        }
+    }
+}
+
+impl OpeningKey {
+    /// Builds the key from keying material: key, salt, integrity key (RFC 7296 §2.17).
+    ///
+    /// # Panics
+    /// As [`SealingKey::new`].
+    #[must_use]
+    pub fn new(suite: ProtectionSuite, key_material: &[u8]) -> Self {
+        Self::with_provider(Provider::default(), suite, key_material)
+    }
+
+    /// As [`Self::new`], with the AEAD computed by `provider`.
+    ///
+    /// # Panics
+    /// As [`SealingKey::new`].
+    #[must_use]
+    pub fn with_provider(provider: Provider, suite: ProtectionSuite, key_material: &[u8]) -> Self {
+        Self(match KeyParts::split(suite, key_material) {
+            KeyParts::Aead {
+                algorithm,
+                key,
+                salt,
+            } => Opening::Aead {
+                key: AeadKey::new(provider, algorithm, key),
+                salt,
+            },
+            KeyParts::CbcHmac {
+                encryption,
+                integrity,
+                key,
+                integrity_key,
+                icv_len,
+            } => Opening::CbcHmac {
+                key: Box::new(CbcOpener::new(encryption, integrity, key, integrity_key)),
+                icv_len,
+            },
+        })
+    }
+
+    /// Opens `packet` in place and says where in it the plaintext lies.
+    ///
+    /// Any packet may be given: one that is too short, or whose ciphertext is not in whole
+    /// blocks, is refused.
+    ///
+    /// # Errors
+    /// [`IcvMismatch`]; the content of `packet` is then unspecified.
+    pub fn open(
+        &self,
+        packet: &mut [u8],
+        associated: usize,
+        esn_high: Option<u32>,
+    ) -> Result<Range<usize>, IcvMismatch> {
+        match &self.0 {
+            Opening::Aead { key, salt } => {
+                let text = text_range(packet, associated, AEAD_IV_LEN, aead::ICV_LEN)?;
+                let (associated, rest) = packet.split_at_mut(associated);
+                let (iv, rest) = rest.split_first_chunk_mut().ok_or(IcvMismatch)?;
+                let (ciphertext, icv) = rest.split_last_chunk_mut().ok_or(IcvMismatch)?;
+                with_aead_associated(associated, esn_high, |associated| {
+                    key.open(nonce(salt, iv), associated, ciphertext, icv)
+                })?;
+                Ok(text)
+            }
+            Opening::CbcHmac { key, icv_len } => {
+                let icv_len = usize::from(*icv_len);
+                let text = text_range(packet, associated, cbc_hmac::BLOCK_LEN, icv_len)?;
+                if !text.len().is_multiple_of(cbc_hmac::BLOCK_LEN) {
+                    return Err(IcvMismatch);
+                }
+                let (covered, icv) = packet.split_at_mut(text.end);
+                key.verify(covered, esn_high, icv)?;
+                let (iv, ciphertext) = covered
+                    .get_mut(associated..)
+                    .and_then(<[u8]>::split_first_chunk_mut)
+                    .ok_or(IcvMismatch)?;
+                key.decrypt(iv, ciphertext);
+                Ok(text)
+            }
+        }
+    }
+}
+
+/// Where the ciphertext lies in a packet that may be of any length.
+fn text_range(
+    packet: &[u8],
+    associated: usize,
+    iv_len: usize,
+    icv_len: usize,
+) -> Result<Range<usize>, IcvMismatch> {
+    let start = associated.checked_add(iv_len).ok_or(IcvMismatch)?;
+    let end = packet.len().checked_sub(icv_len).ok_or(IcvMismatch)?;
+    if start > end {
+        return Err(IcvMismatch);
+    }
+    Ok(start..end)
+}
+
+/// Hands `then` the associated data of an AEAD.
+///
+/// RFC 4106 §5: with extended sequence numbers the unsent high half stands between the SPI and
+/// the low half.
+fn with_aead_associated<R>(sent: &[u8], esn_high: Option<u32>, then: impl FnOnce(&[u8]) -> R) -> R {
+    match (esn_high, sent.first_chunk::<8>()) {
+        (Some(high), Some([s0, s1, s2, s3, l0, l1, l2, l3])) => {
+            let [h0, h1, h2, h3] = high.to_be_bytes();
+            let associated: [u8; ESN_ASSOCIATED_LEN] =
+                [*s0, *s1, *s2, *s3, h0, h1, h2, h3, *l0, *l1, *l2, *l3];
+            then(&associated)
+        }
+        _ => then(sent),
+    }
+}
+
+/// RFC 4106 §4, RFC 7634 §2: salt, then the IV of the packet.
+fn nonce(salt: &[u8; SALT_LEN], iv: &[u8; AEAD_IV_LEN]) -> [u8; SALT_LEN + AEAD_IV_LEN] {
+    let mut nonce = [0; SALT_LEN + AEAD_IV_LEN];
+    nonce[..SALT_LEN].copy_from_slice(salt);
+    nonce[SALT_LEN..].copy_from_slice(iv);
+    nonce
+}
+
+/// Keying material, cut up.
+enum KeyParts<'a> {
+    Aead {
+        algorithm: EncryptionAlgorithm,
+        key: &'a [u8],
+        salt: [u8; SALT_LEN],
+    },
+    CbcHmac {
+        encryption: EncryptionAlgorithm,
+        integrity: IntegrityAlgorithm,
+        key: &'a [u8],
+        integrity_key: &'a [u8],
+        icv_len: u8,
+    },
+}
+
+impl<'a> KeyParts<'a> {
+    fn split(suite: ProtectionSuite, key_material: &'a [u8]) -> Self {
+        assert!(suite.is_consistent(), "an AEAD stands alone, CBC does not");
+        assert_eq!(
+            key_material.len(),
+            suite.key_material_len(),
+            "keying material has the suite's length"
+        );
+        let encryption = suite.encryption;
+        let (key, rest) = key_material.split_at(encryption.key_len());
+        match (suite.integrity, rest.first_chunk()) {
+            (Some(integrity), _) => Self::CbcHmac {
+                encryption,
+                integrity,
+                key,
+                integrity_key: rest,
+                // Truncated HMACs are 12 to 32 octets long.
+                icv_len: integrity.icv_len() as u8,
+            },
+            (None, Some(salt)) => Self::Aead {
+                algorithm: encryption,
+                key,
+                salt: *salt,
+            },
+            (None, None) => unreachable!("the length was checked above"),
+        }
+    }
+}
