@@ -1,3 +1,6 @@
+use crate::Malformed;
+use crate::read::Reader;
+
 /// Octets of an IKE header.
 pub const HEADER_LEN: usize = 28;
 
@@ -51,4 +54,71 @@ pub struct Header {
     pub message_id: u32,
     /// Octets of the whole message, header included.
     pub length: u32,
+}
+
+/// I flag: sent by the original initiator.
+const FLAG_INITIATOR: u8 = 0x08;
+/// V flag: a higher major version could be spoken.
+const FLAG_VERSION: u8 = 0x10;
+/// R flag: a response.
+const FLAG_RESPONSE: u8 = 0x20;
+
+impl Flags {
+    /// Reads the octet; the reserved bits are ignored (RFC 7296 §3.1).
+    #[must_use]
+    pub const fn from_octet(octet: u8) -> Self {
+        Self {
+            initiator: octet & FLAG_INITIATOR != 0,
+            version: octet & FLAG_VERSION != 0,
+            response: octet & FLAG_RESPONSE != 0,
+        }
+    }
+
+    /// The octet, reserved bits zero.
+    #[must_use]
+    pub const fn to_octet(self) -> u8 {
+        (if self.initiator { FLAG_INITIATOR } else { 0 })
+            | (if self.version { FLAG_VERSION } else { 0 })
+            | (if self.response { FLAG_RESPONSE } else { 0 })
+    }
+}
+
+impl Header {
+    /// Reads the 28 octets at the start of a message, whatever its version. The length field is
+    /// not compared with the datagram: [`Message::parse`](super::Message::parse) does that, after
+    /// the version has been looked at.
+    ///
+    /// # Errors
+    /// [`Malformed::Truncated`] below 28 octets.
+    pub fn parse(message: &[u8]) -> Result<Self, Malformed> {
+        let mut reader = Reader::new(message);
+        let initiator_spi = reader.u64()?;
+        let responder_spi = reader.u64()?;
+        let [next_payload, version, exchange, flags] = reader.array()?;
+        let message_id = reader.u32()?;
+        let length = reader.u32()?;
+        Ok(Self {
+            initiator_spi,
+            responder_spi,
+            next_payload,
+            major: version >> 4,
+            minor: version & 0x0f,
+            exchange: ExchangeType(exchange),
+            flags: Flags::from_octet(flags),
+            message_id,
+            length,
+        })
+    }
+
+    /// Appends the 28 octets, with `next_payload` and `length` as they stand.
+    pub fn write(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.initiator_spi.to_be_bytes());
+        out.extend_from_slice(&self.responder_spi.to_be_bytes());
+        out.push(self.next_payload);
+        out.push((self.major << 4) | (self.minor & 0x0f));
+        out.push(self.exchange.0);
+        out.push(self.flags.to_octet());
+        out.extend_from_slice(&self.message_id.to_be_bytes());
+        out.extend_from_slice(&self.length.to_be_bytes());
+    }
 }
