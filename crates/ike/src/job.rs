@@ -1,0 +1,167 @@
+use crypto::{Entropy, KeyExchangeMethod, KeyPair, PrfAlgorithm, Secret, prf};
+use zeroize::Zeroizing;
+
+/// Which exchange of an IKE SA waits for a computation: at most one on each side at a time.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Side {
+    /// One that we started.
+    Ours,
+    /// One that the peer started.
+    Theirs,
+}
+
+/// Names a computation within its IKE SA, so that a late result never meets a newer exchange.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct JobId {
+    /// The exchange that waits.
+    pub side: Side,
+    /// Counts the jobs of an IKE SA.
+    pub serial: u32,
+}
+
+/// A slow computation that must not run on a shard's thread.
+pub struct Job {
+    id: JobId,
+    work: Work,
+}
+
+enum Work {
+    Generate {
+        method: KeyExchangeMethod,
+        seed: Seed,
+    },
+    Agree {
+        pair: KeyPair,
+        peer: Box<[u8]>,
+    },
+    GenerateAndAgree {
+        method: KeyExchangeMethod,
+        seed: Seed,
+        peer: Box<[u8]>,
+    },
+}
+
+/// The result of a [`Job`], to be handed to [`IkeSa::on_computed`](crate::v2::IkeSa::on_computed).
+pub struct Computed {
+    pub(crate) id: JobId,
+    pub(crate) output: Output,
+}
+
+pub(crate) enum Output {
+    /// Our key pair for an exchange that we start.
+    Generated(KeyPair),
+    /// The shared secret; `None` when the peer's public value is not valid (RFC 6989).
+    Agreed(Option<Secret>),
+    /// Our public value and the shared secret; `None` as above.
+    Answered(Option<(Box<[u8]>, Secret)>),
+}
+
+impl Job {
+    pub(crate) fn generate(
+        id: JobId,
+        method: KeyExchangeMethod,
+        entropy: &mut dyn Entropy,
+    ) -> Self {
+        let seed = Seed::draw(entropy);
+        Self {
+            id,
+            work: Work::Generate { method, seed },
+        }
+    }
+
+    pub(crate) fn agree(id: JobId, pair: KeyPair, peer: &[u8]) -> Self {
+        Self {
+            id,
+            work: Work::Agree {
+                pair,
+                peer: peer.into(),
+            },
+        }
+    }
+
+    pub(crate) fn generate_and_agree(
+        id: JobId,
+        method: KeyExchangeMethod,
+        peer: &[u8],
+        entropy: &mut dyn Entropy,
+    ) -> Self {
+        let seed = Seed::draw(entropy);
+        Self {
+            id,
+            work: Work::GenerateAndAgree {
+                method,
+                seed,
+                peer: peer.into(),
+            },
+        }
+    }
+
+    /// Which computation of its IKE SA this is.
+    #[must_use]
+    pub fn id(&self) -> JobId {
+        self.id
+    }
+
+    /// Computes. Takes from tens of microseconds (X25519) to milliseconds (MODP 4096).
+    #[must_use]
+    pub fn run(self) -> Computed {
+        let output = match self.work {
+            Work::Generate { method, mut seed } => {
+                Output::Generated(KeyPair::generate(method, &mut seed))
+            }
+            Work::Agree { pair, peer } => Output::Agreed(pair.agree(&peer).ok()),
+            Work::GenerateAndAgree {
+                method,
+                mut seed,
+                peer,
+            } => {
+                let pair = KeyPair::generate(method, &mut seed);
+                let secret = pair.agree(&peer).ok();
+                Output::Answered(secret.map(|secret| (pair.public_value().into(), secret)))
+            }
+        };
+        Computed {
+            id: self.id,
+            output,
+        }
+    }
+}
+
+impl Computed {
+    /// Which computation of its IKE SA this is the result of.
+    #[must_use]
+    pub fn id(&self) -> JobId {
+        self.id
+    }
+}
+
+/// Random octets drawn on the shard and stretched where the job runs, so that a job carries no
+/// random source and a simulation repeats octet for octet.
+struct Seed {
+    key: Zeroizing<[u8; 64]>,
+    blocks: u32,
+}
+
+impl Seed {
+    fn draw(entropy: &mut dyn Entropy) -> Self {
+        let mut key = Zeroizing::new([0; 64]);
+        entropy.fill(key.as_mut_slice());
+        Self { key, blocks: 0 }
+    }
+}
+
+impl Entropy for Seed {
+    fn fill(&mut self, out: &mut [u8]) {
+        for chunk in out.chunks_mut(PrfAlgorithm::HmacSha512.output_len()) {
+            let block = prf(
+                PrfAlgorithm::HmacSha512,
+                self.key.as_slice(),
+                &[&self.blocks.to_be_bytes()],
+            );
+            self.blocks = self.blocks.wrapping_add(1);
+            for (octet, random) in chunk.iter_mut().zip(block.expose()) {
+                *octet = *random;
+            }
+        }
+    }
+}

@@ -1,0 +1,13 @@
+use core::net::SocketAddr;
+
+/// The two ends between which messages of an IKE SA travel.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Path {
+    /// Our address and port.
+    pub local: SocketAddr,
+    /// The peer's address and port, as seen from here.
+    pub remote: SocketAddr,
+    /// Messages carry the non-ESP marker and share their port with ESP (RFC 3948 §2.2). The edge
+    /// adds and removes the marker; messages in this crate never include it.
+    pub encapsulated: bool,
+}

@@ -1,0 +1,137 @@
+/// A dense enum whose variants are counter indices, each with a metric label and a sentence.
+macro_rules! reasons {
+    ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $label:literal, $sentence:literal;)+ }) => {
+        $(#[$doc])*
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
+        #[repr(u8)]
+        pub enum $name { $(#[doc = $sentence] $variant,)+ }
+
+        impl $name {
+            /// Every value, in counter order.
+            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
+
+            /// The place of this value among the counters.
+            #[must_use]
+            pub const fn index(self) -> usize { self as usize }
+
+            /// Label of the metric.
+            #[must_use]
+            pub const fn label(self) -> &'static str {
+                match self { $(Self::$variant => $label,)+ }
+            }
+
+            /// What the operator should know.
+            #[must_use]
+            pub const fn sentence(self) -> &'static str {
+                match self { $(Self::$variant => $sentence,)+ }
+            }
+        }
+    };
+}
+
+reasons! {
+    /// Why a message was dropped without any effect on state.
+    Rejection {
+        Malformed = "malformed", "The message could not be read.";
+        UnsupportedVersion = "unsupported_version", "The message has a major version other than 2.";
+        UnknownSpi = "unknown_spi", "No IKE SA has this SPI.";
+        UnexpectedExchange = "unexpected_exchange", "The exchange does not belong to the state of the IKE SA.";
+        WrongDirection = "wrong_direction", "The initiator or response flag does not fit the roles of the IKE SA.";
+        Unprotected = "unprotected", "The message is not encrypted although the IKE SA has keys.";
+        IcvMismatch = "icv_mismatch", "The integrity check of the message failed.";
+        OutsideWindow = "outside_window", "The message ID is outside the window of requests.";
+        UnexpectedResponse = "unexpected_response", "No request with this message ID is outstanding.";
+        Busy = "busy", "A computation for this IKE SA is under way; the peer will retransmit.";
+        FragmentInvalid = "fragment_invalid", "The fragment contradicts the others of its message.";
+        FragmentLimit = "fragment_limit", "The fragments exceed what is kept for one message.";
+        FragmentDuplicate = "fragment_duplicate", "This fragment was received before.";
+        RetransmissionChanged = "retransmission_changed", "A second IKE_SA_INIT request with the same SPI differs from the first.";
+        Closed = "closed", "The IKE SA is closed.";
+        CookieRequired = "cookie_required", "A cookie was asked for; no state was kept.";
+        CookieInvalid = "cookie_invalid", "The returned cookie is not ours or too old.";
+        HalfOpenLimit = "half_open_limit", "Too many half-open IKE SAs.";
+        HalfOpenPrefixLimit = "half_open_prefix_limit", "Too many half-open IKE SAs from one source prefix.";
+        NoConnection = "no_connection", "No connection allows IKE between these addresses.";
+        NoSpi = "no_spi", "No SPI is free.";
+        Refused = "refused", "The request was refused with a notify; no state was kept.";
+        RefusalLimit = "refusal_limit", "The request would be refused, but refusals are above their rate.";
+        UnexpectedNotify = "unexpected_notify", "An unprotected notify that must not change the state.";
+        BadNonce = "bad_nonce", "The nonce has a length that is not allowed.";
+        RetryLimit = "retry_limit", "The responder asked too often for another IKE_SA_INIT request.";
+    }
+}
+
+reasons! {
+    /// A request that was answered with an error notify, for the counters.
+    Refusal {
+        UnsupportedCriticalPayload = "unsupported_critical_payload", "A payload that must be understood is not known.";
+        InvalidMajorVersion = "invalid_major_version", "The major version is not supported.";
+        InvalidSyntax = "invalid_syntax", "A protected message could not be read.";
+        NoProposalChosen = "no_proposal_chosen", "No proposal of the peer is acceptable.";
+        InvalidKe = "invalid_ke_payload", "The key exchange is of another method than the one chosen.";
+        AuthenticationFailed = "authentication_failed", "The peer could not be authenticated.";
+        NoAdditionalSas = "no_additional_sas", "No further Child SA is allowed.";
+        InternalAddressFailure = "internal_address_failure", "No virtual address is available.";
+        FailedCpRequired = "failed_cp_required", "The peer must ask for a virtual address.";
+        TsUnacceptable = "ts_unacceptable", "None of the traffic selectors is allowed.";
+        TemporaryFailure = "temporary_failure", "The exchange collides with another; the peer may try again.";
+        ChildSaNotFound = "child_sa_not_found", "The Child SA that should be rekeyed does not exist.";
+        UnsupportedExchange = "unsupported_exchange", "The exchange does not belong to the state of the IKE SA.";
+    }
+}
+
+reasons! {
+    /// Why an IKE SA is no more.
+    CloseReason {
+        Deleted = "deleted", "We deleted the IKE SA.";
+        PeerDeleted = "peer_deleted", "The peer deleted the IKE SA.";
+        Rekeyed = "rekeyed", "The IKE SA was replaced by its successor.";
+        RedundantRekey = "redundant_rekey", "The IKE SA lost against one from a simultaneous rekey.";
+        Unresponsive = "unresponsive", "The peer did not answer a request.";
+        HalfOpenTimeout = "half_open_timeout", "The peer did not authenticate in time.";
+        NoProposalChosen = "no_proposal_chosen", "The peer accepted none of our proposals.";
+        InvalidKe = "invalid_key_exchange", "The key exchange with the peer failed.";
+        PeerRefused = "peer_refused", "The peer refused with an error notify.";
+        PeerMisbehaved = "peer_misbehaved", "The peer broke the protocol.";
+        AuthenticationFailed = "authentication_failed", "The peer could not be authenticated.";
+        PeerRejectedAuthentication = "peer_rejected_authentication", "The peer did not accept our authentication.";
+        NoSharedSecret = "no_shared_secret", "No secret is configured for the identities.";
+        NoVirtualAddress = "no_virtual_address", "The peer gave us no virtual address.";
+        HardLifetime = "hard_lifetime", "The IKE SA reached its hard lifetime before a rekey succeeded.";
+        Reauthenticated = "reauthenticated", "The IKE SA was replaced by a newly authenticated one.";
+        MessageIdsExhausted = "message_ids_exhausted", "The message IDs of the IKE SA are used up.";
+        Exhausted = "exhausted", "A limit of this shard was reached.";
+        Dropped = "dropped", "The owner gave the IKE SA up without a word to the peer.";
+    }
+}
+
+reasons! {
+    /// Why a Child SA could not be set up or rekeyed.
+    ChildFailure {
+        NoProposalChosen = "no_proposal_chosen", "No proposal for the Child SA is acceptable to both.";
+        TsUnacceptable = "ts_unacceptable", "No traffic selectors are acceptable to both.";
+        InvalidKe = "invalid_key_exchange", "The key exchange for the Child SA failed.";
+        NoAdditionalSas = "no_additional_sas", "No further Child SA is allowed.";
+        AddressFailure = "internal_address_failure", "The peer had no virtual address for us.";
+        TemporaryFailure = "temporary_failure", "The exchange collided with another.";
+        ChildSaNotFound = "child_sa_not_found", "The peer does not know the Child SA.";
+        PeerRefused = "peer_refused", "The peer refused with another error notify.";
+        PeerMisbehaved = "peer_misbehaved", "The peer's answer breaks the protocol.";
+        NoSpi = "no_spi", "No SPI is free.";
+        Limit = "limit", "The IKE SA has as many Child SAs or waiting requests as it may.";
+        UnknownChild = "unknown_child", "There is no such Child SA or child policy.";
+    }
+}
+
+reasons! {
+    /// Why a Child SA is no more.
+    RemovalReason {
+        Deleted = "deleted", "We deleted the Child SA.";
+        PeerDeleted = "peer_deleted", "The peer deleted the Child SA.";
+        Rekeyed = "rekeyed", "The Child SA was replaced by a newer one.";
+        RedundantRekey = "redundant_rekey", "The Child SA lost against one from a simultaneous rekey.";
+        HardLifetime = "hard_lifetime", "The Child SA reached its hard lifetime.";
+        IkeSaClosed = "ike_sa_closed", "The IKE SA of the Child SA is closed.";
+        Rejected = "rejected", "The peer's view of the Child SA differs from ours.";
+    }
+}

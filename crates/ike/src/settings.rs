@@ -1,0 +1,57 @@
+use core::time::Duration;
+
+/// Limits and times that hold for every IKE SA of a shard.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Settings {
+    /// Time until a request is sent for the second time.
+    pub retransmit_first: Duration,
+    /// Each gap between transmissions is this many percent of the gap before; more than 100.
+    pub retransmit_growth_percent: u32,
+    /// The longest gap between two transmissions of one request.
+    pub retransmit_gap_max: Duration,
+    /// Transmissions of one request after the first, before the IKE SA is given up.
+    pub retransmits_max: u8,
+    /// Time in which a peer must have authenticated, and in which a responder must have answered
+    /// IKE_SA_INIT and IKE_AUTH.
+    pub half_open_timeout: Duration,
+    /// Half-open IKE SAs at most, from all sources.
+    pub half_open_max: usize,
+    /// Half-open IKE SAs at most from one source prefix (IPv4 /24, IPv6 /64).
+    pub half_open_prefix_max: usize,
+    /// Half-open IKE SAs from all sources above which every source must return a cookie.
+    pub cookie_threshold: usize,
+    /// Half-open IKE SAs from one source prefix above which that prefix must return a cookie.
+    pub cookie_threshold_prefix: usize,
+    /// Time after which the cookie secret is replaced; the one before stays good for as long again.
+    pub cookie_lifetime: Duration,
+    /// Unprotected refusals (INVALID_KE_PAYLOAD and the like) sent per second at most.
+    pub refusals_per_second: u32,
+    /// Child SAs of one IKE SA at most.
+    pub children_max: usize,
+    /// Requests of ours that may wait for the window at most.
+    pub queue_max: usize,
+    /// Pause before an exchange that the peer refused with TEMPORARY_FAILURE, or that failed, is
+    /// tried again (RFC 7296 §2.25).
+    pub retry_after_refusal: Duration,
+}
+
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            retransmit_first: Duration::from_millis(500),
+            retransmit_growth_percent: 200,
+            retransmit_gap_max: Duration::from_secs(32),
+            retransmits_max: 7,
+            half_open_timeout: Duration::from_secs(30),
+            half_open_max: 20_000,
+            half_open_prefix_max: 2_000,
+            cookie_threshold: 2_000,
+            cookie_threshold_prefix: 200,
+            cookie_lifetime: Duration::from_secs(60),
+            refusals_per_second: 200,
+            children_max: 64,
+            queue_max: 16,
+            retry_after_refusal: Duration::from_secs(5),
+        }
+    }
+}

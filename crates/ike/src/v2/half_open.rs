@@ -1,0 +1,177 @@
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::collections::HashMap;
+
+use ipsec::IkeSpi;
+
+use crate::{HalfOpenKey, Rejection, Settings};
+
+/// A source prefix: IPv4 /24, IPv6 /64. One site behind it shares one allowance.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+struct Prefix(IpAddr);
+
+impl Prefix {
+    fn of(address: IpAddr) -> Self {
+        match address.to_canonical() {
+            IpAddr::V4(v4) => Self(IpAddr::V4(Ipv4Addr::from_bits(v4.to_bits() & !0xff))),
+            IpAddr::V6(v6) => Self(IpAddr::V6(Ipv6Addr::from_bits(
+                v6.to_bits() & !u128::from(u64::MAX),
+            ))),
+        }
+    }
+}
+
+/// What a newcomer must do.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Admission {
+    /// Come in.
+    Free,
+    /// Return a cookie first.
+    CookieNeeded,
+    /// Stay out, whatever it returns.
+    Full(Rejection),
+}
+
+/// The half-open IKE SAs of a responder, counted by source.
+#[derive(Default)]
+pub(super) struct HalfOpenTable {
+    by_key: HashMap<HalfOpenKey, IkeSpi>,
+    by_prefix: HashMap<Prefix, usize>,
+}
+
+impl HalfOpenTable {
+    pub(super) fn find(&self, key: &HalfOpenKey) -> Option<IkeSpi> {
+        self.by_key.get(key).copied()
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.by_key.len()
+    }
+
+    /// The own prefix is judged first, so that one noisy source does not make all others pay
+    /// (RFC 8019 §4).
+    pub(super) fn admission(&self, source: IpAddr, settings: &Settings) -> Admission {
+        let from_prefix = self
+            .by_prefix
+            .get(&Prefix::of(source))
+            .copied()
+            .unwrap_or(0);
+        if from_prefix >= settings.half_open_prefix_max {
+            return Admission::Full(Rejection::HalfOpenPrefixLimit);
+        }
+        if self.by_key.len() >= settings.half_open_max {
+            return Admission::Full(Rejection::HalfOpenLimit);
+        }
+        if from_prefix >= settings.cookie_threshold_prefix
+            || self.by_key.len() >= settings.cookie_threshold
+        {
+            return Admission::CookieNeeded;
+        }
+        Admission::Free
+    }
+
+    pub(super) fn insert(&mut self, key: HalfOpenKey, spi: IkeSpi) {
+        if self.by_key.insert(key, spi).is_none() {
+            *self
+                .by_prefix
+                .entry(Prefix::of(key.remote.ip()))
+                .or_insert(0) += 1;
+        }
+    }
+
+    pub(super) fn remove(&mut self, key: &HalfOpenKey) {
+        if self.by_key.remove(key).is_none() {
+            return;
+        }
+        let prefix = Prefix::of(key.remote.ip());
+        if let Some(count) = self.by_prefix.get_mut(&prefix) {
+            *count = count.saturating_sub(1);
+            if *count == 0 {
+                self.by_prefix.remove(&prefix);
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(remote: &str, spi: u64) -> HalfOpenKey {
+        HalfOpenKey {
+            remote: remote.parse().expect("a socket address"),
+            initiator_spi: IkeSpi(spi),
+        }
+    }
+
+    fn settings() -> Settings {
+        Settings {
+            half_open_max: 6,
+            half_open_prefix_max: 3,
+            cookie_threshold: 5,
+            cookie_threshold_prefix: 2,
+            ..Settings::default()
+        }
+    }
+
+    #[test]
+    fn a_noisy_prefix_pays_before_the_others_do() {
+        let mut table = HalfOpenTable::default();
+        let settings = settings();
+        for spi in 0..2 {
+            table.insert(key("192.0.2.7:500", spi), IkeSpi(spi));
+        }
+        let neighbour = "192.0.2.200".parse().expect("an address");
+        let stranger = "192.0.3.1".parse().expect("an address");
+        assert_eq!(
+            table.admission(neighbour, &settings),
+            Admission::CookieNeeded
+        );
+        assert_eq!(table.admission(stranger, &settings), Admission::Free);
+        table.insert(key("192.0.2.8:500", 9), IkeSpi(9));
+        assert_eq!(
+            table.admission(neighbour, &settings),
+            Admission::Full(Rejection::HalfOpenPrefixLimit)
+        );
+        assert_eq!(table.admission(stranger, &settings), Admission::Free);
+    }
+
+    #[test]
+    fn global_limits_hold_over_all_prefixes() {
+        let mut table = HalfOpenTable::default();
+        let settings = settings();
+        let stranger = "198.51.100.1".parse().expect("an address");
+        for n in 0..5u64 {
+            table.insert(key(&format!("203.0.{n}.1:500"), n), IkeSpi(n));
+        }
+        assert_eq!(
+            table.admission(stranger, &settings),
+            Admission::CookieNeeded
+        );
+        table.insert(key("[2001:db8::1]:500", 7), IkeSpi(7));
+        assert_eq!(
+            table.admission(stranger, &settings),
+            Admission::Full(Rejection::HalfOpenLimit)
+        );
+    }
+
+    #[test]
+    fn leaving_frees_what_entering_took_and_only_once() {
+        let mut table = HalfOpenTable::default();
+        let settings = settings();
+        let one = key("[2001:db8::1]:500", 1);
+        let two = key("[2001:db8::2]:500", 2);
+        table.insert(one, IkeSpi(1));
+        table.insert(one, IkeSpi(1));
+        table.insert(two, IkeSpi(2));
+        assert_eq!(
+            table.admission(one.remote.ip(), &settings),
+            Admission::CookieNeeded
+        );
+        table.remove(&one);
+        table.remove(&one);
+        assert_eq!(table.admission(one.remote.ip(), &settings), Admission::Free);
+        assert_eq!((table.len(), table.find(&two)), (1, Some(IkeSpi(2))));
+        table.remove(&two);
+        assert_eq!((table.len(), table.by_prefix.len()), (0, 0));
+    }
+}

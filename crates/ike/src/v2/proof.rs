@@ -1,0 +1,25 @@
+use std::sync::Arc;
+
+use ipsec::Identity;
+
+/// Proof that the peer of an IKE SA has authenticated. Only the comparison of an AUTH payload can
+/// make one, and no Child SA can be built without it.
+#[derive(Clone)]
+pub struct PeerAuthenticated {
+    identity: Arc<Identity>,
+}
+
+impl PeerAuthenticated {
+    /// Compares the AUTH data that the peer sent with what its identity and secret would yield.
+    pub(super) fn verify(identity: Identity, expected: &[u8], received: &[u8]) -> Option<Self> {
+        crypto::equal(expected, received).then(|| Self {
+            identity: Arc::new(identity),
+        })
+    }
+
+    /// Who the peer is.
+    #[must_use]
+    pub fn identity(&self) -> &Identity {
+        &self.identity
+    }
+}
