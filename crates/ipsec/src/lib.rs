@@ -5,6 +5,7 @@
 mod identity;
 mod policy;
 mod selector;
+mod snapshot;
 mod spi;
 
 pub use identity::{Identity, IdentityPattern};
@@ -13,4 +14,5 @@ pub use policy::{
     PeerEndpoint, PoolName, PreSharedKey, RekeyPolicy, SecretEntry, StartAction,
 };
 pub use selector::TrafficSelector;
+pub use snapshot::PolicySnapshot;
 pub use spi::{EspSpi, IkeSpi};

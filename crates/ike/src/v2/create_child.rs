@@ -34,7 +34,12 @@ pub(super) struct Answering {
 }
 
 /// Starts an exchange of ours: asks for a key pair, or sends the request at once.
-pub(super) fn start(_sa: &mut IkeSa, _aim: Aim, _ctx: &mut Context<'_>, _actions: &mut Vec<Action>) {
+pub(super) fn start(
+    _sa: &mut IkeSa,
+    _aim: Aim,
+    _ctx: &mut Context<'_>,
+    _actions: &mut Vec<Action>,
+) {
 }
 
 /// A computation of ours is done: sends the request, or completes the exchange.

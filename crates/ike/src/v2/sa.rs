@@ -6,9 +6,7 @@ use timer::Instant;
 use super::standing::Standing;
 use super::task::{Answering, Command, Task};
 use super::{ChildSa, Nat, Probe, Received};
-use crate::{
-    Action, ChildFailure, CloseReason, Computed, Context, Path, Rejection, RemovalReason,
-};
+use crate::{Action, ChildFailure, CloseReason, Computed, Context, Path, Rejection, RemovalReason};
 
 /// Which end of IKE_SA_INIT, or of the last rekey of the IKE SA, we were.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

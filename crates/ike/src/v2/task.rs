@@ -8,17 +8,29 @@ use crate::{CloseReason, RemovalReason};
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Command {
     Liveness,
-    CreateChild { policy: u16 },
-    RekeyChild { child: EspSpi },
+    CreateChild {
+        policy: u16,
+    },
+    RekeyChild {
+        child: EspSpi,
+    },
     RekeyIke,
-    DeleteChild { child: EspSpi, reason: RemovalReason },
-    DeleteIke { reason: CloseReason },
+    DeleteChild {
+        child: EspSpi,
+        reason: RemovalReason,
+    },
+    DeleteIke {
+        reason: CloseReason,
+    },
 }
 
 /// Our exchange under way.
 pub(super) enum Task {
     /// A computation is needed before or after the request.
-    Computing { serial: u32, step: create_child::Step },
+    Computing {
+        serial: u32,
+        step: create_child::Step,
+    },
     /// A request is outstanding.
     Awaiting {
         request: Outstanding,
@@ -42,8 +54,13 @@ pub(super) enum Exchange {
     Init,
     Auth,
     Liveness,
-    DeleteChild { child: EspSpi, reason: RemovalReason },
-    DeleteIke { reason: CloseReason },
+    DeleteChild {
+        child: EspSpi,
+        reason: RemovalReason,
+    },
+    DeleteIke {
+        reason: CloseReason,
+    },
     CreateChild(create_child::Requested),
 }
 
