@@ -1,0 +1,203 @@
+//! Every metric that Palisade exposes. `docs/operating/metrics.md` explains each of them, and a test
+//! holds the two together.
+//!
+//! Label values come from closed lists (a state, a reason, a shard's number), never from a peer, so
+//! that the number of series does not depend on the number of peers.
+
+use crate::definition::{Counter, Description, Gauge, Histogram};
+
+/// Microseconds are recorded, seconds are exposed.
+const MICROSECONDS: f64 = 1_000_000.0;
+/// What is recorded is what is exposed.
+const PLAIN: f64 = 1.0;
+
+/// From 100 µs to 10 s: handshakes and round trips.
+const LATENCY: &[u64] = &[
+    100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000,
+    1_000_000, 2_500_000, 5_000_000, 10_000_000,
+];
+/// From 10 µs to 1 s: how late a timer fires, how long a job waits. A tick is 8 ms.
+const LATENESS: &[u64] = &[
+    10, 50, 100, 500, 1_000, 2_000, 4_000, 8_000, 10_000, 16_000, 32_000, 100_000, 250_000,
+    1_000_000,
+];
+/// From 1 s to an hour: from the last sign of life to the verdict.
+const DETECTION: &[u64] = &[
+    1_000_000,
+    2_000_000,
+    5_000_000,
+    10_000_000,
+    15_000_000,
+    20_000_000,
+    25_000_000,
+    30_000_000,
+    45_000_000,
+    60_000_000,
+    120_000_000,
+    300_000_000,
+    600_000_000,
+    3_600_000_000,
+];
+/// Packets in one batch.
+const BATCH: &[u64] = &[1, 2, 4, 8, 16, 32, 64, 128, 256];
+
+macro_rules! catalogue {
+    ($( $kind:ident $constant:ident $name:literal [$($label:literal),*] $help:literal
+        $(, $bounds:ident, $scale:ident)?; )*) => {
+        $(
+            #[doc = $help]
+            pub const $constant: catalogue!(@type $kind [$($label),*]) =
+                <catalogue!(@type $kind [$($label),*])>::new(
+                    $name, &[$($label),*], $help $(, $bounds, $scale)?);
+        )*
+        /// All of the above, in the order of this file.
+        pub const ALL: &[Description] = &[$( catalogue!(@describe $kind $constant) ),*];
+    };
+    (@type counter [$($label:literal),*]) => { Counter<{ <[&str]>::len(&[$($label),*]) }> };
+    (@type gauge [$($label:literal),*]) => { Gauge<{ <[&str]>::len(&[$($label),*]) }> };
+    (@type histogram [$($label:literal),*]) => { Histogram<{ <[&str]>::len(&[$($label),*]) }> };
+    (@describe histogram $constant:ident) => { $constant.description };
+    (@describe $kind:ident $constant:ident) => { $constant.0 };
+}
+
+catalogue! {
+    gauge BUILD_INFO "palisade_build_info" ["version"]
+        "Always 1; the label says which version is running.";
+    gauge START_TIME "palisade_start_time_seconds" []
+        "When the process started, in seconds since 1970.";
+    gauge READY "palisade_ready" []
+        "1 while the service accepts peers, 0 while it starts or shuts down.";
+    counter PROCESS_CPU "palisade_process_cpu_seconds_total" []
+        "Processor time of the whole process, user and system.";
+    gauge PROCESS_MEMORY "palisade_process_resident_memory_bytes" []
+        "Resident memory of the process.";
+    gauge PROCESS_FILES "palisade_process_open_files" []
+        "Open file descriptors of the process.";
+    gauge SCRAPE_SERIES "palisade_scrape_series" []
+        "Series in this answer.";
+    counter SCRAPE_LEFT_OUT "palisade_scrape_left_out_total" []
+        "Samples that found no room in this answer; anything but 0 is a defect.";
+
+    gauge SHARDS "palisade_shards" []
+        "Worker threads that own peers.";
+    counter SHARD_CPU "palisade_shard_cpu_seconds_total" ["shard"]
+        "Processor time of a worker thread.";
+    gauge SHARD_MAILBOX_DEPTH "palisade_shard_mailbox_depth" ["shard"]
+        "Messages that wait in a worker's mailbox.";
+    counter SHARD_MAILBOX_DROPS "palisade_shard_mailbox_drops_total" ["shard"]
+        "Messages dropped because a worker's mailbox was full.";
+    counter SHARD_HANDOFFS "palisade_shard_handoffs_total" ["shard"]
+        "Datagrams and packets that reached another worker first and were passed on to this one.";
+    gauge SHARD_TIMERS "palisade_shard_timers" ["shard"]
+        "Timers that are armed in a worker's wheel.";
+    counter SHARD_TIMERS_FIRED "palisade_shard_timers_fired_total" ["shard"]
+        "Timers that fired.";
+    histogram TIMER_LATENESS "palisade_timer_lateness_seconds" []
+        "How long after its due time a timer was served.", LATENESS, MICROSECONDS;
+
+    gauge IKE_SAS "palisade_ike_sas" ["state"]
+        "IKE SAs by state.";
+    gauge IKE_HALF_OPEN "palisade_ike_half_open_sas" []
+        "IKE SAs whose peer is not authenticated yet.";
+    counter IKE_SETUPS "palisade_ike_setups_total" ["role"]
+        "IKE SAs that were established, by our role in the first exchange.";
+    counter IKE_SETUP_FAILURES "palisade_ike_setup_failures_total" ["reason"]
+        "IKE SAs that failed before they were established.";
+    histogram IKE_HANDSHAKE "palisade_ike_handshake_seconds" ["role"]
+        "From the first message of an IKE SA to its establishment.", LATENCY, MICROSECONDS;
+    counter IKE_MESSAGES "palisade_ike_messages_total" ["direction", "exchange"]
+        "IKE messages by direction and exchange type.";
+    counter IKE_MESSAGE_DROPS "palisade_ike_message_drops_total" ["reason"]
+        "IKE messages that were dropped.";
+    counter IKE_RETRANSMISSIONS "palisade_ike_retransmissions_total" ["kind"]
+        "IKE messages sent again: requests by timer, responses because the request came again.";
+    counter IKE_COOKIES "palisade_ike_cookies_total" ["event"]
+        "Cookies asked for, returned right and returned wrong.";
+    counter IKE_REKEYS "palisade_ike_rekeys_total" ["sa", "initiator"]
+        "Completed rekeys by kind of SA and by who asked for them.";
+    counter IKE_REKEY_COLLISIONS "palisade_ike_rekey_collisions_total" ["sa"]
+        "Rekeys that both ends started at the same time.";
+    counter IKE_DELETES "palisade_ike_deletes_total" ["reason"]
+        "IKE SAs that ended after they had been established.";
+    counter IKE_FRAGMENTS "palisade_ike_fragments_total" ["direction"]
+        "Fragments of IKE messages (RFC 7383).";
+    gauge CHILD_SAS "palisade_child_sas" ["state"]
+        "Pairs of Child SAs by state.";
+    counter CHILD_SETUPS "palisade_child_setups_total" []
+        "Child SAs that were established, rekeys not included.";
+    counter CHILD_SETUP_FAILURES "palisade_child_setup_failures_total" ["reason"]
+        "Child SAs that could not be established.";
+    gauge POOL_ADDRESSES "palisade_pool_addresses" ["state"]
+        "Virtual addresses over all pools by state.";
+
+    gauge COMPUTE_DEPTH "palisade_compute_queue_depth" []
+        "Key exchanges that wait for a thread of the compute pool.";
+    counter COMPUTE_JOBS "palisade_compute_jobs_total" ["result"]
+        "Jobs of the compute pool by result.";
+    histogram COMPUTE_WAIT "palisade_compute_wait_seconds" []
+        "How long a job waited for a thread of the compute pool.", LATENESS, MICROSECONDS;
+
+    counter ESP_PACKETS "palisade_esp_packets_total" ["direction"]
+        "ESP packets that were opened (inbound) or sealed (outbound).";
+    counter ESP_BYTES "palisade_esp_bytes_total" ["direction"]
+        "Octets of inner packets that were opened or sealed.";
+    counter ESP_DROPS "palisade_esp_drops_total" ["direction", "reason"]
+        "Packets dropped by the ESP path.";
+    histogram ESP_BATCH "palisade_esp_batch_packets" ["direction"]
+        "Packets that were opened or sealed in one batch.", BATCH, PLAIN;
+
+    gauge DPD_PEERS "palisade_dpd_peers" ["state"]
+        "Established peers by the state of their dead peer detection.";
+    counter DPD_PROBES "palisade_dpd_probes_total" ["try"]
+        "Probes sent: the first try of each, and the tries after it.";
+    counter DPD_ANSWERS "palisade_dpd_answers_total" []
+        "Answers to our probes.";
+    counter DPD_PROBES_ANSWERED "palisade_dpd_peer_probes_answered_total" []
+        "Probes of peers that we answered.";
+    counter DPD_PROOFS "palisade_dpd_proofs_total" ["kind"]
+        "Events that proved a peer alive.";
+    counter DPD_NON_PROOFS "palisade_dpd_non_proofs_total" ["kind"]
+        "Events that looked like a sign of life and prove nothing.";
+    counter DPD_PROBES_SAVED "palisade_dpd_probes_saved_total" []
+        "Probes that were not sent because traffic had proved the peer alive.";
+    counter DPD_TRIES_UNCOUNTED "palisade_dpd_tries_uncounted_total" ["reason"]
+        "Tries that were repeated instead of counted because they could not have been answered.";
+    counter DPD_VERDICTS "palisade_dpd_verdicts_total" ["verdict"]
+        "Verdicts on peers that fell silent.";
+    gauge DPD_BREAKER_OPEN "palisade_dpd_breaker_open" []
+        "Fault domains in which so many peers fell silent that no verdict is passed.";
+    counter DPD_BREAKER_TRIPS "palisade_dpd_breaker_trips_total" []
+        "Times that the mass-death breaker opened.";
+    counter DPD_DEFERRALS "palisade_dpd_deferrals_total" ["budget"]
+        "Probes, verdicts and re-initiations put off because their budget was spent.";
+    histogram DPD_ROUND_TRIP "palisade_dpd_round_trip_seconds" []
+        "From a probe to its answer.", LATENCY, MICROSECONDS;
+    histogram DPD_DETECTION "palisade_dpd_detection_seconds" []
+        "From a dead peer's last proof of life to the verdict.", DETECTION, MICROSECONDS;
+    histogram DPD_LATENESS "palisade_dpd_lateness_seconds" []
+        "How long after its due time a liveness timer was served.", LATENESS, MICROSECONDS;
+
+    counter NET_DATAGRAMS "palisade_net_datagrams_total" ["direction"]
+        "Outer datagrams received and sent.";
+    counter NET_BYTES "palisade_net_bytes_total" ["direction"]
+        "Octets of outer datagrams received and sent.";
+    counter NET_DROPS "palisade_net_drops_total" ["reason"]
+        "Outer datagrams that were dropped or could not be sent.";
+    counter NET_KEEPALIVES "palisade_net_keepalives_total" []
+        "NAT keepalives received.";
+    counter TUN_PACKETS "palisade_tun_packets_total" ["direction"]
+        "Inner packets read from and written to the inner device.";
+    counter TUN_BYTES "palisade_tun_bytes_total" ["direction"]
+        "Octets of inner packets read from and written to the inner device.";
+    counter TUN_DROPS "palisade_tun_drops_total" ["reason"]
+        "Inner packets that the inner device did not take or that no SA wanted.";
+    gauge NET_ENGINE "palisade_net_engine" ["engine"]
+        "1 for the packet engine in use.";
+
+    counter EVENTS "palisade_events_total" ["event"]
+        "Events published on the event stream.";
+    gauge EVENT_SUBSCRIBERS "palisade_event_subscribers" []
+        "Readers of the event stream.";
+    counter CONTROL_REQUESTS "palisade_control_requests_total" ["code"]
+        "Answers of the control interface by HTTP status code.";
+}
