@@ -1,0 +1,428 @@
+//! What the control interface says, as it stands in JSON. Times on the wall clock are nanoseconds
+//! since 1970 (`…_unix_ns`), durations are seconds unless their name says otherwise.
+
+use serde::{Deserialize, Serialize};
+
+/// Answer of `/readyz`.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Readiness {
+    /// Whether peers are accepted.
+    pub ready: bool,
+    /// What is amiss when they are not, empty otherwise.
+    pub reason: String,
+}
+
+/// Answer of `/v1/status`.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct Status {
+    /// Version of the program.
+    pub version: String,
+    /// Process ID.
+    pub pid: u32,
+    /// When the process started.
+    pub started_unix_ns: u64,
+    /// Seconds since then.
+    pub uptime_s: f64,
+    /// Configuration file, or "embedded default".
+    pub configuration: String,
+    /// Addresses on which IKE is served.
+    pub listen: Vec<String>,
+    /// Packet engine in use.
+    pub engine: String,
+    /// Inner device and its MTU.
+    pub inner: String,
+    /// Where metrics are served; empty when they are not.
+    pub metrics: String,
+    /// Whether peers are accepted.
+    pub ready: bool,
+    /// Worker threads.
+    pub shards: Vec<ShardStatus>,
+    /// Established IKE SAs.
+    pub ike_established: u64,
+    /// IKE SAs whose peer is not authenticated yet.
+    pub ike_half_open: u64,
+    /// Pairs of Child SAs.
+    pub child_sas: u64,
+    /// IKE SAs established since the start.
+    pub setups: u64,
+    /// IKE SAs that failed before they were established.
+    pub setup_failures: u64,
+    /// Verdicts "dead" since the start.
+    pub dead: u64,
+    /// ESP packets opened.
+    pub esp_packets_in: u64,
+    /// ESP packets sealed.
+    pub esp_packets_out: u64,
+    /// Octets of inner packets opened.
+    pub esp_bytes_in: u64,
+    /// Octets of inner packets sealed.
+    pub esp_bytes_out: u64,
+    /// Packets dropped by the ESP path.
+    pub esp_drops: u64,
+    /// Probes sent.
+    pub dpd_probes: u64,
+    /// Resident memory of the process, in octets.
+    pub resident_bytes: u64,
+    /// Processor time of the process, in seconds.
+    pub cpu_s: f64,
+}
+
+/// One worker in [`Status`].
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct ShardStatus {
+    /// Its number.
+    pub shard: u16,
+    /// Established peers that it owns.
+    pub peers: u64,
+    /// Timers armed.
+    pub timers: u64,
+    /// Messages waiting in its mailbox.
+    pub mailbox: u64,
+    /// Processor time, in seconds.
+    pub cpu_s: f64,
+}
+
+/// Which page of peers or SAs is wanted.
+#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct PeerQuery {
+    /// As given in the page before; empty for the first.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub cursor: Option<String>,
+    /// Entries wanted; the service may give fewer and caps it at 1,000.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub limit: Option<u32>,
+    /// Only peers of this connection.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub connection: Option<String>,
+}
+
+impl PeerQuery {
+    /// Entries to give: what was asked for, within 1 to 1,000; 100 when nothing was.
+    #[must_use]
+    pub fn limit_or_default(&self) -> usize {
+        usize::try_from(self.limit.unwrap_or(100).clamp(1, 1_000)).unwrap_or(100)
+    }
+}
+
+/// One page of `/v1/peers`.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct PeerPage {
+    /// The entries.
+    pub peers: Vec<PeerView>,
+    /// Cursor of the next page; absent on the last.
+    pub next: Option<String>,
+}
+
+/// One peer.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct PeerView {
+    /// Number by which commands name it: our SPI of the IKE SA, hexadecimal.
+    pub id: String,
+    /// Identity that it authenticated.
+    pub identity: String,
+    /// Connection under which it is accepted.
+    pub connection: String,
+    /// `connecting`, `established`, `rekeying` or `deleting`.
+    pub state: String,
+    /// Our outer address and port.
+    pub local: String,
+    /// Its outer address and port.
+    pub remote: String,
+    /// Virtual addresses that it was given.
+    pub virtual_addresses: Vec<String>,
+    /// Worker that owns it.
+    pub shard: u16,
+    /// When it was established; absent before that.
+    pub established_unix_ns: Option<u64>,
+    /// Seconds since its last proof of life.
+    pub heard_s: Option<f64>,
+    /// `alive`, `worried`, `probing`, `suspect` or `off`.
+    pub liveness: String,
+    /// Whether a NAT is between us.
+    pub nat: bool,
+    /// Pairs of Child SAs.
+    pub child_sas: u32,
+    /// Octets received through its tunnels.
+    pub bytes_in: u64,
+    /// Octets sent through its tunnels.
+    pub bytes_out: u64,
+}
+
+/// Answer of `/v1/peers/{id}`.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct PeerDetail {
+    /// What the list says as well.
+    #[serde(flatten)]
+    pub peer: PeerView,
+    /// Our role in the exchange that made the IKE SA.
+    pub role: String,
+    /// SPIs, initiator's then responder's, hexadecimal.
+    pub spis: (String, String),
+    /// Algorithms of the IKE SA in swanctl's words.
+    pub proposal: String,
+    /// Seconds until it is rekeyed or reauthenticated.
+    pub rekey_in_s: Option<f64>,
+    /// Its dead peer detection in one line.
+    pub dpd: String,
+    /// Longest time in which a death is found, in seconds; absent when none is looked for.
+    pub detection_bound_s: Option<f64>,
+    /// Its Child SAs.
+    pub children: Vec<SaView>,
+}
+
+/// One page of `/v1/sas`.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct SaPage {
+    /// The entries.
+    pub sas: Vec<SaView>,
+    /// Cursor of the next page; absent on the last.
+    pub next: Option<String>,
+}
+
+/// A pair of Child SAs.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct SaView {
+    /// Peer that it belongs to.
+    pub peer: String,
+    /// Identity of the peer.
+    pub identity: String,
+    /// Name of the child in the configuration.
+    pub child: String,
+    /// `installed`, `rekeying`, `draining` or `deleting`.
+    pub state: String,
+    /// SPI on which we receive, hexadecimal.
+    pub spi_in: String,
+    /// SPI to which we send, hexadecimal.
+    pub spi_out: String,
+    /// Algorithms in swanctl's words.
+    pub proposal: String,
+    /// `udp` or `esp`.
+    pub encapsulation: String,
+    /// Our traffic selectors.
+    pub local_ts: Vec<String>,
+    /// The peer's traffic selectors.
+    pub remote_ts: Vec<String>,
+    /// Seconds since it was installed.
+    pub age_s: f64,
+    /// Seconds until it is rekeyed.
+    pub rekey_in_s: Option<f64>,
+    /// Counters of the inbound SA.
+    pub inbound: SaCounters,
+    /// Counters of the outbound SA.
+    pub outbound: SaCounters,
+}
+
+/// What one SA has seen.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct SaCounters {
+    /// Packets that went through.
+    pub packets: u64,
+    /// Octets of inner packets.
+    pub bytes: u64,
+    /// Sequence numbers that never arrived.
+    pub lost: u64,
+    /// Dropped as replayed.
+    pub replay: u64,
+    /// Dropped because the ICV was wrong.
+    pub integrity: u64,
+    /// Dropped as malformed.
+    pub malformed: u64,
+    /// Dropped because the inner header is outside the traffic selectors.
+    pub selector_mismatch: u64,
+    /// Dropped because sequence numbers ran out.
+    pub sequence_exhausted: u64,
+    /// Seconds since the last packet.
+    pub last_s: Option<f64>,
+}
+
+/// Why a peer was declared dead.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct DeathRecord {
+    /// Identity of the peer.
+    pub identity: String,
+    /// Number that it had.
+    pub id: String,
+    /// Its outer address and port at the time.
+    pub remote: String,
+    /// When the verdict was passed.
+    pub verdict_unix_ns: u64,
+    /// The verdict: `dead`, or what else became of it.
+    pub verdict: String,
+    /// What proved it alive last.
+    pub last_proof: String,
+    /// Seconds from that proof to the verdict.
+    pub silent_s: f64,
+    /// Longest time that the policy allows for that, in seconds.
+    pub bound_s: f64,
+    /// The tries.
+    pub tries: Vec<TryView>,
+    /// Longest delay of our own receive queue meanwhile, in seconds.
+    pub queue_delay_s: f64,
+    /// Whether a NAT was between us.
+    pub nat: bool,
+    /// State of the mass-death breaker.
+    pub breaker: String,
+    /// The policy in one line.
+    pub policy: String,
+    /// What was done.
+    pub action: String,
+}
+
+/// One try of a probe.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct TryView {
+    /// Its number, from 1.
+    pub number: u32,
+    /// Seconds before the verdict at which it was sent.
+    pub before_verdict_s: f64,
+    /// Whether it counted, or why it did not.
+    pub counted: String,
+}
+
+/// What a POST asks for.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+#[serde(tag = "command", rename_all = "kebab-case")]
+pub enum Command {
+    /// Establish a connection, or one of its children.
+    Initiate {
+        /// Name of the connection; may be left out when the child's name is unique.
+        connection: Option<String>,
+        /// Name of the child.
+        child: Option<String>,
+    },
+    /// Delete a peer's IKE SA with everything under it, or one Child SA.
+    Terminate {
+        /// Number, identity or address of the peer.
+        peer: String,
+        /// Only this child.
+        child: Option<String>,
+    },
+    /// Rekey a peer's IKE SA, or one Child SA.
+    Rekey {
+        /// Number, identity or address of the peer.
+        peer: String,
+        /// Only this child.
+        child: Option<String>,
+    },
+}
+
+/// Answer to a [`Command`].
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Done {
+    /// How many SAs are affected.
+    pub affected: u32,
+    /// What was set in motion, in a sentence.
+    pub text: String,
+}
+
+/// Body of an answer that is not 200.
+#[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub struct Problem {
+    /// What went wrong and what to do.
+    pub error: String,
+}
+
+/// One line of the event stream.
+#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+pub struct Event {
+    /// Wall clock.
+    pub unix_ns: u64,
+    /// Monotonic clock of the process, from its start.
+    pub monotonic_ns: u64,
+    /// Worker that reports it.
+    pub shard: u16,
+    /// What happened.
+    pub event: EventKind,
+    /// Number of the peer.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub peer: String,
+    /// Identity of the peer.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub identity: String,
+    /// Connection.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub connection: String,
+    /// Our outer address.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub local: String,
+    /// The peer's outer address.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub remote: String,
+    /// More about it, in a sentence.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub detail: String,
+    /// With [`EventKind::Dead`]: on what evidence.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub evidence: Option<Box<DeathRecord>>,
+}
+
+/// What can happen.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum EventKind {
+    /// An IKE SA was established.
+    Established,
+    /// An IKE SA could not be established.
+    Failed,
+    /// An IKE SA replaced another.
+    Rekeyed,
+    /// A Child SA was installed.
+    ChildEstablished,
+    /// A Child SA replaced another.
+    ChildRekeyed,
+    /// A Child SA was deleted.
+    ChildDeleted,
+    /// An IKE SA was deleted.
+    Deleted,
+    /// A peer was declared dead.
+    Dead,
+    /// A peer is silent, and the fault is probably ours.
+    Suspect,
+    /// A peer's outer address changed.
+    Moved,
+    /// The mass-death breaker opened.
+    BreakerOpened,
+    /// The mass-death breaker closed.
+    BreakerClosed,
+    /// This reader was too slow; `detail` says how many events it missed.
+    Missed,
+}
+
+impl EventKind {
+    /// All kinds, in the order of their discriminants.
+    pub const ALL: [Self; 13] = [
+        Self::Established,
+        Self::Failed,
+        Self::Rekeyed,
+        Self::ChildEstablished,
+        Self::ChildRekeyed,
+        Self::ChildDeleted,
+        Self::Deleted,
+        Self::Dead,
+        Self::Suspect,
+        Self::Moved,
+        Self::BreakerOpened,
+        Self::BreakerClosed,
+        Self::Missed,
+    ];
+
+    /// The word in JSON and in metrics.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Established => "established",
+            Self::Failed => "failed",
+            Self::Rekeyed => "rekeyed",
+            Self::ChildEstablished => "child-established",
+            Self::ChildRekeyed => "child-rekeyed",
+            Self::ChildDeleted => "child-deleted",
+            Self::Deleted => "deleted",
+            Self::Dead => "dead",
+            Self::Suspect => "suspect",
+            Self::Moved => "moved",
+            Self::BreakerOpened => "breaker-opened",
+            Self::BreakerClosed => "breaker-closed",
+            Self::Missed => "missed",
+        }
+    }
+}
