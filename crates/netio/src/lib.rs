@@ -1,1 +1,37 @@
+//! Sockets, TUN devices and the two engines that move batches of packets through them.
+//!
+//! This room has never heard of IPsec: it carries octets between buffers and file descriptors. It
+//! is the only one that may use `unsafe`; each such block holds one operation and says why that
+//! operation is sound.
+//!
+//! A worker thread builds an [`Engine`], attaches its sockets and TUN queues and then repeats
+//! [`Engine::wait`], [`Engine::receive`], its own work, [`Engine::recycle`] and [`Engine::flush`].
+#![deny(unsafe_op_in_unsafe_fn)]
 
+mod address;
+mod buffer;
+mod cmsg;
+mod counters;
+mod engine;
+mod netlink;
+mod packet;
+mod route;
+mod socket;
+mod sockopt;
+mod steering;
+mod thread;
+mod tun;
+mod waker;
+
+pub use buffer::{Buffer, BufferPool, HEADROOM, TAILROOM};
+pub use counters::Counters;
+pub use engine::{Engine, EngineKind, EngineSettings, Wakeup};
+pub use packet::{
+    Batch, InnerPacket, OuterPacket, OuterSend, SendError, SendFailure, SocketId, TunId,
+};
+pub use route::{Route, RouteGuard};
+pub use socket::{OuterSocket, PathMtuDiscovery, RawSettings, UdpSettings};
+pub use steering::{Condition, Instruction, Program, Rule};
+pub use thread::{available_cpus, pin_current_thread, process_cpu_time, thread_cpu_time};
+pub use tun::{Tun, TunQueue, TunSettings};
+pub use waker::Waker;

@@ -1,0 +1,252 @@
+use core::net::SocketAddr;
+use std::io::{self, Read, Write};
+
+use super::EngineSettings;
+use crate::cmsg::{self, Control, Received};
+use crate::socket::SocketKind;
+use crate::{
+    Buffer, BufferPool, Counters, InnerPacket, OuterPacket, OuterSend, OuterSocket, SendError,
+    SendFailure, SocketId, TunId, TunQueue,
+};
+
+const IPV4_HEADER_MIN: usize = 20;
+
+/// What both engines share: sockets, queues, buffers and counters.
+pub(super) struct Inventory {
+    pub(super) pool: BufferPool,
+    pub(super) counters: Counters,
+    pub(super) failures: Vec<SendFailure>,
+    sockets: Vec<SocketEntry>,
+    tuns: Vec<TunQueue>,
+    failures_max: usize,
+}
+
+struct SocketEntry {
+    socket: OuterSocket,
+    /// The kernel's cumulative number, as last reported.
+    drops_seen: u32,
+    /// DF of an IPv4 socket as it was last switched.
+    dont_fragment: Option<bool>,
+}
+
+impl Inventory {
+    pub(super) fn new(settings: &EngineSettings) -> Self {
+        let buffers = settings.buffers.max(settings.batch * 8);
+        Self {
+            pool: BufferPool::new(buffers, settings.payload_max),
+            counters: Counters::default(),
+            failures: Vec::with_capacity(settings.batch),
+            sockets: Vec::new(),
+            tuns: Vec::new(),
+            failures_max: settings.batch,
+        }
+    }
+
+    pub(super) fn add_socket(&mut self, socket: OuterSocket) -> io::Result<SocketId> {
+        let id = u16::try_from(self.sockets.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
+        self.sockets.push(SocketEntry {
+            socket,
+            drops_seen: 0,
+            dont_fragment: None,
+        });
+        Ok(SocketId(id))
+    }
+
+    pub(super) fn add_tun(&mut self, queue: TunQueue) -> io::Result<TunId> {
+        let id = u16::try_from(self.tuns.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
+        self.tuns.push(queue);
+        Ok(TunId(id))
+    }
+
+    pub(super) fn socket(&self, id: SocketId) -> Option<&OuterSocket> {
+        self.sockets
+            .get(usize::from(id.0))
+            .map(|entry| &entry.socket)
+    }
+
+    pub(super) fn tun(&self, id: TunId) -> Option<&TunQueue> {
+        self.tuns.get(usize::from(id.0))
+    }
+
+    /// Makes a packet of a received datagram, or counts why not and keeps its buffer.
+    pub(super) fn accept(
+        &mut self,
+        id: SocketId,
+        name: Option<SocketAddr>,
+        told: &Received,
+        truncated: bool,
+        buffer: Buffer,
+    ) -> Option<OuterPacket> {
+        self.note_drops(id, told.drops);
+        if truncated {
+            self.counters.rx_truncated += 1;
+            self.pool.give(buffer);
+            return None;
+        }
+        let packet = self.locate(id, name, told, buffer);
+        if let Some(packet) = &packet {
+            self.counters.rx_packets += 1;
+            self.counters.rx_bytes += packet.buffer.len() as u64;
+        } else {
+            self.counters.rx_malformed += 1;
+        }
+        packet
+    }
+
+    fn locate(
+        &mut self,
+        id: SocketId,
+        name: Option<SocketAddr>,
+        told: &Received,
+        mut buffer: Buffer,
+    ) -> Option<OuterPacket> {
+        let socket = self.socket(id)?;
+        let bound = socket.local();
+        let header_len = match socket.kind {
+            SocketKind::RawV4 => ipv4_header_len(buffer.bytes()),
+            SocketKind::Udp | SocketKind::RawV6 => Some(0),
+        };
+        let local = told.local.unwrap_or(bound.ip());
+        let (Some(mut remote), Some(header_len)) = (name, header_len) else {
+            self.pool.give(buffer);
+            return None;
+        };
+        if !socket.is_udp() {
+            // A raw socket's address carries the protocol number where a port would be.
+            remote.set_port(0);
+        }
+        let range = buffer.range();
+        buffer.set_range(range.start + header_len..range.end);
+        Some(OuterPacket {
+            socket: id,
+            local: SocketAddr::new(local, bound.port()),
+            remote,
+            tos: told.tos,
+            segment: told.segment,
+            buffer,
+        })
+    }
+
+    fn note_drops(&mut self, id: SocketId, drops: Option<u32>) {
+        let (Some(drops), Some(entry)) = (drops, self.sockets.get_mut(usize::from(id.0))) else {
+            return;
+        };
+        let more = drops.wrapping_sub(entry.drops_seen);
+        entry.drops_seen = drops;
+        self.counters.rx_kernel_drops += u64::from(more);
+    }
+
+    /// Makes a packet of a TUN read that left `len` octets in the buffer.
+    pub(super) fn accept_inner(
+        &mut self,
+        tun: TunId,
+        len: usize,
+        mut buffer: Buffer,
+    ) -> Option<InnerPacket> {
+        let start = buffer.range().start;
+        // A device truncates without a word: a full buffer cannot be told from one too small.
+        if len >= buffer.payload_max() || !buffer.set_range(start..start + len) {
+            self.counters.tun_rx_truncated += 1;
+            self.pool.give(buffer);
+            return None;
+        }
+        self.counters.tun_rx_packets += 1;
+        self.counters.tun_rx_bytes += len as u64;
+        Some(InnerPacket { tun, buffer })
+    }
+
+    /// Reads one IP packet: `None` when there is none.
+    pub(super) fn read_tun(
+        &mut self,
+        tun: TunId,
+        buffer: &mut Buffer,
+    ) -> Option<io::Result<usize>> {
+        let start = buffer.range().start;
+        let end = start + buffer.payload_max();
+        let queue = self.tuns.get(usize::from(tun.0))?;
+        match queue.file().read(buffer.storage_mut().get_mut(start..end)?) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
+            result => Some(result),
+        }
+    }
+
+    pub(super) fn write_tun(&mut self, tun: TunId, packet: &[u8]) {
+        let Some(queue) = self.tuns.get(usize::from(tun.0)) else {
+            self.counters.tun_written(Err(libc::EBADF));
+            return;
+        };
+        let result = queue.file().write(packet);
+        self.counters
+            .tun_written(result.map_err(|error| error.raw_os_error().unwrap_or(0)));
+    }
+
+    pub(super) fn send_failed(&mut self, send: &OuterSend, error: SendError) {
+        self.counters.send_failed(error);
+        if send.token != 0 && self.failures.len() < self.failures_max {
+            self.failures.push(SendFailure {
+                token: send.token,
+                remote: send.remote,
+                error,
+            });
+        }
+    }
+
+    /// Whether an IPv4 socket stands to the other value of DF than `send` wants.
+    pub(super) fn must_switch(&self, send: &OuterSend) -> bool {
+        self.sockets
+            .get(usize::from(send.socket.0))
+            .is_some_and(|entry| {
+                !entry.socket.is_ipv6() && entry.dont_fragment != Some(send.dont_fragment)
+            })
+    }
+
+    /// Switches DF of an IPv4 socket. What was queued with the other value must have been sent.
+    pub(super) fn switch(&mut self, send: &OuterSend) {
+        if let Some(entry) = self.sockets.get_mut(usize::from(send.socket.0)) {
+            // A failure leaves the kernel's default, and the packet still leaves.
+            let _ = entry.socket.set_dont_fragment_v4(send.dont_fragment);
+            entry.dont_fragment = Some(send.dont_fragment);
+        }
+    }
+
+    /// Writes the control messages for `send`; returns their length, or `None` when its socket
+    /// does not exist or is of the other family.
+    pub(super) fn control(&self, send: &OuterSend, control: &mut Control) -> Option<usize> {
+        let socket = self.socket(send.socket)?;
+        let ipv6 = socket.is_ipv6();
+        if send.remote.is_ipv6() != ipv6 {
+            return None;
+        }
+        let mut writer = cmsg::Writer::new(control);
+        if let Some(local) = send.local
+            && local.is_ipv6() == ipv6
+            && !local.is_unspecified()
+        {
+            writer.source(local);
+        }
+        writer.tos(ipv6, send.tos);
+        if ipv6 && send.dont_fragment {
+            writer.dont_fragment_v6();
+        }
+        if send.segment != 0 && socket.is_udp() {
+            writer.segment(send.segment);
+        }
+        Some(writer.len())
+    }
+
+    /// Where `send` goes, as its socket wants it said.
+    pub(super) fn destination(&self, send: &OuterSend) -> SocketAddr {
+        let raw = self.socket(send.socket).is_some_and(|s| !s.is_udp());
+        let mut remote = send.remote;
+        if raw {
+            // raw(7): the port must be 0 or the protocol.
+            remote.set_port(0);
+        }
+        remote
+    }
+}
+
+fn ipv4_header_len(packet: &[u8]) -> Option<usize> {
+    let len = usize::from(packet.first()? & 0x0f) * 4;
+    (len >= IPV4_HEADER_MIN && len <= packet.len()).then_some(len)
+}

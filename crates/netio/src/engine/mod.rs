@@ -1,0 +1,269 @@
+//! One interface to two ways of moving packets: readiness with batched calls, and completions.
+
+mod epoll;
+mod inventory;
+mod messages;
+mod ring;
+mod slot;
+mod uring;
+
+use core::marker::PhantomData;
+use core::time::Duration;
+use std::io;
+
+use self::epoll::Epoll;
+use self::inventory::Inventory;
+use self::uring::Uring;
+use crate::{
+    Batch, Buffer, Counters, OuterSend, OuterSocket, SendFailure, SocketId, TunId, TunQueue, Waker,
+};
+
+/// Which engine to build.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum EngineKind {
+    /// The one that was measured to be faster on the whole path where both can run: epoll.
+    #[default]
+    Auto,
+    /// io_uring: multishot receives into provided buffers (Linux 6.7 or later).
+    IoUring,
+    /// epoll with `recvmmsg` and `sendmmsg`.
+    Epoll,
+}
+
+/// Sizes of an engine. All its memory is allocated when it is built.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct EngineSettings {
+    /// Which engine to build.
+    pub kind: EngineKind,
+    /// Most packets that one call receives or sends.
+    pub batch: usize,
+    /// Buffers for packets under way, at least eight batches.
+    pub buffers: usize,
+    /// Octets of the largest payload; larger datagrams are dropped and counted.
+    pub payload_max: usize,
+}
+
+impl Default for EngineSettings {
+    fn default() -> Self {
+        Self {
+            kind: EngineKind::Auto,
+            batch: 64,
+            buffers: 1024,
+            payload_max: 9216,
+        }
+    }
+}
+
+/// Why [`Engine::wait`] returned.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct Wakeup {
+    /// A [`Waker`] was used.
+    pub woken: bool,
+}
+
+/// Moves packets for one thread. It stays on the thread that built it.
+pub struct Engine {
+    // Dropped before the inventory, whose buffers and descriptors it may still use.
+    driver: Driver,
+    inventory: Inventory,
+    waker: Waker,
+    /// The completion ring serves only the thread that made it.
+    not_send: PhantomData<*const ()>,
+}
+
+enum Driver {
+    Epoll(Epoll),
+    Uring(Uring),
+}
+
+impl Engine {
+    /// Builds an engine without sockets.
+    ///
+    /// # Errors
+    /// Those of the operating system; with [`EngineKind::IoUring`] also that this kernel lacks a
+    /// part of it.
+    pub fn new(settings: &EngineSettings) -> io::Result<Self> {
+        let waker = Waker::new()?;
+        let mut inventory = Inventory::new(settings);
+        let driver = match settings.kind {
+            EngineKind::IoUring => Driver::Uring(Uring::new(settings, &mut inventory, &waker)?),
+            EngineKind::Auto | EngineKind::Epoll => Driver::Epoll(Epoll::new(settings, &waker)?),
+        };
+        Ok(Self {
+            driver,
+            inventory,
+            waker,
+            not_send: PhantomData,
+        })
+    }
+
+    /// The engine that was built: never [`EngineKind::Auto`].
+    #[must_use]
+    pub fn kind(&self) -> EngineKind {
+        match self.driver {
+            Driver::Epoll(_) => EngineKind::Epoll,
+            Driver::Uring(_) => EngineKind::IoUring,
+        }
+    }
+
+    /// Attaches a socket.
+    ///
+    /// # Errors
+    /// Those of the operating system.
+    pub fn attach_socket(&mut self, socket: OuterSocket) -> io::Result<SocketId> {
+        let id = self.inventory.add_socket(socket)?;
+        match &mut self.driver {
+            Driver::Epoll(epoll) => epoll.watch_socket(&self.inventory, id)?,
+            Driver::Uring(uring) => uring.watch_socket(),
+        }
+        Ok(id)
+    }
+
+    /// Attaches a TUN queue.
+    ///
+    /// # Errors
+    /// Those of the operating system.
+    pub fn attach_tun(&mut self, queue: TunQueue) -> io::Result<TunId> {
+        let id = self.inventory.add_tun(queue)?;
+        match &mut self.driver {
+            Driver::Epoll(epoll) => epoll.watch_tun(&self.inventory, id)?,
+            Driver::Uring(uring) => uring.watch_tun(&mut self.inventory)?,
+        }
+        Ok(id)
+    }
+
+    /// Something that ends this engine's `wait` from any thread.
+    #[must_use]
+    pub fn waker(&self) -> Waker {
+        self.waker.clone()
+    }
+
+    /// Waits until there may be something to receive, a waker is used, or `timeout` has passed
+    /// (`None`: for ever). Sends what is queued first.
+    ///
+    /// # Errors
+    /// Only such that make the engine useless; errors of single sockets are counted instead.
+    pub fn wait(&mut self, timeout: Option<Duration>) -> io::Result<Wakeup> {
+        let wakeup = match &mut self.driver {
+            Driver::Epoll(epoll) => {
+                epoll.flush(&mut self.inventory);
+                epoll.wait(timeout)?
+            }
+            Driver::Uring(uring) => uring.wait(&mut self.inventory, timeout)?,
+        };
+        if wakeup.woken {
+            self.waker.drain();
+            self.inventory.counters.wakeups_by_waker += 1;
+        }
+        self.inventory.counters.wakeups += 1;
+        Ok(wakeup)
+    }
+
+    /// Adds up to a batch of received packets to `batch`; 0 when there is nothing left to receive
+    /// before the next `wait`. Hand the buffers back with [`Engine::recycle`].
+    pub fn receive(&mut self, batch: &mut Batch) -> usize {
+        match &mut self.driver {
+            Driver::Epoll(epoll) => epoll.receive(&mut self.inventory, batch),
+            Driver::Uring(uring) => uring.receive(&mut self.inventory, batch),
+        }
+    }
+
+    /// Takes the buffers of all packets in `batch` back and empties it.
+    pub fn recycle(&mut self, batch: &mut Batch) {
+        for packet in batch.outer.drain(..) {
+            self.inventory.pool.give(packet.buffer);
+        }
+        for packet in batch.inner.drain(..) {
+            self.inventory.pool.give(packet.buffer);
+        }
+    }
+
+    /// An empty buffer to be sent, or `None` when all are in use.
+    pub fn buffer(&mut self) -> Option<Buffer> {
+        if self.inventory.pool.available() == 0 {
+            self.flush();
+        }
+        self.inventory.pool.take()
+    }
+
+    /// Takes back a buffer that was not sent.
+    pub fn give(&mut self, buffer: Buffer) {
+        self.inventory.pool.give(buffer);
+    }
+
+    /// Queues a datagram whose payload is in `buffer`. A full queue is flushed first.
+    pub fn send(&mut self, send: OuterSend, buffer: Buffer) {
+        match &mut self.driver {
+            Driver::Epoll(epoll) => epoll.send(&mut self.inventory, send, buffer),
+            Driver::Uring(uring) => uring.send(&mut self.inventory, send, buffer),
+        }
+    }
+
+    /// Queues a datagram with a copy of `payload`.
+    pub fn send_bytes(&mut self, send: OuterSend, payload: &[u8]) {
+        match self.filled(payload) {
+            Some(buffer) => self.send(send, buffer),
+            None => self
+                .inventory
+                .send_failed(&send, crate::SendError::QueueFull),
+        }
+    }
+
+    /// Queues an IP packet to be written to a TUN queue.
+    pub fn write_tun(&mut self, tun: TunId, buffer: Buffer) {
+        match &mut self.driver {
+            Driver::Epoll(_) => {
+                self.inventory.write_tun(tun, buffer.bytes());
+                self.inventory.pool.give(buffer);
+            }
+            Driver::Uring(uring) => uring.write_tun(&mut self.inventory, tun, buffer),
+        }
+    }
+
+    /// Writes a copy of an IP packet to a TUN queue.
+    pub fn write_tun_bytes(&mut self, tun: TunId, packet: &[u8]) {
+        if let Driver::Epoll(_) = self.driver {
+            self.inventory.write_tun(tun, packet);
+            return;
+        }
+        match self.filled(packet) {
+            Some(buffer) => self.write_tun(tun, buffer),
+            None => self.inventory.counters.tun_written(Err(libc::ENOBUFS)),
+        }
+    }
+
+    fn filled(&mut self, payload: &[u8]) -> Option<Buffer> {
+        let mut buffer = self.buffer()?;
+        if buffer.fill(payload) {
+            return Some(buffer);
+        }
+        self.give(buffer);
+        None
+    }
+
+    /// Hands all that is queued to the kernel.
+    pub fn flush(&mut self) {
+        match &mut self.driver {
+            Driver::Epoll(epoll) => epoll.flush(&mut self.inventory),
+            Driver::Uring(uring) => uring.flush(&mut self.inventory),
+        }
+    }
+
+    /// The datagrams with a token that did not leave since the last call; at most a batch of them
+    /// is remembered.
+    pub fn take_failures(&mut self) -> impl Iterator<Item = SendFailure> + '_ {
+        self.inventory.failures.drain(..)
+    }
+
+    /// What this engine has done since it was built.
+    #[must_use]
+    pub fn counters(&self) -> &Counters {
+        &self.inventory.counters
+    }
+
+    /// Buffers that are not in use.
+    #[must_use]
+    pub fn buffers_available(&self) -> usize {
+        self.inventory.pool.available()
+    }
+}

@@ -1,0 +1,262 @@
+//! Outer sockets: UDP, and raw ones for one IP protocol.
+
+use core::net::{IpAddr, SocketAddr};
+use std::io;
+use std::os::fd::{AsRawFd, RawFd};
+
+use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::{Program, sockopt};
+
+/// What happens to a datagram that must not be fragmented and is larger than the path's MTU as far
+/// as the kernel knows it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum PathMtuDiscovery {
+    /// Sending fails with [`SendError::TooBig`](crate::SendError::TooBig).
+    #[default]
+    Honour,
+    /// It is sent all the same, unless the interface itself cannot carry it.
+    Probe,
+}
+
+/// How a UDP socket is made.
+#[derive(Clone, Debug)]
+pub struct UdpSettings {
+    /// Address and port.
+    pub bind: SocketAddr,
+    /// Whether other sockets of this user may bind the same, to share the load.
+    pub reuse_port: bool,
+    /// Octets of receive buffer asked for.
+    pub rx_buffer_bytes: usize,
+    /// Octets of send buffer asked for.
+    pub tx_buffer_bytes: usize,
+    /// Only this interface (`SO_BINDTODEVICE`).
+    pub device: Option<String>,
+    /// For datagrams that must not be fragmented.
+    pub path_mtu: PathMtuDiscovery,
+}
+
+impl UdpSettings {
+    /// Sensible settings for `bind`: shared port, buffers of 4 MiB.
+    #[must_use]
+    pub fn new(bind: SocketAddr) -> Self {
+        Self {
+            bind,
+            reuse_port: true,
+            rx_buffer_bytes: 4 << 20,
+            tx_buffer_bytes: 4 << 20,
+            device: None,
+            path_mtu: PathMtuDiscovery::default(),
+        }
+    }
+}
+
+/// How a raw socket is made. It needs the capability `CAP_NET_RAW`.
+#[derive(Clone, Debug)]
+pub struct RawSettings {
+    /// Address.
+    pub bind: IpAddr,
+    /// IP protocol number that it carries.
+    pub protocol: u8,
+    /// Octets of receive buffer asked for.
+    pub rx_buffer_bytes: usize,
+    /// Octets of send buffer asked for.
+    pub tx_buffer_bytes: usize,
+    /// Only this interface (`SO_BINDTODEVICE`).
+    pub device: Option<String>,
+    /// For datagrams that must not be fragmented.
+    pub path_mtu: PathMtuDiscovery,
+}
+
+impl RawSettings {
+    /// Sensible settings for `bind`: buffers of 4 MiB.
+    #[must_use]
+    pub fn new(bind: IpAddr, protocol: u8) -> Self {
+        Self {
+            bind,
+            protocol,
+            rx_buffer_bytes: 4 << 20,
+            tx_buffer_bytes: 4 << 20,
+            device: None,
+            path_mtu: PathMtuDiscovery::default(),
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum SocketKind {
+    Udp,
+    /// IPv4 raw sockets deliver the IP header, IPv6 ones do not (RFC 3542 §3).
+    RawV4,
+    RawV6,
+}
+
+/// A socket ready to be attached to an engine.
+pub struct OuterSocket {
+    socket: Socket,
+    pub(crate) kind: SocketKind,
+    local: SocketAddr,
+    path_mtu: PathMtuDiscovery,
+}
+
+impl OuterSocket {
+    /// Opens and binds a UDP socket that reports each datagram's destination address and TOS.
+    ///
+    /// # Errors
+    /// Those of the operating system: address in use or not ours, port below 1024 without the
+    /// capability, no such device.
+    pub fn udp(settings: &UdpSettings) -> io::Result<Self> {
+        let domain = Domain::for_address(settings.bind);
+        let socket = Socket::new(domain, Type::DGRAM, Some(Protocol::UDP))?;
+        if settings.reuse_port {
+            socket.set_reuse_port(true)?;
+        }
+        let common = Common {
+            ipv6: settings.bind.is_ipv6(),
+            rx_buffer_bytes: settings.rx_buffer_bytes,
+            tx_buffer_bytes: settings.tx_buffer_bytes,
+            device: settings.device.as_deref(),
+        };
+        common.apply(&socket)?;
+        socket.bind(&settings.bind.into())?;
+        let local = socket.local_addr()?.as_socket().unwrap_or(settings.bind);
+        Ok(Self {
+            socket,
+            kind: SocketKind::Udp,
+            local,
+            path_mtu: settings.path_mtu,
+        })
+    }
+
+    /// Opens and binds a raw socket; its packets are the payloads behind the IP header.
+    ///
+    /// # Errors
+    /// Those of the operating system, above all the lack of `CAP_NET_RAW`.
+    pub fn raw(settings: &RawSettings) -> io::Result<Self> {
+        let bind = SocketAddr::new(settings.bind, 0);
+        let protocol = Protocol::from(i32::from(settings.protocol));
+        let socket = Socket::new(Domain::for_address(bind), Type::RAW, Some(protocol))?;
+        let common = Common {
+            ipv6: bind.is_ipv6(),
+            rx_buffer_bytes: settings.rx_buffer_bytes,
+            tx_buffer_bytes: settings.tx_buffer_bytes,
+            device: settings.device.as_deref(),
+        };
+        common.apply(&socket)?;
+        socket.bind(&bind.into())?;
+        let kind = if bind.is_ipv6() {
+            SocketKind::RawV6
+        } else {
+            SocketKind::RawV4
+        };
+        Ok(Self {
+            socket,
+            kind,
+            local: bind,
+            path_mtu: settings.path_mtu,
+        })
+    }
+
+    /// The address and port it is bound to.
+    #[must_use]
+    pub fn local(&self) -> SocketAddr {
+        self.local
+    }
+
+    /// Octets of receive and of send buffer that the kernel granted (its bookkeeping included).
+    ///
+    /// # Errors
+    /// Those of the operating system.
+    pub fn buffer_bytes(&self) -> io::Result<(usize, usize)> {
+        Ok((
+            self.socket.recv_buffer_size()?,
+            self.socket.send_buffer_size()?,
+        ))
+    }
+
+    /// Lets `program` choose among the sockets bound to the same address and port with
+    /// `reuse_port`. One of the group suffices; the program stays when that socket closes.
+    ///
+    /// # Errors
+    /// The kernel refuses an invalid program.
+    pub fn steer(&self, program: &Program) -> io::Result<()> {
+        sockopt::attach_program(
+            &self.socket,
+            libc::SO_ATTACH_REUSEPORT_CBPF,
+            program.instructions(),
+        )
+    }
+
+    /// Lets `program` decide which datagrams this socket receives.
+    ///
+    /// # Errors
+    /// The kernel refuses an invalid program.
+    pub fn filter(&self, program: &Program) -> io::Result<()> {
+        sockopt::attach_program(&self.socket, libc::SO_ATTACH_FILTER, program.instructions())
+    }
+
+    pub(crate) fn is_ipv6(&self) -> bool {
+        self.local.is_ipv6()
+    }
+
+    pub(crate) fn is_udp(&self) -> bool {
+        self.kind == SocketKind::Udp
+    }
+
+    /// IPv4 has no control message for DF, so that the socket itself is switched between runs of
+    /// datagrams that differ in it.
+    pub(crate) fn set_dont_fragment_v4(&self, dont_fragment: bool) -> io::Result<()> {
+        let value = match (dont_fragment, self.path_mtu) {
+            (false, _) => libc::IP_PMTUDISC_DONT,
+            (true, PathMtuDiscovery::Honour) => libc::IP_PMTUDISC_DO,
+            (true, PathMtuDiscovery::Probe) => libc::IP_PMTUDISC_PROBE,
+        };
+        sockopt::set_int(&self.socket, libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, value)
+    }
+
+    pub(crate) fn fd(&self) -> RawFd {
+        self.socket.as_raw_fd()
+    }
+}
+
+struct Common<'a> {
+    ipv6: bool,
+    rx_buffer_bytes: usize,
+    tx_buffer_bytes: usize,
+    device: Option<&'a str>,
+}
+
+impl Common<'_> {
+    fn apply(&self, socket: &Socket) -> io::Result<()> {
+        socket.set_nonblocking(true)?;
+        if self.ipv6 {
+            socket.set_only_v6(true).or_else(raw_has_no_v6only)?;
+            socket.set_recv_tclass_v6(true)?;
+            sockopt::set_int(socket, libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO, 1)?;
+        } else {
+            socket.set_recv_tos_v4(true)?;
+            sockopt::set_int(socket, libc::IPPROTO_IP, libc::IP_PKTINFO, 1)?;
+        }
+        sockopt::set_int(socket, libc::SOL_SOCKET, libc::SO_RXQ_OVFL, 1)?;
+        if let Some(device) = self.device {
+            socket.bind_device(Some(device.as_bytes()))?;
+        }
+        grow(socket, libc::SO_RCVBUFFORCE, self.rx_buffer_bytes)
+            .or_else(|_| socket.set_recv_buffer_size(self.rx_buffer_bytes))?;
+        grow(socket, libc::SO_SNDBUFFORCE, self.tx_buffer_bytes)
+            .or_else(|_| socket.set_send_buffer_size(self.tx_buffer_bytes))
+    }
+}
+
+fn raw_has_no_v6only(error: io::Error) -> io::Result<()> {
+    if error.raw_os_error() == Some(libc::EINVAL) {
+        return Ok(());
+    }
+    Err(error)
+}
+
+/// The forced options go past the system's limit, with `CAP_NET_ADMIN`.
+fn grow(socket: &Socket, option: i32, octets: usize) -> io::Result<()> {
+    let octets = i32::try_from(octets).unwrap_or(i32::MAX);
+    sockopt::set_int(socket, libc::SOL_SOCKET, option, octets)
+}

@@ -1,0 +1,163 @@
+//! TUN devices: IP packets of this host as reads and writes.
+
+use core::ffi::{CStr, c_short};
+use core::net::IpAddr;
+use std::fs::{File, OpenOptions};
+use std::io;
+use std::os::fd::{AsRawFd, RawFd};
+use std::os::unix::fs::OpenOptionsExt;
+
+use crate::{Route, RouteGuard, netlink};
+
+const NAME_LEN: usize = libc::IFNAMSIZ;
+
+/// How a TUN device is made.
+#[derive(Clone, Debug)]
+pub struct TunSettings {
+    /// Interface name of up to 15 octets; `%d` in it stands for the first free number.
+    pub name: String,
+    /// Queues, one a thread.
+    pub queues: usize,
+    /// Largest IP packet in octets.
+    pub mtu: u32,
+    /// Addresses of this host on the device, with the length of the on-link prefix.
+    pub addresses: Vec<(IpAddr, u8)>,
+}
+
+/// A TUN device. It exists as long as one of its queues is open; its addresses and routes go with
+/// it.
+#[derive(Debug)]
+pub struct Tun {
+    name: String,
+    index: u32,
+}
+
+/// One queue of a TUN device.
+pub struct TunQueue {
+    file: File,
+}
+
+/// The kernel's `struct ifreq`, of which the name and the flags are used.
+#[repr(C)]
+struct InterfaceRequest {
+    name: [u8; NAME_LEN],
+    flags: c_short,
+    rest: [u8; 22],
+}
+
+impl Tun {
+    /// Creates the device, sets its MTU and addresses and brings it up.
+    ///
+    /// # Errors
+    /// Those of the operating system: no privilege (`CAP_NET_ADMIN`), no `/dev/net/tun`, name taken.
+    pub fn open(settings: &TunSettings) -> io::Result<(Self, Vec<TunQueue>)> {
+        let multi = settings.queues > 1;
+        let (first, name) = TunQueue::open(&settings.name, multi)?;
+        let mut queues = vec![first];
+        while queues.len() < settings.queues {
+            queues.push(TunQueue::open(&name, multi)?.0);
+        }
+        let index = interface_index(&name)?;
+        netlink::set_link_up(index, settings.mtu)?;
+        for &(address, prefix_len) in &settings.addresses {
+            netlink::add_address(index, address, prefix_len)?;
+        }
+        Ok((Self { name, index }, queues))
+    }
+
+    /// The interface's name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The interface's index.
+    #[must_use]
+    pub fn index(&self) -> u32 {
+        self.index
+    }
+
+    /// Routes a prefix through the device until the guard is dropped.
+    ///
+    /// # Errors
+    /// Those of the operating system: no privilege, a route to the same prefix exists already.
+    pub fn route(&self, destination: IpAddr, prefix_len: u8) -> io::Result<RouteGuard> {
+        let interface = self.index;
+        Route {
+            destination,
+            prefix_len,
+            interface,
+        }
+        .add()
+    }
+}
+
+impl TunQueue {
+    fn open(name: &str, multi: bool) -> io::Result<(Self, String)> {
+        let file = OpenOptions::new()
+            .read(true)
+            .write(true)
+            .custom_flags(libc::O_NONBLOCK | libc::O_CLOEXEC)
+            .open("/dev/net/tun")?;
+        let multi = if multi { libc::IFF_MULTI_QUEUE } else { 0 };
+        let mut request = InterfaceRequest {
+            name: encode_name(name)?,
+            flags: (libc::IFF_TUN | libc::IFF_NO_PI | multi) as c_short,
+            rest: [0; 22],
+        };
+        // SAFETY: the request has the layout and size of `struct ifreq`, and the kernel writes
+        // nothing beyond it.
+        let result = unsafe { libc::ioctl(file.as_raw_fd(), libc::TUNSETIFF, &raw mut request) };
+        if result < 0 {
+            return Err(io::Error::last_os_error());
+        }
+        Ok((Self { file }, decode_name(&request.name)))
+    }
+
+    pub(crate) fn fd(&self) -> RawFd {
+        self.file.as_raw_fd()
+    }
+
+    pub(crate) fn file(&self) -> &File {
+        &self.file
+    }
+}
+
+/// The terminating zero must fit, too.
+fn encode_name(name: &str) -> io::Result<[u8; NAME_LEN]> {
+    let mut out = [0; NAME_LEN];
+    if name.len() >= NAME_LEN || name.contains('\0') {
+        return Err(io::Error::from(io::ErrorKind::InvalidInput));
+    }
+    out[..name.len()].copy_from_slice(name.as_bytes());
+    Ok(out)
+}
+
+fn decode_name(name: &[u8; NAME_LEN]) -> String {
+    CStr::from_bytes_until_nul(name)
+        .map(|name| name.to_string_lossy().into_owned())
+        .unwrap_or_default()
+}
+
+fn interface_index(name: &str) -> io::Result<u32> {
+    let name = encode_name(name)?;
+    // SAFETY: the name ends with a zero, for which `encode_name` leaves room.
+    let index = unsafe { libc::if_nametoindex(name.as_ptr().cast()) };
+    if index == 0 {
+        return Err(io::Error::last_os_error());
+    }
+    Ok(index)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_must_fit() {
+        assert!(encode_name("sixteen-octets-x").is_err());
+        let name = encode_name("fifteen-octets-").unwrap();
+        assert_eq!(decode_name(&name), "fifteen-octets-");
+        assert!(encode_name("a\0b").is_err());
+    }
+}
