@@ -1,18 +1,57 @@
 //! The nouns of RFC 4301: SPIs, traffic selectors, security associations, their databases, and the
 //! policy that says which may exist.
+//!
+//! | to | use |
+//! |---|---|
+//! | choose and find inbound SAs | [`Sad`], [`EspSpiLayout`] |
+//! | find the SA of an outbound packet | [`Spd`] |
+//! | say which packets an SA may carry | [`TrafficSelector`], [`Selectors`], [`narrow`] |
+//! | count what came and went | [`ReplayWindow`], [`SequenceNumbers`], [`VolumeLimits`] |
+//! | decide who may connect | [`PolicySnapshot`], [`IdentityPattern`], [`Secrets`] |
+//! | give virtual addresses | [`Pool`] |
 #![forbid(unsafe_code)]
 
+mod counters;
+mod hash;
 mod identity;
+mod inbound;
+mod lifetime;
+mod outbound;
+mod pattern;
 mod policy;
+mod pool;
+mod prefix;
+mod replay;
+mod sad;
+mod secrets;
 mod selector;
+mod selector_text;
+mod selectors;
+mod sequence;
+mod slab;
 mod snapshot;
+mod spd;
 mod spi;
 
-pub use identity::{Identity, IdentityPattern};
+pub use counters::{InboundCounters, OutboundCounters};
+pub use identity::{Identity, IdentityParseError};
+pub use inbound::{InboundParameters, InboundSa};
+pub use lifetime::{LifeStage, VolumeLimits};
+pub use outbound::{Encapsulation, EspPath, OutboundParameters, OutboundSa, OuterHeaderPolicy};
+pub use pattern::{IdentityPattern, Specificity};
 pub use policy::{
     AddressPool, AuthPolicy, ChildPolicy, ConnectionPolicy, DfPolicy, EspProposal, IkeProposal,
     PeerEndpoint, PoolName, PreSharedKey, RekeyPolicy, SecretEntry, StartAction,
 };
-pub use selector::TrafficSelector;
+pub use pool::Pool;
+pub use replay::{Refused, ReplayWindow};
+pub use sad::{IkeSlot, NotReserved, OutboundHandle, Sad};
+pub use secrets::Secrets;
+pub use selector::{TrafficSelector, narrow};
+pub use selector_text::SelectorParseError;
+pub use selectors::{Flow, Selectors};
+pub use sequence::SequenceNumbers;
+pub use slab::Slab;
 pub use snapshot::PolicySnapshot;
-pub use spi::{EspSpi, IkeSpi};
+pub use spd::Spd;
+pub use spi::{EspSpi, EspSpiLayout, IkeSpi};

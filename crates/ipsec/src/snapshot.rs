@@ -1,6 +1,8 @@
+use core::net::IpAddr;
 use std::sync::Arc;
 
-use crate::{AddressPool, ConnectionPolicy, SecretEntry};
+use crate::pattern::Specificity;
+use crate::{AddressPool, ConnectionPolicy, Identity, PreSharedKey, Secrets};
 
 /// Everything that the operator allows, at one moment. A reload makes a new one.
 #[derive(Clone, Default)]
@@ -8,7 +10,71 @@ pub struct PolicySnapshot {
     /// In the order of the configuration, which is the order of preference.
     pub connections: Vec<Arc<ConnectionPolicy>>,
     /// Secrets and whose they are.
-    pub secrets: Vec<SecretEntry>,
+    pub secrets: Secrets,
     /// Pools of virtual addresses.
     pub pools: Vec<AddressPool>,
+}
+
+impl PolicySnapshot {
+    /// The connections that a peer at `remote` may use on our address `local`, the preferred first.
+    pub fn connections_between(
+        &self,
+        local: IpAddr,
+        remote: IpAddr,
+    ) -> impl Iterator<Item = &Arc<ConnectionPolicy>> {
+        self.connections
+            .iter()
+            .filter(move |connection| connection.accepts(local, remote))
+    }
+
+    /// The connection of an identified peer: among those between the two addresses, the one that
+    /// describes the peer most closely, then the first. `asked_for` is whom the peer wants to reach
+    /// (IDr of the initiator), if it says.
+    #[must_use]
+    pub fn connection_for(
+        &self,
+        local: IpAddr,
+        remote: IpAddr,
+        asked_for: Option<&Identity>,
+        peer: &Identity,
+    ) -> Option<&Arc<ConnectionPolicy>> {
+        let mut best: Option<(Specificity, &Arc<ConnectionPolicy>)> = None;
+        for connection in self.connections_between(local, remote) {
+            let reached = match (asked_for, &connection.local_id) {
+                (Some(asked), Some(own)) => asked.same(own),
+                _ => true,
+            };
+            let Some(rank) = connection.remote_id.specificity(peer) else {
+                continue;
+            };
+            if reached && best.is_none_or(|(top, _)| rank > top) {
+                best = Some((rank, connection));
+            }
+        }
+        best.map(|(_, connection)| connection)
+    }
+
+    /// The secret between two identities; see [`Secrets::find`].
+    #[must_use]
+    pub fn secret_for(&self, local: &Identity, remote: &Identity) -> Option<&PreSharedKey> {
+        self.secrets.find(local, remote)
+    }
+
+    /// A pool by its name.
+    #[must_use]
+    pub fn pool(&self, name: &str) -> Option<&AddressPool> {
+        self.pools.iter().find(|pool| &*pool.name == name)
+    }
+}
+
+impl ConnectionPolicy {
+    /// Whether a peer at `remote` may use this connection on our address `local`.
+    #[must_use]
+    pub fn accepts(&self, local: IpAddr, remote: IpAddr) -> bool {
+        let source = |(first, last): &(IpAddr, IpAddr)| {
+            first.is_ipv4() == remote.is_ipv4() && *first <= remote && remote <= *last
+        };
+        (self.local_addrs.is_empty() || self.local_addrs.contains(&local))
+            && (self.remote_sources.is_empty() || self.remote_sources.iter().any(source))
+    }
 }

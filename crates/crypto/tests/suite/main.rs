@@ -1,7 +1,0 @@
-//! The crypto room against published vectors, and its providers against each other.
-
-mod derivation;
-mod exchange;
-mod packets;
-mod project_wycheproof;
-mod support;

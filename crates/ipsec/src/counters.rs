@@ -1,0 +1,42 @@
+use timer::Instant;
+
+/// What an inbound SA has seen. Drops are counted here per SA and by reason in the batch report.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct InboundCounters {
+    /// Packets that passed every check, dummies included.
+    pub packets: u64,
+    /// Octets of inner packets that passed.
+    pub bytes: u64,
+    /// Sequence numbers that left the replay window without having been received.
+    pub lost: u64,
+    /// Packets whose number had been received before, or was too old to tell.
+    pub replay: u64,
+    /// Packets whose ICV did not verify.
+    pub integrity: u32,
+    /// Authentic packets whose padding or inner header makes no sense, and packets too short.
+    pub malformed: u32,
+    /// Authentic packets whose inner header lies outside the traffic selectors.
+    pub selector: u32,
+    /// Packets refused for another reason: the SA had lived its hard life, or congestion marks on
+    /// a packet that cannot carry them.
+    pub refused: u32,
+    /// When the last authentic packet came; zero before the first.
+    pub last: Instant,
+}
+
+/// What an outbound SA has seen.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct OutboundCounters {
+    /// Packets sealed.
+    pub packets: u64,
+    /// Octets of inner packets sealed.
+    pub bytes: u64,
+    /// Packets too big for the path.
+    pub too_big: u32,
+    /// Packets that found no sequence number left.
+    pub sequence_exhausted: u32,
+    /// Packets refused for another reason.
+    pub refused: u32,
+    /// When the last packet was sealed; zero before the first.
+    pub last: Instant,
+}

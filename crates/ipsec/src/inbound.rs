@@ -1,0 +1,80 @@
+use crypto::{OpeningKey, ProtectionSuite};
+
+use crate::{EspSpi, IkeSlot, InboundCounters, LifeStage, ReplayWindow, Selectors, VolumeLimits};
+
+/// The receiving half of a Child SA: everything that a packet needs, and nothing else.
+///
+/// The fields stand in the order in which a packet meets them: what is read before decryption and
+/// written after it comes first and shares cache lines, then the key.
+#[repr(C, align(64))]
+pub struct InboundSa {
+    /// The SPI that we chose and that the peer writes.
+    pub spi: EspSpi,
+    /// The number of the last batch that reported this SA as heard.
+    pub heard_in_batch: u32,
+    /// The IKE SA that answers for it.
+    pub owner: IkeSlot,
+    /// What has been received.
+    pub window: ReplayWindow,
+    /// The highest stage that has been reported to the owner.
+    pub stage: LifeStage,
+    /// Whether sequence numbers are 64 bits wide.
+    pub esn: bool,
+    /// What the SA may carry.
+    pub limits: VolumeLimits,
+    /// What it has carried.
+    pub counters: InboundCounters,
+    /// Which inner packets may come out of it.
+    pub selectors: Selectors,
+    /// Lengths of IV, ICV and block.
+    pub suite: ProtectionSuite,
+    /// The key, inline.
+    pub key: OpeningKey,
+}
+
+/// What an inbound SA is made of.
+pub struct InboundParameters {
+    /// Key and algorithms.
+    pub key: OpeningKey,
+    /// The algorithms of the key.
+    pub suite: ProtectionSuite,
+    /// Whether extended sequence numbers were negotiated.
+    pub esn: bool,
+    /// Size of the replay window in packets.
+    pub replay_window: u32,
+    /// The negotiated traffic selectors.
+    pub selectors: Selectors,
+    /// Limits by volume.
+    pub limits: VolumeLimits,
+    /// The IKE SA that answers for it.
+    pub owner: IkeSlot,
+}
+
+impl InboundSa {
+    /// A new SA under an SPI that [`Sad::reserve_inbound`](crate::Sad::reserve_inbound) gave out.
+    #[must_use]
+    pub fn new(spi: EspSpi, parameters: InboundParameters) -> Self {
+        let InboundParameters {
+            key,
+            suite,
+            esn,
+            replay_window,
+            selectors,
+            limits,
+            owner,
+        } = parameters;
+        Self {
+            spi,
+            heard_in_batch: 0,
+            owner,
+            window: ReplayWindow::new(replay_window, esn),
+            stage: LifeStage::Fresh,
+            esn,
+            limits,
+            counters: InboundCounters::default(),
+            selectors,
+            suite,
+            key,
+        }
+    }
+}

@@ -1,0 +1,130 @@
+use core::net::SocketAddr;
+
+use crypto::{ProtectionSuite, SealingKey};
+
+use crate::{
+    DfPolicy, EspSpi, IkeSlot, LifeStage, OutboundCounters, Selectors, SequenceNumbers,
+    VolumeLimits,
+};
+
+/// What carries the ESP packets (RFC 3948).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Encapsulation {
+    /// IP protocol 50.
+    Raw,
+    /// UDP, port 4500.
+    Udp,
+}
+
+/// How the outer header is made from the inner one (RFC 4301 §5.1.2).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct OuterHeaderPolicy {
+    /// Don't Fragment.
+    pub df: DfPolicy,
+    /// Whether the outer header carries the inner DSCP; else 0.
+    pub copy_dscp: bool,
+    /// Greatest TCP maximum segment size let through on SYN segments.
+    pub mss_clamp: Option<u16>,
+}
+
+/// Where an SA's packets go.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct EspPath {
+    /// Our address, and the port when UDP carries the packets.
+    pub local: SocketAddr,
+    /// The peer's address, and the port when UDP carries the packets.
+    pub remote: SocketAddr,
+    /// What carries the packets.
+    pub encapsulation: Encapsulation,
+    /// The biggest outer IP packet that passes, in octets.
+    pub mtu: u16,
+}
+
+/// The sending half of a Child SA.
+#[repr(C, align(64))]
+pub struct OutboundSa {
+    /// The SPI that the peer chose.
+    pub spi: EspSpi,
+    /// The generation of the slot; part of the handle.
+    pub(crate) generation: u32,
+    /// The IKE SA that answers for it.
+    pub owner: IkeSlot,
+    /// What numbers are left.
+    pub sequence: SequenceNumbers,
+    /// The number of the last batch that reported this SA as used.
+    pub used_in_batch: u32,
+    /// The highest stage that has been reported to the owner.
+    pub stage: LifeStage,
+    /// Whether sequence numbers are 64 bits wide.
+    pub esn: bool,
+    /// Outer header rules.
+    pub outer: OuterHeaderPolicy,
+    /// What the SA may carry.
+    pub limits: VolumeLimits,
+    /// What it has carried.
+    pub counters: OutboundCounters,
+    /// Where its packets go.
+    pub path: EspPath,
+    /// Which inner packets may go into it.
+    pub selectors: Selectors,
+    /// Lengths of IV, ICV and block.
+    pub suite: ProtectionSuite,
+    /// The key, inline.
+    pub key: SealingKey,
+}
+
+/// What an outbound SA is made of.
+pub struct OutboundParameters {
+    /// The SPI that the peer chose.
+    pub spi: EspSpi,
+    /// Key and algorithms.
+    pub key: SealingKey,
+    /// The algorithms of the key.
+    pub suite: ProtectionSuite,
+    /// Whether extended sequence numbers were negotiated.
+    pub esn: bool,
+    /// Outer header rules.
+    pub outer: OuterHeaderPolicy,
+    /// The negotiated traffic selectors.
+    pub selectors: Selectors,
+    /// Limits by volume.
+    pub limits: VolumeLimits,
+    /// The IKE SA that answers for it.
+    pub owner: IkeSlot,
+    /// Where its packets go.
+    pub path: EspPath,
+}
+
+impl OutboundSa {
+    /// A new SA whose first packet will have number 1.
+    #[must_use]
+    pub fn new(parameters: OutboundParameters) -> Self {
+        let OutboundParameters {
+            spi,
+            key,
+            suite,
+            esn,
+            outer,
+            selectors,
+            limits,
+            owner,
+            path,
+        } = parameters;
+        Self {
+            spi,
+            generation: 0,
+            owner,
+            sequence: SequenceNumbers::new(esn),
+            used_in_batch: 0,
+            stage: LifeStage::Fresh,
+            esn,
+            outer,
+            limits,
+            counters: OutboundCounters::default(),
+            path,
+            selectors,
+            suite,
+            key,
+        }
+    }
+}

@@ -1,0 +1,173 @@
+use std::collections::HashMap;
+
+use crate::pattern::Specificity;
+use crate::{Identity, IdentityPattern, PreSharedKey, SecretEntry};
+
+/// The shared secrets, found by whose they are. Entries that name single identities are indexed, so
+/// that a secret for each of a million peers costs one look-up; entries with wildcards are compared
+/// one by one.
+#[derive(Clone, Default)]
+pub struct Secrets {
+    entries: Vec<SecretEntry>,
+    /// Canonical identity to the entries that name it exactly.
+    by_owner: HashMap<Identity, Vec<u32>>,
+    /// Entries with a wildcard among their owners, or without owners.
+    patterns: Vec<u32>,
+}
+
+impl From<Vec<SecretEntry>> for Secrets {
+    fn from(entries: Vec<SecretEntry>) -> Self {
+        let mut by_owner: HashMap<Identity, Vec<u32>> = HashMap::new();
+        let mut patterns = Vec::new();
+        for (entry, index) in entries.iter().zip(0..) {
+            let mut pattern = entry.owners.is_empty();
+            for owner in &entry.owners {
+                match owner {
+                    IdentityPattern::Exact(identity) => {
+                        by_owner
+                            .entry(identity.canonical())
+                            .or_default()
+                            .push(index);
+                    }
+                    _ => pattern = true,
+                }
+            }
+            if pattern {
+                patterns.push(index);
+            }
+        }
+        Self {
+            entries,
+            by_owner,
+            patterns,
+        }
+    }
+}
+
+impl Secrets {
+    /// The entries in the order of the configuration.
+    #[must_use]
+    pub fn entries(&self) -> &[SecretEntry] {
+        &self.entries
+    }
+
+    /// The secret between `local` and `remote`: the one whose owners describe the peer most closely,
+    /// then us, then the first in the configuration.
+    ///
+    /// An entry is good for a pair if it names nobody, or names the peer, or names only our side. An
+    /// entry that names us and another peer is never good for this one: else that other peer could
+    /// pass for it.
+    #[must_use]
+    pub fn find(&self, local: &Identity, remote: &Identity) -> Option<&PreSharedKey> {
+        let exact = |identity: &Identity| self.by_owner.get(&identity.canonical());
+        let indexed = [exact(remote), exact(local)];
+        let candidates = indexed
+            .into_iter()
+            .flatten()
+            .chain([&self.patterns])
+            .flatten();
+        let mut best: Option<((Specificity, Specificity), u32)> = None;
+        for &index in candidates {
+            let Some(entry) = self.entries.get(index as usize) else {
+                continue;
+            };
+            if let Some(rank) = rank(entry, local, remote)
+                && best.is_none_or(|(top, first)| rank > top || (rank == top && index < first))
+            {
+                best = Some((rank, index));
+            }
+        }
+        let (_, index) = best?;
+        self.entries.get(index as usize).map(|entry| &entry.key)
+    }
+}
+
+/// How closely an entry describes the peer, and then us.
+fn rank(
+    entry: &SecretEntry,
+    local: &Identity,
+    remote: &Identity,
+) -> Option<(Specificity, Specificity)> {
+    let closest = |identity| {
+        entry
+            .owners
+            .iter()
+            .filter_map(|own| own.specificity(identity))
+            .max()
+    };
+    match (closest(remote), closest(local)) {
+        (Some(remote), local) => Some((remote, local.unwrap_or(Specificity::ANY))),
+        (None, ours) if entry.owners.iter().all(|owner| owner.matches(local)) => {
+            Some((Specificity::ANY, ours.unwrap_or(Specificity::ANY)))
+        }
+        (None, _) => None,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn secrets(entries: &[(&[&str], &str)]) -> Secrets {
+        let entry = |(owners, key): &(&[&str], &str)| SecretEntry {
+            owners: owners.iter().map(|owner| owner.parse().unwrap()).collect(),
+            key: PreSharedKey::new(key.as_bytes().to_vec()),
+        };
+        Secrets::from(entries.iter().map(entry).collect::<Vec<_>>())
+    }
+
+    fn find<'a>(secrets: &'a Secrets, local: &str, remote: &str) -> Option<&'a str> {
+        secrets
+            .find(&local.parse().unwrap(), &remote.parse().unwrap())
+            .map(|key| core::str::from_utf8(key.expose()).unwrap())
+    }
+
+    #[test]
+    fn the_closest_owner_wins_whatever_the_order() {
+        let secrets = secrets(&[
+            (&[], "anyone"),
+            (&["*@example.org"], "staff"),
+            (&["Joe@Example.org"], "joe"),
+            (&["gw.example.org"], "gateway"),
+            (&["gw.example.org", "ann@example.org"], "ann at the gateway"),
+            (&["ann@example.org"], "ann"),
+            (&["10.0.0.0/8"], "ten"),
+            (&["10.1.0.0/16"], "ten one"),
+        ]);
+        let at_gateway = |remote| find(&secrets, "gw.example.org", remote);
+        assert_eq!(at_gateway("joe@example.org"), Some("joe"));
+        assert_eq!(at_gateway("eve@example.org"), Some("staff"));
+        assert_eq!(at_gateway("ann@example.org"), Some("ann at the gateway"));
+        assert_eq!(
+            find(&secrets, "other.org", "ann@example.org"),
+            Some("ann at the gateway")
+        );
+        assert_eq!(at_gateway("10.1.2.3"), Some("ten one"));
+        assert_eq!(at_gateway("keyid:stranger"), Some("gateway"));
+        assert_eq!(
+            find(&secrets, "other.org", "keyid:stranger"),
+            Some("anyone")
+        );
+    }
+
+    #[test]
+    fn a_pair_with_another_peer_is_no_secret_of_this_one() {
+        let secrets = secrets(&[(&["gw.example.org", "ann@example.org"], "ann's")]);
+        assert_eq!(find(&secrets, "gw.example.org", "bob@example.org"), None);
+        assert_eq!(
+            find(&secrets, "gw.example.org", "ann@example.org"),
+            Some("ann's")
+        );
+        assert_eq!(
+            find(&secrets, "ann@example.org", "gw.example.org"),
+            Some("ann's")
+        );
+        assert_eq!(secrets.entries().len(), 1);
+    }
+
+    #[test]
+    fn among_equals_the_first_counts() {
+        let secrets = secrets(&[(&["a.org"], "first"), (&["A.org"], "second")]);
+        assert_eq!(find(&secrets, "gw", "a.org"), Some("first"));
+    }
+}
