@@ -135,7 +135,7 @@ fn a_million_timers_each_fire_once_in_their_tick() {
     let mut wheel = Wheel::new(Instant::ZERO);
     for token in 0..TIMERS {
         // A multiplicative hash spreads the due times over 100 s without a random source.
-        let micros = u64::from(token.wrapping_mul(2_654_435_761)) * 100_000_000 >> 32;
+        let micros = (u64::from(token.wrapping_mul(2_654_435_761)) * 100_000_000) >> 32;
         wheel.arm(Instant::from_nanos(micros * 1_000), token);
     }
     let mut seen = vec![false; TIMERS as usize];
