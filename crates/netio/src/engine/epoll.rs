@@ -43,7 +43,7 @@ enum SourceKind {
 enum Drained {
     /// A read found nothing more.
     Empty,
-    /// There may be more.
+    /// There may be more, now or as soon as a buffer is free.
     More,
     Failed,
 }
@@ -117,7 +117,10 @@ impl Epoll {
     /// Serves the ready sources in turn until one yields something.
     pub(super) fn receive(&mut self, inventory: &mut Inventory, batch: &mut Batch) -> usize {
         let before = batch.len();
-        while let Some(index) = self.ready.pop_front() {
+        for _ in 0..self.ready.len() {
+            let Some(index) = self.ready.pop_front() else {
+                break;
+            };
             let drained = match self.sources[index].kind {
                 SourceKind::Socket(id) => self.receive_outer(inventory, id, batch),
                 SourceKind::Tun(id) => self.receive_inner(inventory, id, batch),
@@ -159,7 +162,7 @@ impl Epoll {
         }
         if self.rx_buffers.is_empty() {
             inventory.counters.rx_no_buffer += 1;
-            return Drained::Failed;
+            return Drained::More;
         }
         let Some(fd) = inventory.socket(id).map(|socket| socket.fd()) else {
             return Drained::Empty;
@@ -210,7 +213,7 @@ impl Epoll {
         for _ in 0..self.messages.batch() {
             let Some(mut buffer) = inventory.pool.take() else {
                 inventory.counters.rx_no_buffer += 1;
-                return Drained::Failed;
+                return Drained::More;
             };
             match inventory.read_tun(id, &mut buffer) {
                 Some(Ok(len)) => batch.inner.extend(inventory.accept_inner(id, len, buffer)),

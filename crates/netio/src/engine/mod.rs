@@ -72,8 +72,8 @@ pub struct Engine {
 }
 
 enum Driver {
-    Epoll(Epoll),
-    Uring(Uring),
+    Epoll(Box<Epoll>),
+    Uring(Box<Uring>),
 }
 
 impl Engine {
@@ -86,8 +86,12 @@ impl Engine {
         let waker = Waker::new()?;
         let mut inventory = Inventory::new(settings);
         let driver = match settings.kind {
-            EngineKind::IoUring => Driver::Uring(Uring::new(settings, &mut inventory, &waker)?),
-            EngineKind::Auto | EngineKind::Epoll => Driver::Epoll(Epoll::new(settings, &waker)?),
+            EngineKind::IoUring => {
+                Driver::Uring(Box::new(Uring::new(settings, &mut inventory, &waker)?))
+            }
+            EngineKind::Auto | EngineKind::Epoll => {
+                Driver::Epoll(Box::new(Epoll::new(settings, &waker)?))
+            }
         };
         Ok(Self {
             driver,

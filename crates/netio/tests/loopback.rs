@@ -1,0 +1,412 @@
+//! Both engines over loopback sockets: the same stories for each.
+
+use std::net::{SocketAddr, UdpSocket};
+use std::time::{Duration, Instant};
+
+use netio::{
+    Batch, Condition, Engine, EngineKind, EngineSettings, HEADROOM, OuterSend, OuterSocket,
+    Program, Rule, SendError, SocketId, TAILROOM, UdpSettings,
+};
+
+const KINDS: [EngineKind; 2] = [EngineKind::Epoll, EngineKind::IoUring];
+const PATIENCE: Duration = Duration::from_secs(5);
+
+fn settings(kind: EngineKind) -> EngineSettings {
+    EngineSettings {
+        kind,
+        batch: 16,
+        buffers: 256,
+        payload_max: 2048,
+    }
+}
+
+fn engine(kind: EngineKind) -> Engine {
+    let engine = Engine::new(&settings(kind)).expect("this kernel has what the engine needs");
+    assert_eq!(engine.kind(), kind);
+    engine
+}
+
+fn attach(engine: &mut Engine, bind: &str) -> (SocketId, SocketAddr) {
+    let socket = OuterSocket::udp(&UdpSettings::new(bind.parse().unwrap())).unwrap();
+    let local = socket.local();
+    (engine.attach_socket(socket).unwrap(), local)
+}
+
+fn to(socket: SocketId, remote: SocketAddr) -> OuterSend {
+    OuterSend {
+        socket,
+        local: None,
+        remote,
+        tos: 0,
+        dont_fragment: false,
+        segment: 0,
+        token: 0,
+    }
+}
+
+/// Receives until `count` datagrams are there or patience ends.
+fn collect(engine: &mut Engine, count: usize) -> Vec<(SocketId, SocketAddr, Vec<u8>)> {
+    let mut batch = Batch::with_capacity(64);
+    let mut seen = Vec::new();
+    let start = Instant::now();
+    while seen.len() < count && start.elapsed() < PATIENCE {
+        engine.wait(Some(Duration::from_millis(100))).unwrap();
+        while engine.receive(&mut batch) > 0 {
+            for packet in &batch.outer {
+                seen.push((packet.socket, packet.remote, packet.buffer.bytes().to_vec()));
+            }
+            engine.recycle(&mut batch);
+        }
+    }
+    seen
+}
+
+#[test]
+fn a_datagram_tells_where_it_came_from_and_went_to() {
+    for kind in KINDS {
+        for (any, host) in [("0.0.0.0:0", "127.0.0.1"), ("[::]:0", "::1")] {
+            let mut engine = engine(kind);
+            let (_, listening) = attach(&mut engine, any);
+            let (from, sender) = attach(
+                &mut engine,
+                &SocketAddr::new(host.parse().unwrap(), 0).to_string(),
+            );
+            let target = SocketAddr::new(host.parse().unwrap(), listening.port());
+            let send = OuterSend {
+                tos: 0xb8,
+                dont_fragment: true,
+                ..to(from, target)
+            };
+            engine.send_bytes(send, b"ping");
+            engine.flush();
+            let mut batch = Batch::with_capacity(8);
+            while engine.receive(&mut batch) == 0 {
+                engine.wait(Some(PATIENCE)).unwrap();
+            }
+            let packet = &mut batch.outer[0];
+            assert_eq!(packet.local, target, "{kind:?}");
+            assert_eq!(packet.remote, sender, "{kind:?}");
+            assert_eq!(packet.tos, 0xb8, "{kind:?}");
+            assert_eq!(packet.buffer.bytes(), b"ping");
+            assert_eq!(packet.buffer.headroom(), HEADROOM);
+            assert!(packet.buffer.tailroom() >= TAILROOM);
+            engine.recycle(&mut batch);
+        }
+    }
+}
+
+#[test]
+fn the_source_address_is_ours_to_choose() {
+    for kind in KINDS {
+        let mut engine = engine(kind);
+        let (any, local) = attach(&mut engine, "0.0.0.0:0");
+        let peer = UdpSocket::bind("127.0.0.1:0").unwrap();
+        peer.set_read_timeout(Some(PATIENCE)).unwrap();
+        for source in ["127.0.0.7", "127.4.5.6"] {
+            let send = OuterSend {
+                local: Some(source.parse().unwrap()),
+                ..to(any, peer.local_addr().unwrap())
+            };
+            engine.send_bytes(send, source.as_bytes());
+            engine.flush();
+            let mut octets = [0; 64];
+            let (len, from) = peer.recv_from(&mut octets).unwrap();
+            assert_eq!(&octets[..len], source.as_bytes());
+            assert_eq!(from, SocketAddr::new(source.parse().unwrap(), local.port()));
+        }
+    }
+}
+
+#[test]
+fn a_long_run_arrives_whole_and_in_order() {
+    for kind in KINDS {
+        let mut engine = engine(kind);
+        let (from, _) = attach(&mut engine, "127.0.0.1:0");
+        let (_, target) = attach(&mut engine, "127.0.0.1:0");
+        let mut seen = Vec::new();
+        for round in 0_u32..20 {
+            for i in 0..50 {
+                let number = round * 50 + i;
+                let mut payload = vec![number as u8; 4 + (number as usize * 7) % 1400];
+                payload[..4].copy_from_slice(&number.to_be_bytes());
+                // Changing DF between packets must neither lose nor reorder any.
+                let send = OuterSend {
+                    dont_fragment: number % 3 == 0,
+                    ..to(from, target)
+                };
+                engine.send_bytes(send, &payload);
+            }
+            engine.flush();
+            seen.extend(collect(&mut engine, 50));
+        }
+        assert_eq!(seen.len(), 1000, "{kind:?}");
+        for (number, (_, _, payload)) in seen.iter().enumerate() {
+            assert_eq!(payload[..4], (number as u32).to_be_bytes(), "{kind:?}");
+            assert!(payload[4..].iter().all(|&octet| octet == number as u8));
+            assert_eq!(payload.len(), 4 + (number * 7) % 1400);
+        }
+        assert_eq!(engine.counters().tx_packets, 1000);
+        assert_eq!(engine.counters().rx_packets, 1000);
+    }
+}
+
+#[test]
+fn an_oversized_datagram_is_counted_and_the_next_one_arrives() {
+    for kind in KINDS {
+        let mut engine = engine(kind);
+        let (_, target) = attach(&mut engine, "127.0.0.1:0");
+        let peer = UdpSocket::bind("127.0.0.1:0").unwrap();
+        peer.send_to(&[1; 2049], target).unwrap();
+        peer.send_to(&[2; 60_000], target).unwrap();
+        peer.send_to(&[3; 2048], target).unwrap();
+        peer.send_to(&[], target).unwrap();
+        let seen = collect(&mut engine, 2);
+        assert_eq!(seen.len(), 2, "{kind:?}");
+        assert_eq!(seen[0].2, [3; 2048]);
+        assert!(seen[1].2.is_empty());
+        assert_eq!(engine.counters().rx_truncated, 2);
+    }
+}
+
+#[test]
+fn what_does_not_leave_is_reported_by_its_token() {
+    for kind in KINDS {
+        let mut engine = engine(kind);
+        let (from, target) = attach(&mut engine, "127.0.0.1:0");
+        let broadcast = OuterSend {
+            token: 1,
+            ..to(from, "127.255.255.255:9".parse().unwrap())
+        };
+        let family = OuterSend {
+            token: 2,
+            ..to(from, "[::1]:9".parse().unwrap())
+        };
+        let unknown = OuterSend {
+            token: 3,
+            ..to(SocketId(77), target)
+        };
+        engine.send_bytes(broadcast, b"x");
+        engine.send_bytes(family, b"x");
+        engine.send_bytes(unknown, b"x");
+        engine.send_bytes(to(from, target), b"y");
+        engine.flush();
+        assert_eq!(collect(&mut engine, 1).len(), 1, "{kind:?}");
+        let mut failures: Vec<_> = engine.take_failures().map(|f| (f.token, f.error)).collect();
+        failures.sort_by_key(|f| f.0);
+        assert_eq!(
+            failures,
+            [
+                (1, SendError::Denied),
+                (2, SendError::Unreachable),
+                (3, SendError::Unreachable)
+            ]
+        );
+        assert_eq!(engine.counters().tx_denied, 1);
+        assert_eq!(engine.counters().tx_unreachable, 2);
+        assert_eq!(engine.counters().tx_packets, 1);
+    }
+}
+
+#[test]
+fn a_waker_ends_the_wait_from_another_thread() {
+    for kind in KINDS {
+        let mut engine = engine(kind);
+        let waker = engine.waker();
+        let other = std::thread::spawn(move || {
+            for _ in 0..3 {
+                waker.wake();
+            }
+        });
+        let start = Instant::now();
+        assert!(engine.wait(None).unwrap().woken, "{kind:?}");
+        other.join().unwrap();
+        // Calls that came after the first wake-up may cause a second one, never a third.
+        let second = engine.wait(Some(Duration::from_millis(20))).unwrap().woken;
+        let third = engine.wait(Some(Duration::from_millis(20))).unwrap().woken;
+        assert!(!(second && third), "{kind:?}");
+        engine.waker().wake();
+        assert!(engine.wait(None).unwrap().woken, "{kind:?}");
+        assert!(start.elapsed() < PATIENCE);
+    }
+}
+
+#[test]
+fn an_idle_wait_lasts_as_long_as_asked() {
+    for kind in KINDS {
+        let mut engine = engine(kind);
+        attach(&mut engine, "127.0.0.1:0");
+        let start = Instant::now();
+        let wakeup = engine.wait(Some(Duration::from_millis(30))).unwrap();
+        assert!(!wakeup.woken);
+        assert!(start.elapsed() >= Duration::from_millis(30), "{kind:?}");
+        assert!(start.elapsed() < Duration::from_secs(2), "{kind:?}");
+    }
+}
+
+#[test]
+fn drops_of_the_kernel_are_counted() {
+    for kind in KINDS {
+        let mut engine = engine(kind);
+        let socket = OuterSocket::udp(&UdpSettings {
+            rx_buffer_bytes: 16 << 10,
+            ..UdpSettings::new("127.0.0.1:0".parse().unwrap())
+        })
+        .unwrap();
+        let target = socket.local();
+        assert!(socket.buffer_bytes().unwrap().0 < 64 << 10);
+        engine.attach_socket(socket).unwrap();
+        let peer = UdpSocket::bind("127.0.0.1:0").unwrap();
+        for _ in 0..400 {
+            peer.send_to(&[0; 1000], target).unwrap();
+        }
+        let received = collect_until_quiet(&mut engine);
+        // The number travels with a later datagram.
+        peer.send_to(&[9; 10], target).unwrap();
+        assert_eq!(collect(&mut engine, 1).len(), 1);
+        let drops = engine.counters().rx_kernel_drops;
+        assert!(drops > 0, "{kind:?}");
+        assert_eq!(received as u64 + drops, 400, "{kind:?}");
+    }
+}
+
+fn collect_until_quiet(engine: &mut Engine) -> usize {
+    let mut total = 0;
+    loop {
+        let mut batch = Batch::with_capacity(64);
+        engine.wait(Some(Duration::from_millis(50))).unwrap();
+        let mut any = false;
+        while engine.receive(&mut batch) > 0 {
+            any = true;
+            total += batch.outer.len();
+            engine.recycle(&mut batch);
+        }
+        if !any {
+            return total;
+        }
+    }
+}
+
+#[test]
+fn hoarded_buffers_stop_reception_only_until_they_are_back() {
+    for kind in KINDS {
+        let mut engine = engine(kind);
+        let (_, target) = attach(&mut engine, "127.0.0.1:0");
+        let peer = UdpSocket::bind("127.0.0.1:0").unwrap();
+        for number in 0_u32..400 {
+            peer.send_to(&number.to_be_bytes(), target).unwrap();
+        }
+        let mut hoard = Batch::with_capacity(512);
+        for _ in 0..60 {
+            engine.wait(Some(Duration::from_millis(2))).unwrap();
+            engine.receive(&mut hoard);
+        }
+        assert!(hoard.outer.len() < 400, "{kind:?}");
+        assert!(engine.counters().rx_no_buffer > 0, "{kind:?}");
+        let first = hoard.outer.len();
+        engine.recycle(&mut hoard);
+        let rest = collect(&mut engine, 400 - first);
+        assert_eq!(first + rest.len(), 400, "{kind:?}");
+        assert_eq!(rest.last().unwrap().2, 399_u32.to_be_bytes());
+    }
+}
+
+#[test]
+fn a_program_chooses_the_socket_by_octets() {
+    for kind in KINDS {
+        let mut engine = engine(kind);
+        let (first, address) = attach(&mut engine, "127.0.0.1:0");
+        let mut ids = vec![first];
+        let mut last = None;
+        for _ in 0..2 {
+            let socket = OuterSocket::udp(&UdpSettings::new(address)).unwrap();
+            last = Some(engine.attach_socket(socket).unwrap());
+            ids.extend(last);
+        }
+        let steering = OuterSocket::udp(&UdpSettings::new(address)).unwrap();
+        let rules = [
+            Rule {
+                conditions: vec![
+                    Condition::LengthAtLeast(8),
+                    Condition::WordDiffers {
+                        offset: 0,
+                        value: 0,
+                    },
+                ],
+                offset: 0,
+            },
+            Rule {
+                conditions: vec![
+                    Condition::LengthAtLeast(8),
+                    Condition::WordEquals {
+                        offset: 0,
+                        value: 0,
+                    },
+                ],
+                offset: 7,
+            },
+        ];
+        steering.steer(&Program::select(&rules)).unwrap();
+        drop(steering);
+        let peer = UdpSocket::bind("127.0.0.1:0").unwrap();
+        for octet in [1_u8, 2] {
+            for _ in 0..50 {
+                peer.send_to(&[octet, 0, 0, 9, 0, 0, 0, 0], address)
+                    .unwrap();
+                peer.send_to(&[0, 0, 0, 0, 9, 9, 9, octet], address)
+                    .unwrap();
+            }
+        }
+        let seen = collect(&mut engine, 200);
+        assert_eq!(seen.len(), 200, "{kind:?}");
+        for (socket, _, payload) in &seen {
+            let octet = if payload[0] == 0 {
+                payload[7]
+            } else {
+                payload[0]
+            };
+            assert_eq!(*socket, ids[usize::from(octet)], "{kind:?}");
+        }
+        // Nothing matches: the kernel places it, and it is not lost.
+        peer.send_to(&[1, 2, 3], address).unwrap();
+        assert_eq!(collect(&mut engine, 1).len(), 1);
+        assert!(last.is_some());
+    }
+}
+
+#[test]
+fn an_engine_can_go_while_its_receives_are_armed() {
+    for kind in KINDS {
+        for _ in 0..20 {
+            let mut engine = engine(kind);
+            let (from, target) = attach(&mut engine, "127.0.0.1:0");
+            engine.wait(Some(Duration::ZERO)).unwrap();
+            for _ in 0..10 {
+                engine.send_bytes(to(from, target), &[5; 500]);
+            }
+            engine.flush();
+        }
+    }
+}
+
+#[test]
+fn buffers_are_neither_lost_nor_made() {
+    for kind in KINDS {
+        let mut engine = engine(kind);
+        let (from, target) = attach(&mut engine, "127.0.0.1:0");
+        engine.wait(Some(Duration::ZERO)).unwrap();
+        let available = engine.buffers_available();
+        for _ in 0..100 {
+            for _ in 0..40 {
+                engine.send_bytes(to(from, target), &[5; 100]);
+            }
+            assert_eq!(collect(&mut engine, 40).len(), 40, "{kind:?}");
+        }
+        engine.wait(Some(Duration::ZERO)).unwrap();
+        let prefetched = settings(kind).batch;
+        assert!(
+            engine.buffers_available() + prefetched >= available,
+            "{kind:?}"
+        );
+        assert!(engine.buffers_available() <= available, "{kind:?}");
+    }
+}

@@ -1,0 +1,346 @@
+//! TUN devices and raw sockets, each test in a network namespace of its own. They need root and
+//! run when `PALISADE_ROOT_TESTS=1` says so.
+
+use std::net::{IpAddr, UdpSocket};
+use std::process::Command;
+use std::time::{Duration, Instant};
+
+use netio::{
+    Batch, Condition, Engine, EngineKind, EngineSettings, OuterSend, OuterSocket, PathMtuDiscovery,
+    Program, RawSettings, Rule, SendError, Tun, TunSettings, UdpSettings,
+};
+
+const KINDS: [EngineKind; 2] = [EngineKind::Epoll, EngineKind::IoUring];
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// Runs `story` on a thread that has left the host's network behind.
+fn in_namespace(story: impl FnOnce() + Send + 'static) {
+    if std::env::var_os("PALISADE_ROOT_TESTS").is_none_or(|value| value != "1") {
+        eprintln!("skipped: needs root; run with PALISADE_ROOT_TESTS=1");
+        return;
+    }
+    let thread = std::thread::spawn(|| {
+        // SAFETY: unshare takes no pointers; it concerns this thread alone.
+        let result = unsafe { libc::unshare(libc::CLONE_NEWNET) };
+        assert_eq!(result, 0, "{}", std::io::Error::last_os_error());
+        ip("link set lo up");
+        story();
+    });
+    if let Err(panic) = thread.join() {
+        std::panic::resume_unwind(panic);
+    }
+}
+
+fn ip(arguments: &str) -> String {
+    let output = Command::new("ip")
+        .args(arguments.split_whitespace())
+        .output()
+        .unwrap();
+    assert!(output.status.success(), "ip {arguments}: {output:?}");
+    String::from_utf8(output.stdout).unwrap()
+}
+
+fn address(text: &str) -> IpAddr {
+    text.parse().unwrap()
+}
+
+fn tun_settings(queues: usize) -> TunSettings {
+    TunSettings {
+        name: "ptest%d".to_owned(),
+        queues,
+        mtu: 1400,
+        addresses: vec![(address("10.9.0.1"), 24), (address("fd09::1"), 64)],
+    }
+}
+
+fn engine(kind: EngineKind) -> Engine {
+    Engine::new(&EngineSettings {
+        kind,
+        batch: 16,
+        buffers: 256,
+        payload_max: 2048,
+    })
+    .unwrap()
+}
+
+/// The IP packets read until one satisfies `wanted`.
+fn read_until(engine: &mut Engine, wanted: impl Fn(&[u8]) -> bool) -> Vec<u8> {
+    let mut batch = Batch::with_capacity(64);
+    let start = Instant::now();
+    while start.elapsed() < PATIENCE {
+        engine.wait(Some(Duration::from_millis(50))).unwrap();
+        while engine.receive(&mut batch) > 0 {
+            let found = batch.inner.iter().find(|p| wanted(p.buffer.bytes()));
+            let found = found.map(|p| p.buffer.bytes().to_vec());
+            engine.recycle(&mut batch);
+            if let Some(found) = found {
+                return found;
+            }
+        }
+    }
+    panic!("nothing of the sort was read");
+}
+
+fn is_udp_v4(packet: &[u8]) -> bool {
+    packet[0] >> 4 == 4 && packet[9] == 17
+}
+
+/// Turns a UDP packet round: the checksums stay right, since only places are exchanged.
+fn swap_v4(packet: &mut [u8]) {
+    for i in 0..4 {
+        packet.swap(12 + i, 16 + i);
+    }
+    packet.swap(20, 22);
+    packet.swap(21, 23);
+}
+
+#[test]
+fn packets_pass_through_the_device_both_ways() {
+    for kind in KINDS {
+        in_namespace(move || {
+            let (tun, queues) = Tun::open(&tun_settings(1)).unwrap();
+            let mut engine = engine(kind);
+            let id = engine
+                .attach_tun(queues.into_iter().next().unwrap())
+                .unwrap();
+            let _route = tun.route(address("192.0.2.0"), 24).unwrap();
+            let socket = UdpSocket::bind("10.9.0.1:7777").unwrap();
+            socket.set_read_timeout(Some(PATIENCE)).unwrap();
+            for round in 0..100_u8 {
+                let payload = vec![round; 1 + usize::from(round) * 13];
+                socket.send_to(&payload, "192.0.2.5:9").unwrap();
+                let mut packet = read_until(&mut engine, is_udp_v4);
+                assert_eq!(packet.len(), 28 + payload.len());
+                assert_eq!(packet[28..], payload);
+                swap_v4(&mut packet);
+                engine.write_tun_bytes(id, &packet);
+                engine.flush();
+                let mut answer = [0; 2048];
+                let (len, from) = socket.recv_from(&mut answer).unwrap();
+                assert_eq!(answer[..len], payload);
+                assert_eq!(from, "192.0.2.5:9".parse().unwrap());
+            }
+            engine.write_tun_bytes(id, &[0xff; 40]);
+            engine.flush();
+            engine.wait(Some(Duration::from_millis(10))).unwrap();
+            assert_eq!(engine.counters().tun_tx_packets, 100, "{kind:?}");
+            assert_eq!(engine.counters().tun_tx_errors, 1, "{kind:?}");
+        });
+    }
+}
+
+#[test]
+fn what_is_sent_has_the_header_that_was_asked_for() {
+    for kind in KINDS {
+        in_namespace(move || {
+            let (_tun, queues) = Tun::open(&tun_settings(1)).unwrap();
+            ip("addr add 10.9.0.77/32 dev ptest0");
+            let mut engine = engine(kind);
+            engine
+                .attach_tun(queues.into_iter().next().unwrap())
+                .unwrap();
+            let v4 = engine
+                .attach_socket(
+                    OuterSocket::udp(&UdpSettings::new("0.0.0.0:500".parse().unwrap())).unwrap(),
+                )
+                .unwrap();
+            let raw = engine
+                .attach_socket(OuterSocket::raw(&RawSettings::new(address("0.0.0.0"), 50)).unwrap())
+                .unwrap();
+            for socket in [v4, raw] {
+                for (tos, dont_fragment) in [(0, true), (0x28, false), (0xb9, true), (3, false)] {
+                    let send = OuterSend {
+                        socket,
+                        local: Some(address("10.9.0.77")),
+                        remote: "10.9.0.200:501".parse().unwrap(),
+                        tos,
+                        dont_fragment,
+                        segment: 0,
+                        token: 0,
+                    };
+                    engine.send_bytes(send, b"four score");
+                    engine.flush();
+                    let protocol = if socket == raw { 50 } else { 17 };
+                    let packet = read_until(&mut engine, |p| p[0] >> 4 == 4 && p[9] == protocol);
+                    assert_eq!(packet[1], tos, "{kind:?}");
+                    assert_eq!(packet[6] & 0x40 != 0, dont_fragment, "{kind:?}");
+                    assert_eq!(packet[12..16], [10, 9, 0, 77]);
+                    assert_eq!(packet[16..20], [10, 9, 0, 200]);
+                    assert!(packet.ends_with(b"four score"));
+                }
+            }
+        });
+    }
+}
+
+#[test]
+fn ipv6_headers_and_fragmentation_obey_too() {
+    for kind in KINDS {
+        in_namespace(move || {
+            let (_tun, queues) = Tun::open(&tun_settings(1)).unwrap();
+            let mut engine = engine(kind);
+            engine
+                .attach_tun(queues.into_iter().next().unwrap())
+                .unwrap();
+            let socket = OuterSocket::udp(&UdpSettings::new("[::]:500".parse().unwrap())).unwrap();
+            let socket = engine.attach_socket(socket).unwrap();
+            let mut send = OuterSend {
+                socket,
+                local: Some(address("fd09::1")),
+                remote: "[fd09::2]:501".parse().unwrap(),
+                tos: 0xb8,
+                dont_fragment: true,
+                segment: 0,
+                token: 5,
+            };
+            engine.send_bytes(send, &[1; 100]);
+            engine.flush();
+            let packet = read_until(&mut engine, |p| p[0] >> 4 == 6 && p[6] == 17);
+            assert_eq!((packet[0] & 15) << 4 | packet[1] >> 4, 0xb8, "{kind:?}");
+            assert_eq!(
+                packet[8..24],
+                "fd09::1".parse::<std::net::Ipv6Addr>().unwrap().octets()
+            );
+            engine.send_bytes(send, &[2; 1500]);
+            engine.flush();
+            engine.wait(Some(Duration::from_millis(10))).unwrap();
+            let failures: Vec<_> = engine.take_failures().collect();
+            assert_eq!(failures.len(), 1, "{kind:?}");
+            assert_eq!(failures[0].error, SendError::TooBig);
+            send.dont_fragment = false;
+            engine.send_bytes(send, &[3; 1500]);
+            engine.flush();
+            // Next header 44: a fragment.
+            read_until(&mut engine, |p| p[0] >> 4 == 6 && p[6] == 44);
+        });
+    }
+}
+
+#[test]
+fn path_mtu_is_honoured_or_probed() {
+    for kind in KINDS {
+        in_namespace(move || {
+            let (_tun, queues) = Tun::open(&tun_settings(1)).unwrap();
+            ip("route add 10.8.0.0/24 dev ptest0 mtu 1000");
+            let mut engine = engine(kind);
+            engine
+                .attach_tun(queues.into_iter().next().unwrap())
+                .unwrap();
+            let mut sockets = Vec::new();
+            for (port, path_mtu) in [
+                (500, PathMtuDiscovery::Honour),
+                (501, PathMtuDiscovery::Probe),
+            ] {
+                let settings = UdpSettings {
+                    path_mtu,
+                    ..UdpSettings::new(format!("10.9.0.1:{port}").parse().unwrap())
+                };
+                let socket = OuterSocket::udp(&settings).unwrap();
+                sockets.push(engine.attach_socket(socket).unwrap());
+            }
+            for (socket, expected) in sockets.into_iter().zip([1, 0]) {
+                let send = OuterSend {
+                    socket,
+                    local: None,
+                    remote: "10.8.0.1:9".parse().unwrap(),
+                    tos: 0,
+                    dont_fragment: true,
+                    segment: 0,
+                    token: 1,
+                };
+                engine.send_bytes(send, &[0; 1200]);
+                engine.flush();
+                engine.wait(Some(Duration::from_millis(10))).unwrap();
+                let failures = engine
+                    .take_failures()
+                    .filter(|f| f.error == SendError::TooBig);
+                assert_eq!(failures.count(), expected, "{kind:?}");
+            }
+        });
+    }
+}
+
+#[test]
+fn routes_and_addresses_come_and_go() {
+    in_namespace(|| {
+        let (tun, queues) = Tun::open(&tun_settings(4)).unwrap();
+        assert_eq!(queues.len(), 4);
+        assert_eq!(tun.name(), "ptest0");
+        let link = ip("addr show dev ptest0");
+        assert!(link.contains("mtu 1400"), "{link}");
+        assert!(link.contains("inet 10.9.0.1/24"), "{link}");
+        assert!(link.contains("inet6 fd09::1/64"), "{link}");
+        assert!(!link.contains("tentative"), "{link}");
+        let guard = tun.route(address("198.51.100.0"), 24).unwrap();
+        let guard6 = tun.route(address("2001:db8::"), 32).unwrap();
+        assert!(ip("route").contains("198.51.100.0/24 dev ptest0"));
+        assert!(ip("-6 route").contains("2001:db8::/32 dev ptest0"));
+        let again = tun.route(address("198.51.100.0"), 24).unwrap_err();
+        assert_eq!(again.raw_os_error(), Some(libc::EEXIST));
+        drop(guard);
+        drop(guard6);
+        assert!(!ip("route").contains("198.51.100.0"));
+        assert!(!ip("-6 route").contains("2001:db8::/32"));
+        drop(queues);
+        let links = ip("link");
+        assert!(!links.contains("ptest0"), "{links}");
+    });
+}
+
+#[test]
+fn raw_datagrams_arrive_without_their_header_and_only_where_wanted() {
+    for kind in KINDS {
+        for (host, any) in [("127.0.0.1", "0.0.0.0"), ("::1", "::")] {
+            in_namespace(move || {
+                let mut engine = engine(kind);
+                let ipv6 = host.contains(':');
+                let rules = [Rule {
+                    conditions: vec![Condition::LengthAtLeast(8)],
+                    offset: 0,
+                }];
+                let mut ids = Vec::new();
+                for index in 0..3 {
+                    let socket = OuterSocket::raw(&RawSettings::new(address(any), 50)).unwrap();
+                    socket
+                        .filter(&Program::accept(&rules, index, !ipv6))
+                        .unwrap();
+                    ids.push(engine.attach_socket(socket).unwrap());
+                }
+                for octet in [0_u8, 1, 2] {
+                    let send = OuterSend {
+                        socket: ids[0],
+                        local: None,
+                        remote: (address(host), 0).into(),
+                        tos: 0x48,
+                        dont_fragment: false,
+                        segment: 0,
+                        token: 0,
+                    };
+                    engine.send_bytes(send, &[octet, 1, 2, 3, 4, 5, 6, 7, 8]);
+                    // Too short for the rule: goes to the first.
+                    engine.send_bytes(send, &[octet, 1]);
+                }
+                engine.flush();
+                let mut batch = Batch::with_capacity(64);
+                let start = Instant::now();
+                while batch.outer.len() < 6 && start.elapsed() < PATIENCE {
+                    engine.wait(Some(Duration::from_millis(50))).unwrap();
+                    engine.receive(&mut batch);
+                }
+                engine.wait(Some(Duration::from_millis(50))).unwrap();
+                engine.receive(&mut batch);
+                assert_eq!(batch.outer.len(), 6, "{kind:?} {host}");
+                for packet in &batch.outer {
+                    let octets = packet.buffer.bytes();
+                    let owner = if octets.len() < 8 { 0 } else { octets[0] };
+                    assert!(octets.len() == 9 || octets.len() == 2);
+                    assert_eq!(packet.socket, ids[usize::from(owner)]);
+                    assert_eq!(packet.local.ip(), address(host));
+                    assert_eq!(packet.remote, (address(host), 0).into());
+                    assert_eq!(packet.tos, 0x48);
+                }
+                engine.recycle(&mut batch);
+            });
+        }
+    }
+}
