@@ -1,0 +1,7 @@
+//! The crypto room against published vectors, and its providers against each other.
+
+mod derivation;
+mod exchange;
+mod packets;
+mod project_wycheproof;
+mod support;
