@@ -1,0 +1,168 @@
+//! Cookies that need no state for each peer (RFC 7296 §2.6).
+
+use core::net::IpAddr;
+use core::time::Duration;
+
+use crypto::{Entropy, PrfAlgorithm, Secret, equal, prf};
+use timer::Instant;
+
+/// Octets of a cookie: which secret, then a MAC.
+pub(crate) const COOKIE_LEN: usize = 1 + MAC_LEN;
+const MAC_LEN: usize = 16;
+const SECRET_LEN: usize = 32;
+
+/// The secrets behind cookies: the current one, and the one before, so that a cookie given out just
+/// before a change is still good.
+pub(crate) struct CookieSecrets {
+    current: Secret,
+    previous: Option<Secret>,
+    /// Tells the two apart on the wire.
+    version: u8,
+    changed_at: Instant,
+}
+
+impl CookieSecrets {
+    pub(crate) fn new(now: Instant, entropy: &mut dyn Entropy) -> Self {
+        Self {
+            current: draw(entropy),
+            previous: None,
+            version: 0,
+            changed_at: now,
+        }
+    }
+
+    /// Changes the secret when it has been in use for `lifetime`. After two lifetimes without a
+    /// call the previous one is too old as well.
+    pub(crate) fn rotate(&mut self, now: Instant, lifetime: Duration, entropy: &mut dyn Entropy) {
+        let age = now - self.changed_at;
+        if age < lifetime {
+            return;
+        }
+        let retired = core::mem::replace(&mut self.current, draw(entropy));
+        self.previous = (age < lifetime.saturating_mul(2)).then_some(retired);
+        self.version = self.version.wrapping_add(1);
+        self.changed_at = now;
+    }
+
+    /// The cookie for a request from `remote` with this SPI and nonce.
+    pub(crate) fn bake(&self, remote: IpAddr, initiator_spi: u64, nonce: &[u8]) -> Vec<u8> {
+        let mut cookie = Vec::with_capacity(COOKIE_LEN);
+        cookie.push(self.version);
+        let mac = mac(&self.current, remote, initiator_spi, nonce);
+        cookie.extend(mac.expose().iter().take(MAC_LEN));
+        cookie
+    }
+
+    /// Whether the cookie is one that we gave to `remote` for this SPI and nonce, not long ago.
+    pub(crate) fn is_ours(
+        &self,
+        cookie: &[u8],
+        remote: IpAddr,
+        initiator_spi: u64,
+        nonce: &[u8],
+    ) -> bool {
+        let Some((version, received)) = cookie.split_first() else {
+            return false;
+        };
+        let secret = if *version == self.version {
+            Some(&self.current)
+        } else if *version == self.version.wrapping_sub(1) {
+            self.previous.as_ref()
+        } else {
+            None
+        };
+        secret.is_some_and(|secret| {
+            let mac = mac(secret, remote, initiator_spi, nonce);
+            let expected = mac.expose().get(..MAC_LEN);
+            expected.is_some_and(|expected| equal(expected, received))
+        })
+    }
+}
+
+/// RFC 7296 §2.6 suggests Hash(Ni | IPi | SPIi | secret); the nonce, whose length varies, stands
+/// last here so that no two inputs read the same.
+fn mac(secret: &Secret, remote: IpAddr, initiator_spi: u64, nonce: &[u8]) -> Secret {
+    let address = match remote {
+        IpAddr::V4(address) => address.to_ipv6_mapped().octets(),
+        IpAddr::V6(address) => address.octets(),
+    };
+    let spi = initiator_spi.to_be_bytes();
+    let parts = [address.as_slice(), &spi, nonce];
+    prf(PrfAlgorithm::HmacSha256, secret.expose(), &parts)
+}
+
+fn draw(entropy: &mut dyn Entropy) -> Secret {
+    let mut secret = Secret::zeroed(SECRET_LEN);
+    entropy.fill(secret.expose_mut());
+    secret
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIFETIME: Duration = Duration::from_secs(60);
+    const NONCE: &[u8] = &[7; 32];
+
+    struct Count(u8);
+
+    impl Entropy for Count {
+        fn fill(&mut self, out: &mut [u8]) {
+            self.0 = self.0.wrapping_add(1);
+            out.fill(self.0);
+        }
+    }
+
+    fn remote() -> IpAddr {
+        "192.0.2.7".parse().unwrap()
+    }
+
+    #[test]
+    fn a_cookie_is_good_for_its_request_only() {
+        let secrets = CookieSecrets::new(Instant::ZERO, &mut Count(0));
+        let cookie = secrets.bake(remote(), 1, NONCE);
+        assert_eq!(cookie.len(), COOKIE_LEN);
+        assert!(secrets.is_ours(&cookie, remote(), 1, NONCE));
+        assert!(!secrets.is_ours(&cookie, "192.0.2.8".parse().unwrap(), 1, NONCE));
+        assert!(!secrets.is_ours(&cookie, remote(), 2, NONCE));
+        assert!(!secrets.is_ours(&cookie, remote(), 1, &[7; 31]));
+        for index in 0..COOKIE_LEN {
+            let mut forged = cookie.clone();
+            forged[index] ^= 1;
+            assert!(
+                !secrets.is_ours(&forged, remote(), 1, NONCE),
+                "octet {index}"
+            );
+        }
+        assert!(!secrets.is_ours(&[], remote(), 1, NONCE));
+        assert!(!secrets.is_ours(&cookie[..COOKIE_LEN - 1], remote(), 1, NONCE));
+        assert!(!secrets.is_ours(&[&cookie[..], &[0]].concat(), remote(), 1, NONCE));
+    }
+
+    #[test]
+    fn a_cookie_outlives_one_change_of_the_secret_but_not_two() {
+        let mut entropy = Count(0);
+        let mut secrets = CookieSecrets::new(Instant::ZERO, &mut entropy);
+        let cookie = secrets.bake(remote(), 1, NONCE);
+        secrets.rotate(Instant::from_secs(59), LIFETIME, &mut entropy);
+        assert_eq!(
+            secrets.bake(remote(), 1, NONCE),
+            cookie,
+            "too early to change"
+        );
+        secrets.rotate(Instant::from_secs(60), LIFETIME, &mut entropy);
+        assert_ne!(secrets.bake(remote(), 1, NONCE), cookie);
+        assert!(secrets.is_ours(&cookie, remote(), 1, NONCE));
+        secrets.rotate(Instant::from_secs(120), LIFETIME, &mut entropy);
+        assert!(!secrets.is_ours(&cookie, remote(), 1, NONCE));
+    }
+
+    #[test]
+    fn a_long_pause_retires_both_secrets() {
+        let mut entropy = Count(0);
+        let mut secrets = CookieSecrets::new(Instant::ZERO, &mut entropy);
+        let cookie = secrets.bake(remote(), 1, NONCE);
+        secrets.rotate(Instant::from_secs(3_600), LIFETIME, &mut entropy);
+        assert!(!secrets.is_ours(&cookie, remote(), 1, NONCE));
+    }
+}
