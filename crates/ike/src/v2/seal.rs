@@ -1,0 +1,135 @@
+//! Building the Encrypted payload, whole or in fragments (RFC 7296 §3.14, RFC 7383 §2.5).
+
+use core::net::IpAddr;
+
+use crypto::{ProtectionSuite, SealingKey};
+use wire::ikev2::{
+    HEADER_LEN, Header, NON_ESP_MARKER, Payload, PayloadType, encode_encrypted_head,
+    encode_payloads,
+};
+
+use crate::Path;
+
+/// Octets of the generic header of SK, and of SKF with its two numbers.
+const SK_HEAD_LEN: usize = 4;
+const SKF_HEAD_LEN: usize = 8;
+/// The Pad Length octet.
+const PAD_LENGTH_LEN: usize = 1;
+/// The most that fits behind the 16-bit length of an SK payload, for a message that must not be
+/// fragmented; no message that we build comes near.
+const WHOLE_LEN_MAX: usize = 60_000;
+
+/// Protects what we send.
+pub(crate) struct MessageSealer {
+    key: SealingKey,
+    suite: ProtectionSuite,
+    /// Number of the next message or fragment under this key. Retransmissions are the same octets
+    /// again, so no number is ever used for two contents.
+    counter: u64,
+}
+
+/// The octets that an IKE message may have when its IP datagram may have `datagram_len_max`.
+pub(crate) fn message_len_max(datagram_len_max: u16, path: Path) -> usize {
+    let ip_header = match path.remote.ip().to_canonical() {
+        IpAddr::V4(_) => 20,
+        IpAddr::V6(_) => 40,
+    };
+    let marker = if path.encapsulated {
+        NON_ESP_MARKER.len()
+    } else {
+        0
+    };
+    usize::from(datagram_len_max).saturating_sub(ip_header + 8 + marker)
+}
+
+impl MessageSealer {
+    pub(crate) fn new(suite: ProtectionSuite, key: SealingKey) -> Self {
+        Self {
+            key,
+            suite,
+            counter: 0,
+        }
+    }
+
+    /// The message with these payloads, protected: one datagram, or several fragments when the
+    /// peer takes them (`message_len_max` is set) and one would be longer.
+    pub(crate) fn seal(
+        &mut self,
+        header: &Header,
+        payloads: &[Payload<'_>],
+        message_len_max: Option<usize>,
+    ) -> Vec<Vec<u8>> {
+        let mut inner = Vec::with_capacity(512);
+        let first = encode_payloads(payloads, &mut inner);
+        let whole_len = HEADER_LEN + SK_HEAD_LEN + self.sealed_len(inner.len());
+        match message_len_max {
+            Some(limit) if whole_len > limit => self.seal_fragments(header, first, &inner, limit),
+            _ => vec![self.seal_one(header, first, None, &inner)],
+        }
+    }
+
+    fn seal_fragments(
+        &mut self,
+        header: &Header,
+        first: PayloadType,
+        inner: &[u8],
+        limit: usize,
+    ) -> Vec<Vec<u8>> {
+        let chunk_len = self.chunk_len(limit);
+        let total = u16::try_from(inner.len().div_ceil(chunk_len)).unwrap_or(u16::MAX);
+        (1..=total)
+            .zip(inner.chunks(chunk_len))
+            .map(|(number, chunk)| {
+                // RFC 7383 §2.5: only the first fragment names the first payload.
+                let first = if number == 1 {
+                    first
+                } else {
+                    PayloadType::NONE
+                };
+                self.seal_one(header, first, Some((number, total)), chunk)
+            })
+            .collect()
+    }
+
+    /// How much plaintext a fragment of at most `limit` octets holds.
+    fn chunk_len(&self, limit: usize) -> usize {
+        let overhead = HEADER_LEN + SKF_HEAD_LEN + self.suite.iv_len() + self.suite.icv_len();
+        let room = limit.saturating_sub(overhead);
+        let blocks = room - room % self.suite.block_len();
+        // A limit without room for anything still makes progress, in messages that exceed it.
+        blocks.saturating_sub(PAD_LENGTH_LEN).max(64)
+    }
+
+    /// Octets from the IV to the ICV for so much plaintext.
+    fn sealed_len(&self, plain_len: usize) -> usize {
+        let padded = (plain_len + PAD_LENGTH_LEN).next_multiple_of(self.suite.block_len());
+        self.suite.iv_len() + padded + self.suite.icv_len()
+    }
+
+    fn seal_one(
+        &mut self,
+        header: &Header,
+        first: PayloadType,
+        fragment: Option<(u16, u16)>,
+        plain: &[u8],
+    ) -> Vec<u8> {
+        let sealed_len = self.sealed_len(plain.len());
+        debug_assert!(
+            sealed_len <= WHOLE_LEN_MAX,
+            "fragments are for long messages"
+        );
+        let mut message = encode_encrypted_head(header, &[], first, fragment, sealed_len);
+        let associated = message.len();
+        message.resize(associated + self.suite.iv_len(), 0);
+        message.extend_from_slice(plain);
+        let padded_len = sealed_len - self.suite.iv_len() - self.suite.icv_len();
+        let pad_len = padded_len - plain.len() - PAD_LENGTH_LEN;
+        message.resize(message.len() + pad_len, 0);
+        // A block has at most 16 octets, so that the padding is always counted in one octet.
+        message.push(u8::try_from(pad_len).unwrap_or(u8::MAX));
+        message.resize(associated + sealed_len, 0);
+        self.key.seal(&mut message, associated, None, self.counter);
+        self.counter += 1;
+        message
+    }
+}
