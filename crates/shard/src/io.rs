@@ -1,0 +1,160 @@
+//! The wall between a shard and the world: what goes in, what comes out, what shards share.
+
+use core::net::{IpAddr, SocketAddr};
+
+use ike::v2::Job;
+use ipsec::{Identity, IkeSpi, PoolName, TrafficSelector};
+
+use crate::{Event, Mail};
+
+/// The number of a shard, which is also in every SPI that it chooses.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
+pub struct ShardId(pub u8);
+
+/// What kind of socket a datagram came through.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Listener {
+    /// UDP 500: IKE without a marker.
+    Ike,
+    /// UDP 4500: IKE behind a non-ESP marker, ESP, NAT keepalives (RFC 3948).
+    Nat,
+    /// IP protocol 50.
+    RawEsp,
+}
+
+/// A datagram from outside. `bytes` is the UDP payload, or the ESP packet of a raw socket.
+#[derive(Debug)]
+pub struct OuterPacket<'a> {
+    /// Which kind of socket took it.
+    pub listener: Listener,
+    /// Where it was sent to.
+    pub local: SocketAddr,
+    /// Where it came from.
+    pub remote: SocketAddr,
+    /// The outer TOS or traffic class octet.
+    pub tos: u8,
+    /// The datagram. It is decrypted in place.
+    pub bytes: &'a mut [u8],
+}
+
+/// A packet from the inner side, in a buffer with room for ESP on both sides of it.
+#[derive(Debug)]
+pub struct InnerPacket<'a> {
+    /// The whole buffer.
+    pub buffer: &'a mut [u8],
+    /// Where the IP packet starts in `buffer` (at least [`esp::HEADROOM`]).
+    pub start: usize,
+    /// Octets of the IP packet; at least [`esp::TAILROOM`] octets follow it in `buffer`.
+    pub len: usize,
+}
+
+/// Names the IKE SA that waits for a computation.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct Ticket {
+    /// The shard that asked.
+    pub shard: ShardId,
+    /// The local SPI of the IKE SA that asked. It may be gone when the result comes.
+    pub spi: IkeSpi,
+}
+
+/// Whether the socket took a datagram. A probe that was not taken is not a try (see `dpd`).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[must_use]
+pub enum Disposition {
+    /// It left, as far as we can know.
+    Taken,
+    /// The queue was full or the socket refused it.
+    Refused,
+}
+
+/// A route towards the inner device.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum RouteChange {
+    /// Traffic for these addresses goes to a peer.
+    Add(TrafficSelector),
+    /// It no longer does.
+    Remove(TrafficSelector),
+    /// The peer gave us this address (we are its client).
+    AddAddress(IpAddr),
+    /// That address is gone.
+    RemoveAddress(IpAddr),
+}
+
+/// Where a shard's actions go. Calls are in order; nothing waits.
+pub trait Output {
+    /// Sends an IKE message. With `encapsulated` the sender puts the non-ESP marker before it.
+    fn send_ike(&mut self, path: &ike::v2::Path, message: &[u8]) -> Disposition;
+
+    /// Sends an ESP packet over UDP (`encapsulated`) or as IP protocol 50.
+    fn send_esp(&mut self, path: &ike::v2::Path, tos: u8, df: bool, packet: &[u8]) -> Disposition;
+
+    /// Sends a NAT keepalive, one octet `ff` (RFC 3948 §2.3).
+    fn send_keepalive(&mut self, path: &ike::v2::Path) -> Disposition;
+
+    /// Hands an opened packet, or an ICMP answer of ours, to the inner side.
+    fn deliver_inner(&mut self, packet: &[u8]);
+
+    /// Has slow work done; the result comes back through [`Shard::computed`](crate::Shard::computed).
+    fn compute(&mut self, ticket: Ticket, job: Job);
+
+    /// Sends a datagram that another shard owns to that shard.
+    fn hand_over_outer(&mut self, to: ShardId, packet: &OuterPacket<'_>);
+
+    /// Sends an inner packet that another shard owns to that shard.
+    fn hand_over_inner(&mut self, to: ShardId, packet: &[u8]);
+
+    /// Sends a message to another shard.
+    fn mail(&mut self, to: ShardId, mail: Mail);
+
+    /// Changes what the inner device routes to us.
+    fn route(&mut self, change: RouteChange);
+
+    /// Tells whoever listens what happened.
+    fn event(&mut self, event: Event);
+}
+
+/// Why no virtual address was leased.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum LeaseError {
+    /// Every address is in use.
+    Exhausted,
+    /// No pool of that name or family.
+    NoPool,
+}
+
+/// What the shards share. It is asked in the course of exchanges and on a miss of the outbound
+/// look-up, never for each packet.
+pub trait Directory: Send + Sync {
+    /// Leases one address of the pools for `identity`: the same as last time if possible.
+    /// `ipv6` selects the family.
+    ///
+    /// # Errors
+    /// When no pool of the family has an address left.
+    fn lease(
+        &self,
+        pools: &[PoolName],
+        identity: &Identity,
+        ipv6: bool,
+    ) -> Result<IpAddr, LeaseError>;
+
+    /// Gives an address back. The identity keeps a claim on it for its return.
+    fn release(&self, pools: &[PoolName], identity: &Identity, address: IpAddr);
+
+    /// Records who owns an identity and returns the former owner, if there was another.
+    fn claim_identity(&self, identity: &Identity, owner: Ticket) -> Option<Ticket>;
+
+    /// Forgets an identity if `owner` still owns it.
+    fn release_identity(&self, identity: &Identity, owner: Ticket);
+
+    /// The owner of an identity.
+    fn owner_of_identity(&self, identity: &Identity) -> Option<Ticket>;
+
+    /// Records that inner addresses are reached through a shard.
+    fn announce(&self, selector: &TrafficSelector, shard: ShardId);
+
+    /// Takes that back.
+    fn withdraw(&self, selector: &TrafficSelector, shard: ShardId);
+
+    /// Which shard reaches an inner address.
+    fn owner_of_address(&self, address: IpAddr) -> Option<ShardId>;
+}
