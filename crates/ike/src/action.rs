@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use core::net::{IpAddr, SocketAddr};
 
-use crypto::{OpeningKey, SealingKey};
+use crypto::{OpeningKey, ProtectionSuite, SealingKey};
 use ipsec::{ConnectionPolicy, EspSpi, Identity, IkeSpi};
 
 use crate::v2::{IkeSa, PeerAuthenticated, Selectors};
@@ -116,6 +116,8 @@ pub struct ChildInstalled {
     pub inbound: EspSpi,
     /// The peer's SPI.
     pub outbound: EspSpi,
+    /// The algorithms of both keys.
+    pub suite: ProtectionSuite,
     /// Key of what we receive.
     pub inbound_key: OpeningKey,
     /// Key of what we send.
@@ -144,6 +146,7 @@ pub struct ChildInstalled {
 pub(crate) struct ChildTerms {
     pub(crate) inbound: EspSpi,
     pub(crate) outbound: EspSpi,
+    pub(crate) suite: ProtectionSuite,
     pub(crate) inbound_key: OpeningKey,
     pub(crate) outbound_key: SealingKey,
     pub(crate) esn: bool,
@@ -161,6 +164,7 @@ impl ChildInstalled {
         Self {
             inbound: terms.inbound,
             outbound: terms.outbound,
+            suite: terms.suite,
             inbound_key: terms.inbound_key,
             outbound_key: terms.outbound_key,
             esn: terms.esn,

@@ -7,7 +7,10 @@ use crate::Rejection;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Received {
     /// A request whose integrity was verified and which was not seen before: proof of life.
-    FreshRequest,
+    FreshRequest {
+        /// It is a liveness check: an INFORMATIONAL request without payloads.
+        liveness: bool,
+    },
     /// The response to an outstanding request, integrity verified: proof of life.
     FreshResponse {
         /// It answers a liveness check.
