@@ -55,3 +55,5 @@ pub use slab::Slab;
 pub use snapshot::PolicySnapshot;
 pub use spd::Spd;
 pub use spi::{EspSpi, EspSpiLayout, IkeSpi};
+// The time of counters, for rooms that know no timer.
+pub use timer::Instant;

@@ -1,0 +1,247 @@
+use core::ops::Range;
+
+use ipsec::{EspSpi, InboundSa, Instant, LifeStage, Refused, Sad};
+use wire::esp::{EspHeader, HEADER_LEN};
+use wire::ip::{InnerPacket, protocol, set_ecn};
+
+use crate::ecn::{self, Unmarked};
+use crate::report::{Aged, InboundReport, Touched};
+use crate::{InboundDrop, flow, trailer};
+
+/// A received ESP packet.
+pub struct InboundPacket<'a> {
+    /// From the SPI to the end of the ICV. Opened in place.
+    pub octets: &'a mut [u8],
+    /// TOS or Traffic Class of the outer header; 0 if it is not known.
+    pub outer_traffic_class: u8,
+    /// What became of it.
+    pub outcome: Opened,
+    /// Its SPI, 0 before it is read.
+    spi: EspSpi,
+    /// Its whole sequence number.
+    sequence: u64,
+}
+
+/// What became of a received packet.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Opened {
+    /// Nothing yet.
+    Pending,
+    /// The inner packet is in this range of the octets.
+    Inner {
+        /// Where.
+        range: Range<usize>,
+        /// Whether the packet is the newest of its SA so far. Only such a packet may move the
+        /// peer's address (RFC 7296 §2.23): an old one may have been held back by anybody.
+        newest: bool,
+    },
+    /// It was a dummy packet (RFC 4303 §2.6): proof of life and nothing more.
+    Dummy {
+        /// As in [`Opened::Inner`].
+        newest: bool,
+    },
+    /// It was dropped.
+    Dropped(InboundDrop),
+}
+
+impl<'a> InboundPacket<'a> {
+    /// A packet as it came, from its SPI on.
+    #[must_use]
+    pub const fn new(octets: &'a mut [u8], outer_traffic_class: u8) -> Self {
+        Self {
+            octets,
+            outer_traffic_class,
+            outcome: Opened::Pending,
+            spi: EspSpi(0),
+            sequence: 0,
+        }
+    }
+
+    /// Its SPI; 0 if the packet is too short to have one, or before it went through a batch.
+    #[must_use]
+    pub const fn spi(&self) -> EspSpi {
+        self.spi
+    }
+
+    /// The inner packet, if there is one.
+    #[must_use]
+    pub fn inner(&self) -> Option<&[u8]> {
+        match &self.outcome {
+            Opened::Inner { range, .. } => self.octets.get(range.clone()),
+            _ => None,
+        }
+    }
+}
+
+/// Opens a batch of packets in place. `now` is stored in the counters of the SAs.
+///
+/// All packets are first checked against their windows, so that what is certainly old costs no
+/// decryption and the SAs are in the cache for what comes; then each is opened, checked again and
+/// recorded.
+pub fn open_batch(
+    sad: &mut Sad,
+    packets: &mut [InboundPacket<'_>],
+    now: Instant,
+    report: &mut InboundReport,
+) {
+    report.begin();
+    for packet in &mut *packets {
+        if let Err(reason) = admit(sad, packet) {
+            drop_packet(sad, packet, reason, report);
+        }
+    }
+    for packet in packets {
+        if packet.outcome != Opened::Pending {
+            continue;
+        }
+        match open(sad, packet, now, report) {
+            Ok(outcome) => packet.outcome = outcome,
+            Err(reason) => drop_packet(sad, packet, reason, report),
+        }
+    }
+}
+
+/// RFC 4303 §3.4.2 and the first half of §3.4.3: finds the SA and looks whether the packet may be
+/// new. Nothing is changed by it: the packet may come from anybody.
+fn admit(sad: &Sad, packet: &mut InboundPacket<'_>) -> Result<(), InboundDrop> {
+    let header = EspHeader::parse(packet.octets).map_err(|_| InboundDrop::TooShort)?;
+    packet.spi = EspSpi(header.spi);
+    let sa = sad.inbound(packet.spi).ok_or(InboundDrop::UnknownSpi)?;
+    if sa.stage == LifeStage::Hard {
+        return Err(InboundDrop::LifetimeExpired);
+    }
+    packet.sequence = sa.window.complete(header.sequence).map_err(refused)?;
+    sa.window.check(packet.sequence).map_err(refused)
+}
+
+/// Decrypts a packet and decides about what was in it.
+fn open(
+    sad: &mut Sad,
+    packet: &mut InboundPacket<'_>,
+    now: Instant,
+    report: &mut InboundReport,
+) -> Result<Opened, InboundDrop> {
+    let sa = sad.inbound_mut(packet.spi).ok_or(InboundDrop::UnknownSpi)?;
+    let esn_high = sa.esn.then(|| high_half(packet.sequence));
+    let text = sa
+        .key
+        .open(packet.octets, HEADER_LEN, esn_high)
+        .map_err(|_| InboundDrop::Integrity)?;
+    let newest = packet.sequence > sa.window.top();
+    // A packet of the same number may have come earlier in this batch.
+    sa.counters.lost += sa.window.advance(packet.sequence).map_err(refused)?;
+    hear(sa, now, report);
+    let inner = accept(sa, packet, text)?;
+    let bytes = inner.len() as u64;
+    sa.counters.packets += 1;
+    sa.counters.bytes += bytes;
+    report.packets += 1;
+    report.bytes += bytes;
+    age(sa, report);
+    if inner.is_empty() {
+        report.dummies += 1;
+        return Ok(Opened::Dummy { newest });
+    }
+    Ok(Opened::Inner {
+        range: inner,
+        newest,
+    })
+}
+
+/// From the decrypted text to the inner packet; an empty range for a dummy.
+fn accept(
+    sa: &InboundSa,
+    packet: &mut InboundPacket<'_>,
+    text: Range<usize>,
+) -> Result<Range<usize>, InboundDrop> {
+    let start = text.start;
+    let text = packet.octets.get_mut(text).ok_or(InboundDrop::TooShort)?;
+    let (payload_len, next_header) = trailer::read(text).ok_or(InboundDrop::BadPadding)?;
+    let is_v6 = match next_header {
+        protocol::IPV4 => false,
+        protocol::IPV6 => true,
+        protocol::NONE => return Ok(start..start),
+        _ => return Err(InboundDrop::UnknownNextHeader),
+    };
+    let payload = text.get_mut(..payload_len).ok_or(InboundDrop::BadPadding)?;
+    // What follows the packet within the payload is padding for traffic flow confidentiality
+    // (RFC 4303 §2.7).
+    let inner = InnerPacket::parse(payload).map_err(|_| InboundDrop::MalformedInner)?;
+    if inner.is_ipv6() != is_v6 {
+        return Err(InboundDrop::MalformedInner);
+    }
+    if !sa.selectors.allow_inbound(&flow(&inner)) {
+        return Err(InboundDrop::SelectorMismatch);
+    }
+    match ecn::decapsulate(inner.traffic_class, packet.outer_traffic_class) {
+        Unmarked::Keep => {}
+        Unmarked::Set(ecn) => {
+            set_ecn(payload, ecn);
+        }
+        Unmarked::Drop => return Err(InboundDrop::CongestionUnmarkable),
+    }
+    Ok(start..start + inner.total_len)
+}
+
+/// The packet is authentic and fresh: its peer lives, whatever it may carry.
+fn hear(sa: &mut InboundSa, now: Instant, report: &mut InboundReport) {
+    sa.counters.last = now;
+    if sa.heard_in_batch != report.batch {
+        sa.heard_in_batch = report.batch;
+        report.heard.push(Touched {
+            spi: sa.spi,
+            owner: sa.owner,
+        });
+    }
+}
+
+fn age(sa: &mut InboundSa, report: &mut InboundReport) {
+    let stage = sa.limits.stage(sa.counters.bytes, sa.counters.packets);
+    if stage > sa.stage {
+        sa.stage = stage;
+        report.aged.push(Aged {
+            spi: sa.spi,
+            owner: sa.owner,
+            stage,
+        });
+    }
+}
+
+fn drop_packet(
+    sad: &mut Sad,
+    packet: &mut InboundPacket<'_>,
+    reason: InboundDrop,
+    report: &mut InboundReport,
+) {
+    packet.outcome = Opened::Dropped(reason);
+    report.count(reason);
+    let Some(sa) = sad.inbound_mut(packet.spi) else {
+        return;
+    };
+    let counters = &mut sa.counters;
+    match reason {
+        InboundDrop::SequenceTooOld | InboundDrop::SequenceDuplicate => counters.replay += 1,
+        InboundDrop::Integrity => counters.integrity = counters.integrity.saturating_add(1),
+        InboundDrop::SelectorMismatch => counters.selector = counters.selector.saturating_add(1),
+        InboundDrop::LifetimeExpired
+        | InboundDrop::CongestionUnmarkable
+        | InboundDrop::UnknownSpi => counters.refused = counters.refused.saturating_add(1),
+        InboundDrop::TooShort
+        | InboundDrop::BadPadding
+        | InboundDrop::UnknownNextHeader
+        | InboundDrop::MalformedInner => counters.malformed = counters.malformed.saturating_add(1),
+    }
+}
+
+const fn refused(refused: Refused) -> InboundDrop {
+    match refused {
+        Refused::Duplicate => InboundDrop::SequenceDuplicate,
+        Refused::TooOld => InboundDrop::SequenceTooOld,
+    }
+}
+
+// The half is meant.
+#[allow(clippy::cast_possible_truncation)]
+const fn high_half(sequence: u64) -> u32 {
+    (sequence >> 32) as u32
+}
