@@ -102,6 +102,19 @@ impl Buffer {
         true
     }
 
+    /// Puts `header` in front of the payload. Returns `false`, and changes nothing, when the
+    /// headroom is too small.
+    pub fn prepend(&mut self, header: &[u8]) -> bool {
+        let Some(start) = self.start.checked_sub(header.len()) else {
+            return false;
+        };
+        if let Some(place) = self.storage.get_mut(start..self.start) {
+            place.copy_from_slice(header);
+        }
+        self.start = start;
+        true
+    }
+
     /// Empties the payload and restores the headroom.
     pub fn clear(&mut self) {
         self.start = HEADROOM;
@@ -171,6 +184,16 @@ mod tests {
         assert_eq!(buffer.tailroom(), TAILROOM);
         assert!(!buffer.fill(&[7; 1501]));
         assert!(buffer.is_empty());
+    }
+
+    #[test]
+    fn a_header_goes_into_the_headroom() {
+        let mut buffer = Buffer::new(10);
+        assert!(buffer.fill(b"body"));
+        assert!(buffer.prepend(b"head"));
+        assert_eq!(buffer.bytes(), b"headbody");
+        assert!(!buffer.prepend(&[0; HEADROOM]));
+        assert_eq!(buffer.bytes(), b"headbody");
     }
 
     #[test]

@@ -26,9 +26,7 @@ mod waker;
 pub use buffer::{Buffer, BufferPool, HEADROOM, TAILROOM};
 pub use counters::Counters;
 pub use engine::{Engine, EngineKind, EngineSettings, Wakeup};
-pub use packet::{
-    Batch, InnerPacket, OuterPacket, OuterSend, SendError, SendFailure, SocketId, TunId,
-};
+pub use packet::{Batch, InnerPacket, OuterPacket, OuterSend, SendError, SocketId, TunId};
 pub use route::{Route, RouteGuard};
 pub use socket::{OuterSocket, PathMtuDiscovery, RawSettings, UdpSettings};
 pub use steering::{Condition, Instruction, Program, Rule};

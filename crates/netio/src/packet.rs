@@ -81,8 +81,6 @@ pub struct OuterSend {
     /// Octets of each segment when the payload is a run of equal segments to be sent as datagrams
     /// of their own, else 0.
     pub segment: u16,
-    /// Names the datagram in a [`SendFailure`]; 0 when nobody asks.
-    pub token: u64,
 }
 
 /// Why a datagram did not leave.
@@ -114,15 +112,4 @@ impl SendError {
             other => Self::Other(other),
         }
     }
-}
-
-/// A datagram with a token that did not leave.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub struct SendFailure {
-    /// The datagram's token.
-    pub token: u64,
-    /// Where it should have gone.
-    pub remote: SocketAddr,
-    /// Why it did not.
-    pub error: SendError,
 }

@@ -32,6 +32,20 @@ pub enum Condition {
         /// Compared value.
         value: u32,
     },
+    /// One of the bits of `mask` is set in the octet at `offset`.
+    AnyBitSet {
+        /// Offset into the payload.
+        offset: u32,
+        /// The bits.
+        mask: u8,
+    },
+    /// None of the bits of `mask` is set in the octet at `offset`.
+    NoBitSet {
+        /// Offset into the payload.
+        offset: u32,
+        /// The bits.
+        mask: u8,
+    },
 }
 
 /// Where the number of the socket is found when all conditions hold. A datagram too short for
@@ -42,6 +56,8 @@ pub struct Rule {
     pub conditions: Vec<Condition>,
     /// Offset of the octet that names the socket.
     pub offset: u32,
+    /// Low bits of that octet which do not belong to the name.
+    pub shift_right: u8,
 }
 
 /// A program: the first rule whose conditions hold decides.
@@ -58,7 +74,9 @@ const LOAD_WORD_INDEXED: u16 = 0x40;
 const LOAD_OCTET_INDEXED: u16 = 0x50;
 const LOAD_X_IP_HEADER_LENGTH: u16 = 0xb1;
 const SUBTRACT_X: u16 = 0x1c;
+const SHIFT_RIGHT: u16 = 0x74;
 const JUMP_EQUAL: u16 = 0x15;
+const JUMP_ANY_BIT: u16 = 0x45;
 const JUMP_AT_LEAST: u16 = 0x35;
 const RETURN_A: u16 = 0x16;
 const RETURN_CONSTANT: u16 = 0x06;
@@ -83,7 +101,11 @@ impl Program {
     pub fn select(rules: &[Rule]) -> Self {
         let mut instructions = Vec::new();
         for rule in rules {
-            let verdict = [plain(LOAD_OCTET_ABSOLUTE, rule.offset), plain(RETURN_A, 0)];
+            let verdict = [
+                plain(LOAD_OCTET_ABSOLUTE, rule.offset),
+                plain(SHIFT_RIGHT, u32::from(rule.shift_right)),
+                plain(RETURN_A, 0),
+            ];
             append_rule(&mut instructions, &rule.conditions, &verdict, Base::Payload);
         }
         instructions.push(plain(RETURN_CONSTANT, NO_SOCKET));
@@ -109,6 +131,7 @@ impl Program {
         for rule in rules {
             let verdict = [
                 plain(octet, rule.offset),
+                plain(SHIFT_RIGHT, u32::from(rule.shift_right)),
                 Instruction {
                     code: JUMP_EQUAL,
                     jump_true: 0,
@@ -158,18 +181,21 @@ fn append_rule(
 
 impl Condition {
     fn load(self, base: Base) -> Vec<Instruction> {
+        let (word, octet) = match base {
+            Base::Payload => (LOAD_WORD_ABSOLUTE, LOAD_OCTET_ABSOLUTE),
+            Base::AfterIpHeader => (LOAD_WORD_INDEXED, LOAD_OCTET_INDEXED),
+        };
         match (self, base) {
             (Self::LengthAtLeast(_), Base::Payload) => vec![plain(LOAD_LENGTH, 0)],
             (Self::LengthAtLeast(_), Base::AfterIpHeader) => {
                 vec![plain(LOAD_LENGTH, 0), plain(SUBTRACT_X, 0)]
             }
-            (Self::WordEquals { offset, .. } | Self::WordDiffers { offset, .. }, Base::Payload) => {
-                vec![plain(LOAD_WORD_ABSOLUTE, offset)]
+            (Self::WordEquals { offset, .. } | Self::WordDiffers { offset, .. }, _) => {
+                vec![plain(word, offset)]
             }
-            (
-                Self::WordEquals { offset, .. } | Self::WordDiffers { offset, .. },
-                Base::AfterIpHeader,
-            ) => vec![plain(LOAD_WORD_INDEXED, offset)],
+            (Self::AnyBitSet { offset, .. } | Self::NoBitSet { offset, .. }, _) => {
+                vec![plain(octet, offset)]
+            }
         }
     }
 
@@ -179,6 +205,8 @@ impl Condition {
             Self::LengthAtLeast(octets) => (JUMP_AT_LEAST, octets, 0, skip),
             Self::WordEquals { value, .. } => (JUMP_EQUAL, value, 0, skip),
             Self::WordDiffers { value, .. } => (JUMP_EQUAL, value, skip, 0),
+            Self::AnyBitSet { mask, .. } => (JUMP_ANY_BIT, u32::from(mask), 0, skip),
+            Self::NoBitSet { mask, .. } => (JUMP_ANY_BIT, u32::from(mask), skip, 0),
         };
         Instruction {
             code,

@@ -40,7 +40,6 @@ fn to(socket: SocketId, remote: SocketAddr) -> OuterSend {
         tos: 0,
         dont_fragment: false,
         segment: 0,
-        token: 0,
     }
 }
 
@@ -169,41 +168,29 @@ fn an_oversized_datagram_is_counted_and_the_next_one_arrives() {
 }
 
 #[test]
-fn what_does_not_leave_is_reported_by_its_token() {
+fn what_does_not_leave_is_told_or_counted() {
     for kind in KINDS {
         let mut engine = engine(kind);
         let (from, target) = attach(&mut engine, "127.0.0.1:0");
-        let broadcast = OuterSend {
-            token: 1,
-            ..to(from, "127.255.255.255:9".parse().unwrap())
-        };
-        let family = OuterSend {
-            token: 2,
-            ..to(from, "[::1]:9".parse().unwrap())
-        };
-        let unknown = OuterSend {
-            token: 3,
-            ..to(SocketId(77), target)
-        };
-        engine.send_bytes(broadcast, b"x");
-        engine.send_bytes(family, b"x");
-        engine.send_bytes(unknown, b"x");
-        engine.send_bytes(to(from, target), b"y");
-        engine.flush();
-        assert_eq!(collect(&mut engine, 1).len(), 1, "{kind:?}");
-        let mut failures: Vec<_> = engine.take_failures().map(|f| (f.token, f.error)).collect();
-        failures.sort_by_key(|f| f.0);
-        assert_eq!(
-            failures,
-            [
-                (1, SendError::Denied),
-                (2, SendError::Unreachable),
-                (3, SendError::Unreachable)
-            ]
-        );
-        assert_eq!(engine.counters().tx_denied, 1);
-        assert_eq!(engine.counters().tx_unreachable, 2);
-        assert_eq!(engine.counters().tx_packets, 1);
+        let broadcast = to(from, "127.255.255.255:9".parse().unwrap());
+        let family = to(from, "[::1]:9".parse().unwrap());
+        let unknown = to(SocketId(77), target);
+        for (send, error) in [
+            (broadcast, SendError::Denied),
+            (family, SendError::Unreachable),
+            (unknown, SendError::Unreachable),
+        ] {
+            assert_eq!(engine.send_now(&send, b"x"), Err(error), "{kind:?}");
+            engine.send_bytes(send, b"x");
+        }
+        engine.send_bytes(to(from, target), b"first");
+        assert_eq!(engine.send_now(&to(from, target), b"second"), Ok(()));
+        let seen = collect(&mut engine, 2);
+        assert_eq!(seen[0].2, b"first", "{kind:?}");
+        assert_eq!(seen[1].2, b"second", "{kind:?}");
+        assert_eq!(engine.counters().tx_denied, 2, "{kind:?}");
+        assert_eq!(engine.counters().tx_unreachable, 4);
+        assert_eq!(engine.counters().tx_packets, 2);
     }
 }
 
@@ -312,64 +299,66 @@ fn hoarded_buffers_stop_reception_only_until_they_are_back() {
 
 #[test]
 fn a_program_chooses_the_socket_by_octets() {
+    // Upper six bits of octet 0 unless the first word is zero; then octet 7 if the low bit of
+    // octet 6 is set, else octet 5.
+    let zero = Condition::WordEquals {
+        offset: 0,
+        value: 0,
+    };
+    let not_zero = Condition::WordDiffers {
+        offset: 0,
+        value: 0,
+    };
+    let flag = Condition::AnyBitSet { offset: 6, mask: 1 };
+    let no_flag = Condition::NoBitSet { offset: 6, mask: 1 };
+    let rules = [
+        (not_zero, None, 0, 2),
+        (zero, Some(flag), 7, 0),
+        (zero, Some(no_flag), 5, 0),
+    ]
+    .map(|(word, flag, offset, shift_right)| Rule {
+        conditions: [Some(Condition::LengthAtLeast(8)), Some(word), flag]
+            .into_iter()
+            .flatten()
+            .collect(),
+        offset,
+        shift_right,
+    });
     for kind in KINDS {
         let mut engine = engine(kind);
         let (first, address) = attach(&mut engine, "127.0.0.1:0");
         let mut ids = vec![first];
-        let mut last = None;
         for _ in 0..2 {
             let socket = OuterSocket::udp(&UdpSettings::new(address)).unwrap();
-            last = Some(engine.attach_socket(socket).unwrap());
-            ids.extend(last);
+            ids.push(engine.attach_socket(socket).unwrap());
         }
         let steering = OuterSocket::udp(&UdpSettings::new(address)).unwrap();
-        let rules = [
-            Rule {
-                conditions: vec![
-                    Condition::LengthAtLeast(8),
-                    Condition::WordDiffers {
-                        offset: 0,
-                        value: 0,
-                    },
-                ],
-                offset: 0,
-            },
-            Rule {
-                conditions: vec![
-                    Condition::LengthAtLeast(8),
-                    Condition::WordEquals {
-                        offset: 0,
-                        value: 0,
-                    },
-                ],
-                offset: 7,
-            },
-        ];
         steering.steer(&Program::select(&rules)).unwrap();
         drop(steering);
         let peer = UdpSocket::bind("127.0.0.1:0").unwrap();
-        for octet in [1_u8, 2] {
-            for _ in 0..50 {
-                peer.send_to(&[octet, 0, 0, 9, 0, 0, 0, 0], address)
-                    .unwrap();
-                peer.send_to(&[0, 0, 0, 0, 9, 9, 9, octet], address)
-                    .unwrap();
+        for index in [0_u8, 1, 2] {
+            for _ in 0..20 {
+                for payload in [
+                    [index << 2 | 3, 1, 1, 9, 9, 9, 9, 9, index],
+                    [0, 0, 0, 0, 9, 9, 0xf9, index, index],
+                    [0, 0, 0, 0, 9, index, 0xf8, 9, index],
+                ] {
+                    peer.send_to(&payload, address).unwrap();
+                }
             }
         }
-        let seen = collect(&mut engine, 200);
-        assert_eq!(seen.len(), 200, "{kind:?}");
+        let seen = collect(&mut engine, 180);
+        assert_eq!(seen.len(), 180, "{kind:?}");
         for (socket, _, payload) in &seen {
-            let octet = if payload[0] == 0 {
-                payload[7]
-            } else {
-                payload[0]
-            };
-            assert_eq!(*socket, ids[usize::from(octet)], "{kind:?}");
+            assert_eq!(
+                *socket,
+                ids[usize::from(payload[8])],
+                "{kind:?} {payload:?}"
+            );
         }
         // Nothing matches: the kernel places it, and it is not lost.
         peer.send_to(&[1, 2, 3], address).unwrap();
         assert_eq!(collect(&mut engine, 1).len(), 1);
-        assert!(last.is_some());
     }
 }
 

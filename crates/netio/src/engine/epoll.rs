@@ -237,7 +237,7 @@ impl Epoll {
             .socket(send.socket)
             .is_some_and(|socket| socket.is_ipv6() == send.remote.is_ipv6());
         let Some(queue) = self.tx_queues.get_mut(index).filter(|_| fits) else {
-            inventory.send_failed(&send, SendError::Unreachable);
+            inventory.counters.send_failed(SendError::Unreachable);
             inventory.pool.give(buffer);
             return;
         };

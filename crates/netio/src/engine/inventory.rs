@@ -5,8 +5,8 @@ use super::EngineSettings;
 use crate::cmsg::{self, Control, Received};
 use crate::socket::SocketKind;
 use crate::{
-    Buffer, BufferPool, Counters, InnerPacket, OuterPacket, OuterSend, OuterSocket, SendError,
-    SendFailure, SocketId, TunId, TunQueue,
+    Buffer, BufferPool, Counters, InnerPacket, OuterPacket, OuterSend, OuterSocket, SocketId,
+    TunId, TunQueue,
 };
 
 const IPV4_HEADER_MIN: usize = 20;
@@ -15,10 +15,8 @@ const IPV4_HEADER_MIN: usize = 20;
 pub(super) struct Inventory {
     pub(super) pool: BufferPool,
     pub(super) counters: Counters,
-    pub(super) failures: Vec<SendFailure>,
     sockets: Vec<SocketEntry>,
     tuns: Vec<TunQueue>,
-    failures_max: usize,
 }
 
 struct SocketEntry {
@@ -35,10 +33,8 @@ impl Inventory {
         Self {
             pool: BufferPool::new(buffers, settings.payload_max),
             counters: Counters::default(),
-            failures: Vec::with_capacity(settings.batch),
             sockets: Vec::new(),
             tuns: Vec::new(),
-            failures_max: settings.batch,
         }
     }
 
@@ -178,17 +174,6 @@ impl Inventory {
         let result = queue.file().write(packet);
         self.counters
             .tun_written(result.map_err(|error| error.raw_os_error().unwrap_or(0)));
-    }
-
-    pub(super) fn send_failed(&mut self, send: &OuterSend, error: SendError) {
-        self.counters.send_failed(error);
-        if send.token != 0 && self.failures.len() < self.failures_max {
-            self.failures.push(SendFailure {
-                token: send.token,
-                remote: send.remote,
-                error,
-            });
-        }
     }
 
     /// Whether an IPv4 socket stands to the other value of DF than `send` wants.

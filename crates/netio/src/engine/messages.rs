@@ -128,9 +128,7 @@ impl Messages {
             } else {
                 // An error belongs to the first datagram; the others have not been tried.
                 let errno = io::Error::last_os_error().raw_os_error().unwrap_or(0);
-                if let Some((send, _)) = rest.first() {
-                    inventory.send_failed(send, SendError::from_errno(errno));
-                }
+                inventory.counters.send_failed(SendError::from_errno(errno));
                 done += 1;
             }
         }

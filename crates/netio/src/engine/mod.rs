@@ -2,6 +2,7 @@
 
 mod epoll;
 mod inventory;
+mod message;
 mod messages;
 mod ring;
 mod slot;
@@ -15,7 +16,7 @@ use self::epoll::Epoll;
 use self::inventory::Inventory;
 use self::uring::Uring;
 use crate::{
-    Batch, Buffer, Counters, OuterSend, OuterSocket, SendFailure, SocketId, TunId, TunQueue, Waker,
+    Batch, Buffer, Counters, OuterSend, OuterSocket, SendError, SocketId, TunId, TunQueue, Waker,
 };
 
 /// Which engine to build.
@@ -203,13 +204,26 @@ impl Engine {
         }
     }
 
+    /// Sends a datagram at once, after all that is queued, and says whether it left.
+    ///
+    /// # Errors
+    /// Why it did not leave.
+    pub fn send_now(&mut self, send: &OuterSend, payload: &[u8]) -> Result<(), SendError> {
+        self.flush();
+        let result = message::send(&mut self.inventory, send, payload);
+        match result {
+            Ok(()) => self.inventory.counters.sent(payload.len()),
+            Err(error) => self.inventory.counters.send_failed(error),
+        }
+        self.inventory.counters.tx_calls += 1;
+        result
+    }
+
     /// Queues a datagram with a copy of `payload`.
     pub fn send_bytes(&mut self, send: OuterSend, payload: &[u8]) {
         match self.filled(payload) {
             Some(buffer) => self.send(send, buffer),
-            None => self
-                .inventory
-                .send_failed(&send, crate::SendError::QueueFull),
+            None => self.inventory.counters.send_failed(SendError::QueueFull),
         }
     }
 
@@ -251,12 +265,6 @@ impl Engine {
             Driver::Epoll(epoll) => epoll.flush(&mut self.inventory),
             Driver::Uring(uring) => uring.flush(&mut self.inventory),
         }
-    }
-
-    /// The datagrams with a token that did not leave since the last call; at most a batch of them
-    /// is remembered.
-    pub fn take_failures(&mut self) -> impl Iterator<Item = SendFailure> + '_ {
-        self.inventory.failures.drain(..)
     }
 
     /// What this engine has done since it was built.

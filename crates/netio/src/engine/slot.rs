@@ -15,8 +15,8 @@ pub(super) struct Slot {
     vector: libc::iovec,
     name: [u8; NAME_LEN],
     control: Control,
-    /// `None` for a write to a TUN queue.
-    pub(super) send: Option<OuterSend>,
+    /// Otherwise a write to a TUN queue.
+    pub(super) is_datagram: bool,
     /// Present while the kernel may read it.
     pub(super) buffer: Option<Buffer>,
 }
@@ -32,7 +32,7 @@ impl Slot {
             },
             name: [0; NAME_LEN],
             control: Control([0; CONTROL_LEN]),
-            send: None,
+            is_datagram: false,
             buffer: None,
         }
     }
@@ -41,11 +41,11 @@ impl Slot {
     pub(super) fn datagram(
         &mut self,
         inventory: &Inventory,
-        send: OuterSend,
+        send: &OuterSend,
         mut buffer: Buffer,
     ) -> *const libc::msghdr {
-        let name_len = address::encode(inventory.destination(&send), &mut self.name);
-        let control_len = inventory.control(&send, &mut self.control).unwrap_or(0);
+        let name_len = address::encode(inventory.destination(send), &mut self.name);
+        let control_len = inventory.control(send, &mut self.control).unwrap_or(0);
         let octets = buffer.bytes_mut();
         self.vector.iov_base = octets.as_mut_ptr().cast();
         self.vector.iov_len = octets.len();
@@ -55,7 +55,7 @@ impl Slot {
         self.header.msg_namelen = name_len;
         self.header.msg_control = self.control.0.as_mut_ptr().cast();
         self.header.msg_controllen = control_len;
-        self.send = Some(send);
+        self.is_datagram = true;
         self.buffer = Some(buffer);
         &raw const self.header
     }
@@ -64,7 +64,7 @@ impl Slot {
     pub(super) fn write(&mut self, mut buffer: Buffer) -> (*const u8, u32) {
         let octets = buffer.bytes_mut();
         let described = (octets.as_ptr(), octets.len() as u32);
-        self.send = None;
+        self.is_datagram = false;
         self.buffer = Some(buffer);
         described
     }

@@ -294,12 +294,12 @@ impl Uring {
             return;
         };
         let outcome = usize::try_from(result).map_err(|_| -result);
-        match (slot.send.take(), outcome) {
-            (Some(_), Ok(octets)) => inventory.counters.sent(octets),
-            (Some(send), Err(errno)) => {
-                inventory.send_failed(&send, SendError::from_errno(errno));
+        match (slot.is_datagram, outcome) {
+            (true, Ok(octets)) => inventory.counters.sent(octets),
+            (true, Err(errno)) => {
+                inventory.counters.send_failed(SendError::from_errno(errno));
             }
-            (None, outcome) => inventory.counters.tun_written(outcome),
+            (false, outcome) => inventory.counters.tun_written(outcome),
         }
         if let Some(buffer) = slot.buffer.take() {
             inventory.pool.give(buffer);
@@ -323,13 +323,13 @@ impl Uring {
 
     pub(super) fn send(&mut self, inventory: &mut Inventory, send: OuterSend, buffer: Buffer) {
         let Some(socket) = inventory.socket(send.socket) else {
-            inventory.send_failed(&send, SendError::Unreachable);
+            inventory.counters.send_failed(SendError::Unreachable);
             inventory.pool.give(buffer);
             return;
         };
         let fd = Fd(socket.fd());
         if socket.is_ipv6() != send.remote.is_ipv6() {
-            inventory.send_failed(&send, SendError::Unreachable);
+            inventory.counters.send_failed(SendError::Unreachable);
             inventory.pool.give(buffer);
             return;
         }
@@ -338,11 +338,11 @@ impl Uring {
             inventory.switch(&send);
         }
         let Some(index) = self.slot(inventory) else {
-            inventory.send_failed(&send, SendError::QueueFull);
+            inventory.counters.send_failed(SendError::QueueFull);
             inventory.pool.give(buffer);
             return;
         };
-        let header = self.slots[usize::from(index)].datagram(inventory, send, buffer);
+        let header = self.slots[usize::from(index)].datagram(inventory, &send, buffer);
         let entry = opcode::SendMsg::new(fd, header)
             .flags(libc::MSG_DONTWAIT as u32)
             .build();
