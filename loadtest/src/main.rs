@@ -1,1 +1,25 @@
-fn main() {}
+//! `palisade-load`: thousands of IKEv2 peers in one process.
+#![forbid(unsafe_code)]
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// Drives an IKEv2 responder with thousands of peers, and reports what they saw.
+#[derive(Parser)]
+#[command(version, about)]
+struct Program {
+    #[command(flatten)]
+    args: palisade_load::cli::Args,
+}
+
+fn main() -> ExitCode {
+    match palisade_load::run(Program::parse().args) {
+        Ok(report) if report.is_success() => ExitCode::SUCCESS,
+        Ok(_) => ExitCode::FAILURE,
+        Err(error) => {
+            eprintln!("palisade-load: {error:#}");
+            ExitCode::from(2)
+        }
+    }
+}

@@ -1,0 +1,102 @@
+use anyhow::{Result, bail, ensure};
+
+use super::{Scenario, Sources};
+use crate::scenario::numbered;
+
+/// Peers that fit into the SPIs which this program chooses.
+const PEERS_MAX: u32 = 1 << 22;
+
+impl Scenario {
+    /// Whether the scenario makes sense.
+    ///
+    /// # Errors
+    /// The first thing that does not, in a sentence.
+    pub fn validate(&self) -> Result<()> {
+        ensure!(
+            (1..=PEERS_MAX).contains(&self.peers.count),
+            "peers.count is {}, and must be 1 to {PEERS_MAX}",
+            self.peers.count
+        );
+        ensure!(self.threads >= 1, "threads must be at least 1");
+        ensure!(self.peers.ports >= 1, "peers.ports must be at least 1");
+        ensure!(
+            self.peers.count == 1
+                || numbered(&self.peers.identity, 1) != numbered(&self.peers.identity, 2),
+            "peers.identity must contain {{n}}, so that each peer has its own"
+        );
+        ensure!(
+            !self.peers.psk.is_empty(),
+            "there is no pre-shared key: give peers.psk or --psk-file"
+        );
+        self.validate_times()?;
+        self.validate_addresses()?;
+        for class in &self.classes {
+            ensure!(
+                class.share >= 0.0 && class.share.is_finite(),
+                "the share of class `{}` must not be negative",
+                class.name
+            );
+            ensure!(
+                class.loss_percent <= 100,
+                "loss_percent of class `{}` must be 0 to 100",
+                class.name
+            );
+        }
+        if !self.classes.is_empty()
+            && self.classes.iter().map(|class| class.share).sum::<f64>() <= 0.0
+        {
+            bail!("the shares of the classes add up to nothing");
+        }
+        Ok(())
+    }
+
+    fn validate_times(&self) -> Result<()> {
+        let positive = [
+            ("duration_s", self.duration_s),
+            ("arrival.rate_per_second", self.arrival.rate_per_second),
+        ];
+        for (name, value) in positive {
+            ensure!(value > 0.0 && value.is_finite(), "{name} must be above 0");
+        }
+        let not_negative = [
+            (
+                "traffic.packets_per_second",
+                self.traffic.packets_per_second,
+            ),
+            ("rekey.child_s", self.rekey.child_s),
+            ("rekey.ike_s", self.rekey.ike_s),
+            ("deaths.delay_s", self.deaths.delay_s),
+            ("deaths.spread_s", self.deaths.spread_s),
+        ];
+        for (name, value) in not_negative {
+            ensure!(
+                value >= 0.0 && value.is_finite(),
+                "{name} must not be negative"
+            );
+        }
+        Ok(())
+    }
+
+    fn validate_addresses(&self) -> Result<()> {
+        let sources = Sources::parse(&self.peers.source)?;
+        ensure!(
+            sources.address(0).is_ipv4() == self.target.address.is_ipv4(),
+            "peers.source and target.address are of different families"
+        );
+        ensure!(
+            (24..=1_400).contains(&self.traffic.payload_bytes),
+            "traffic.payload_bytes must be 24 to 1400"
+        );
+        if let Some(base) = self.tunnel.inner_base {
+            ensure!(
+                base.is_ipv4() == self.traffic.destination.is_ipv4(),
+                "tunnel.inner_base and traffic.destination are of different families"
+            );
+        }
+        ensure!(
+            (64..=8_192).contains(&self.tunnel.replay_window),
+            "tunnel.replay_window must be 64 to 8192"
+        );
+        Ok(())
+    }
+}
