@@ -3,10 +3,8 @@
 
 use core::net::IpAddr;
 
-use ipsec::{ChildPolicy, TrafficSelector, narrow};
+use ipsec::{ChildPolicy, Selectors, TrafficSelector, narrow};
 use wire::ikev2::{SELECTORS_MAX, TrafficSelector as WireSelector};
-
-use super::Selectors;
 
 /// The addresses that stand for "dynamic" selectors.
 #[derive(Clone, Copy, Default)]
@@ -32,10 +30,7 @@ pub(crate) fn allowed(policy: &ChildPolicy, ends: Ends<'_>) -> Selectors {
     } else {
         policy.remote_ts.clone()
     };
-    Selectors {
-        local: local.into(),
-        remote: remote.into(),
-    }
+    Selectors::new(&local, &remote)
 }
 
 /// As responder, cuts the proposal down to what is allowed. `None` is TS_UNACCEPTABLE. What both
@@ -49,12 +44,11 @@ pub(crate) fn narrow_proposal(
     let cut = |proposed: &[WireSelector], allowed: &[TrafficSelector]| {
         let mut narrowed = narrow(&from_wire(proposed), allowed);
         narrowed.truncate(SELECTORS_MAX);
-        (!narrowed.is_empty()).then(|| narrowed.into_boxed_slice())
+        (!narrowed.is_empty()).then_some(narrowed)
     };
-    Some(Selectors {
-        local: cut(responder_ts, &allowed.local)?,
-        remote: cut(initiator_ts, &allowed.remote)?,
-    })
+    let local = cut(responder_ts, allowed.local())?;
+    let remote = cut(initiator_ts, allowed.remote())?;
+    Some(Selectors::new(&local, &remote))
 }
 
 /// As initiator, reads the answer. `None` when it is empty or goes beyond what we proposed.
@@ -63,11 +57,8 @@ pub(crate) fn accept_answer(
     responder_ts: &[WireSelector],
     proposed: &Selectors,
 ) -> Option<Selectors> {
-    let answer = Selectors {
-        local: from_wire(initiator_ts).into(),
-        remote: from_wire(responder_ts).into(),
-    };
-    let sound = !answer.local.is_empty() && !answer.remote.is_empty();
+    let answer = Selectors::new(&from_wire(initiator_ts), &from_wire(responder_ts));
+    let sound = !answer.local().is_empty() && !answer.remote().is_empty();
     (sound && covers(proposed, &answer)).then_some(answer)
 }
 
@@ -79,7 +70,7 @@ pub(crate) fn covers(outer: &Selectors, inner: &Selectors) -> bool {
             .iter()
             .all(|ts| outer.iter().any(|outer| ts.is_subset_of(outer)))
     };
-    within(&inner.local, &outer.local) && within(&inner.remote, &outer.remote)
+    within(inner.local(), outer.local()) && within(inner.remote(), outer.remote())
 }
 
 /// Selectors as they stand in a TS payload.

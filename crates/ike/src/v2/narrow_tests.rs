@@ -10,10 +10,7 @@ fn all(prefixes: &[&str]) -> Box<[TrafficSelector]> {
 }
 
 fn selectors(local: &[&str], remote: &[&str]) -> Selectors {
-    Selectors {
-        local: all(local),
-        remote: all(remote),
-    }
+    Selectors::new(&all(local), &all(remote))
 }
 
 fn wire(selectors: &[TrafficSelector]) -> Vec<WireSelector> {
@@ -99,10 +96,7 @@ fn the_first_choice_survives_narrowing() {
     let tsi = wire(&[packet("198.51.100.43"), ts("198.51.0.0/16")]);
     let tsr = wire(&[packet("192.0.2.123"), ts("192.0.2.0/24")]);
     let agreed = narrow_proposal(&tsi, &tsr, &ours).unwrap();
-    let first = Selectors {
-        local: [packet("192.0.2.123")].into(),
-        remote: [packet("198.51.100.43")].into(),
-    };
+    let first = Selectors::new(&[packet("192.0.2.123")], &[packet("198.51.100.43")]);
     assert!(covers(&agreed, &first));
     assert_eq!(agreed, selectors(&["192.0.2.0/25"], &["198.51.100.0/24"]));
 }
@@ -110,13 +104,10 @@ fn the_first_choice_survives_narrowing() {
 #[test]
 fn protocols_and_ports_narrow_too() {
     let web = ts("10.0.0.0/8").with_protocol(6).with_ports(443, 443);
-    let ours = Selectors {
-        local: [web].into(),
-        remote: all(&["0.0.0.0/0"]),
-    };
+    let ours = Selectors::new(&[web], &all(&["0.0.0.0/0"]));
     let any = wire(&all(&["0.0.0.0/0"]));
     let agreed = narrow_proposal(&any, &any, &ours).unwrap();
-    assert_eq!(*agreed.local, [web]);
+    assert_eq!(agreed.local(), [web]);
     let udp = wire(&[ts("0.0.0.0/0").with_protocol(17)]);
     assert!(narrow_proposal(&any, &udp, &ours).is_none());
 }
@@ -155,12 +146,9 @@ fn the_number_of_selectors_is_bounded() {
     let many: Vec<_> = (0..=255_u8)
         .map(|i| TrafficSelector::host([10, 0, 0, i].into()))
         .collect();
-    let ours = Selectors {
-        local: many.clone().into(),
-        remote: many.into(),
-    };
+    let ours = Selectors::new(&many, &many);
     let any = wire(&all(&["0.0.0.0/0"]));
     let agreed = narrow_proposal(&any, &any, &ours).unwrap();
-    assert_eq!(agreed.local.len(), SELECTORS_MAX);
-    assert_eq!(to_wire(&ours.local).len(), SELECTORS_MAX);
+    assert_eq!(agreed.local().len(), SELECTORS_MAX);
+    assert_eq!(to_wire(ours.local()).len(), SELECTORS_MAX);
 }

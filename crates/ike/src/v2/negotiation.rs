@@ -1,9 +1,8 @@
 //! The terms of a Child SA: which policy, which algorithms, which traffic selectors.
 
-use ipsec::{ChildPolicy, ConnectionPolicy};
+use ipsec::{ChildPolicy, ConnectionPolicy, Selectors};
 use wire::ikev2::{Proposal, TrafficSelector as WireSelector};
 
-use super::Selectors;
 use super::narrow::{Ends, accept_answer, allowed, narrow_proposal};
 use super::offer::Pfs;
 use super::proposal::{Chosen, accept_esp, select_esp};
