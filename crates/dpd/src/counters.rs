@@ -26,7 +26,7 @@ pub struct Counters {
     pub hints_ignored: u64,
     /// Peers that became suspect.
     pub suspicions: u64,
-    /// Peers that proved their life while they were being probed or suspect.
+    /// Peers that proved their life after they had missed a try, or while they were suspect.
     pub recoveries: u64,
     /// Verdicts that had to wait for the budget.
     pub verdicts_deferred: u64,

@@ -76,8 +76,6 @@ pub enum Act {
     },
     /// The peer became suspect: keep forwarding, say so once.
     Suspect,
-    /// The peer proved its life while it was being probed or suspect.
-    Recovered,
     /// The peer is dead: best-effort DELETE, log, remove the SAs, then the policy's action.
     Dead(Box<Evidence>),
 }
@@ -90,11 +88,17 @@ pub struct Decision {
     pub act: Act,
     /// For its timer.
     pub timer: TimerChange,
+    /// The peer proved its life after it had missed a try, or while it was suspect: say so.
+    pub recovered: bool,
 }
 
 impl Decision {
     pub(crate) const fn new(act: Act, timer: TimerChange) -> Self {
-        Self { act, timer }
+        Self {
+            act,
+            timer,
+            recovered: false,
+        }
     }
 
     pub(crate) const fn wait_until(time: Instant) -> Self {

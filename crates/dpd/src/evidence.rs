@@ -115,8 +115,8 @@ pub struct Evidence {
     pub suspicion: Option<Suspicion>,
     /// Address translation on the path.
     pub nat: Nat,
-    /// When this peer's teardown comes up, if the budget has deferred it.
-    pub(crate) kill_asked_at: Option<Instant>,
+    /// The verdict that is due, and since when, while it waits for the budget of teardowns.
+    pub condemned: Option<(VerdictReason, Instant)>,
     /// The verdict; `None` while the peer is being probed.
     pub verdict: Option<Verdict>,
 }
@@ -131,7 +131,7 @@ impl Evidence {
             repeats: 0,
             suspicion: None,
             nat: Nat::default(),
-            kill_asked_at: None,
+            condemned: None,
             verdict: None,
         }
     }

@@ -20,6 +20,7 @@ mod evidence;
 mod health;
 mod liveness;
 mod policy;
+mod policy_error;
 mod proof;
 mod rut;
 mod stamp;
@@ -34,7 +35,8 @@ pub use evidence::{
 };
 pub use health::ServiceHealth;
 pub use liveness::{Liveness, State};
-pub use policy::{Action, DpdPolicy, Mode, PolicyError, Protocol, Setting, SuppressOn};
+pub use policy::{Action, DpdPolicy, Mode, Protocol, SuppressOn};
+pub use policy_error::{PolicyError, Setting};
 pub use proof::{NotProof, Proof};
 pub use rut::{OwnSequence, PeerSequence, SequenceVerdict};
 pub use trace::Line;

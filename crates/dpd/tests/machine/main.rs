@@ -1,0 +1,5 @@
+//! The machine on virtual time: its states, and the truth of its verdicts.
+
+mod estate;
+mod states;
+mod verdicts;
