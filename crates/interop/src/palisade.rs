@@ -1,0 +1,287 @@
+//! The program under test in a namespace.
+
+use std::fmt::Write as _;
+use std::io::{Read, Write as _};
+use std::net::{SocketAddr, TcpStream};
+use std::path::PathBuf;
+use std::process::ExitStatus;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
+
+use crate::network::Namespace;
+use crate::process::{Daemon, attempt};
+use crate::scratch::Scratch;
+use crate::tunnel::{SECRET, Tunnel};
+use crate::wait;
+
+const START_LIMIT: Duration = Duration::from_secs(20);
+const CONTROL_LIMIT: Duration = Duration::from_secs(10);
+const METRICS: SocketAddr =
+    SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9477);
+
+/// A running headend.
+pub struct Palisade<'a> {
+    daemon: Daemon,
+    scratch: Scratch,
+    namespace: &'a Namespace,
+}
+
+impl<'a> Palisade<'a> {
+    /// Starts `palisade run` in `namespace` with `tunnels`, and with `extra` sections as they are,
+    /// and waits until it is ready.
+    ///
+    /// # Errors
+    /// When it does not become ready.
+    pub fn start(namespace: &'a Namespace, tunnels: &[Tunnel], extra: &str) -> Result<Self> {
+        let scratch = Scratch::new("headend")?;
+        let configuration = scratch.write("palisade.toml", &render(tunnels, extra))?;
+        let mut command = namespace.command(&program()?.display().to_string());
+        command
+            .arg("run")
+            .arg("--config")
+            .arg(configuration)
+            .arg("--state-dir")
+            .arg(scratch.path().join("state"))
+            .arg("--run-dir")
+            .arg(scratch.path().join("run"));
+        let daemon = Daemon::start("palisade", &mut command, &scratch.path().join("log"))?;
+        let mut headend = Self {
+            daemon,
+            scratch,
+            namespace,
+        };
+        headend.await_ready()?;
+        Ok(headend)
+    }
+
+    fn await_ready(&mut self) -> Result<()> {
+        let namespace = self.namespace;
+        let daemon = &mut self.daemon;
+        let mut ended = None;
+        wait::until("palisade to become ready", START_LIMIT, || {
+            ended = daemon.ended().ok().flatten();
+            ended.is_some() || http_get(namespace, "/readyz").is_ok_and(|(status, _)| status == 200)
+        })
+        .with_context(|| self.daemon.log())?;
+        match ended {
+            Some(status) => bail!("palisade ended with {status}:\n{}", self.daemon.log()),
+            None => Ok(()),
+        }
+    }
+
+    /// What it has logged.
+    #[must_use]
+    pub fn log(&self) -> String {
+        self.daemon.log()
+    }
+
+    /// Waits until `text` has been logged, and tells how long that took.
+    ///
+    /// # Errors
+    /// When it is not within `limit`.
+    pub fn await_log(&self, text: &str, limit: Duration) -> Result<Duration> {
+        wait::until(text, limit, || self.log().contains(text))
+    }
+
+    /// Runs one of palisade's own commands against the running service.
+    ///
+    /// # Errors
+    /// When it fails.
+    pub fn control(&self, arguments: &[&str]) -> Result<String> {
+        let program = program()?.display().to_string();
+        let run_dir = self.scratch.path().join("run").display().to_string();
+        let all = [arguments, &["--run-dir", &run_dir]].concat();
+        let (success, output) = attempt(&program, &all, CONTROL_LIMIT)?;
+        if !success {
+            bail!("palisade {}: {output}", arguments.join(" "));
+        }
+        Ok(output)
+    }
+
+    /// As [`Self::control`] with `--json`, parsed.
+    ///
+    /// # Errors
+    /// When it fails or is not JSON.
+    pub fn query(&self, arguments: &[&str]) -> Result<Value> {
+        let output = self.control(&[arguments, &["--json"]].concat())?;
+        serde_json::from_str(&output).with_context(|| output)
+    }
+
+    /// The metrics page.
+    ///
+    /// # Errors
+    /// When it is not served.
+    pub fn metrics(&self) -> Result<String> {
+        let (status, body) = http_get(self.namespace, "/metrics")?;
+        if status != 200 {
+            bail!("/metrics answered {status}");
+        }
+        Ok(body)
+    }
+
+    /// The sum over all series of `name` whose labels contain `label`.
+    ///
+    /// # Errors
+    /// When the metrics are not served.
+    pub fn metric(&self, name: &str, label: &str) -> Result<f64> {
+        Ok(sum_of(&self.metrics()?, name, label))
+    }
+
+    /// Resident memory in octets.
+    ///
+    /// # Errors
+    /// When it has ended.
+    pub fn resident_bytes(&self) -> Result<u64> {
+        self.daemon.resident_bytes()
+    }
+
+    /// Whether it still runs.
+    ///
+    /// # Errors
+    /// When the system refuses to say.
+    pub fn runs(&mut self) -> Result<bool> {
+        Ok(self.daemon.ended()?.is_none())
+    }
+
+    /// SIGKILL.
+    ///
+    /// # Errors
+    /// When it cannot be killed.
+    pub fn kill(&mut self) -> Result<()> {
+        self.daemon.kill()
+    }
+
+    /// SIGTERM, and the exit status.
+    ///
+    /// # Errors
+    /// When it does not end in time.
+    pub fn terminate(&mut self) -> Result<ExitStatus> {
+        self.daemon.terminate(Duration::from_secs(10))
+    }
+}
+
+/// The built program: `PALISADE_PROGRAM` says where, and `cargo xtask test` sets that.
+fn program() -> Result<PathBuf> {
+    std::env::var_os("PALISADE_PROGRAM")
+        .map(PathBuf::from)
+        .context("PALISADE_PROGRAM is not set: run `cargo xtask test`")
+}
+
+fn http_get(namespace: &Namespace, path: &str) -> Result<(u16, String)> {
+    namespace.enter(|| {
+        let mut stream = TcpStream::connect_timeout(&METRICS, CONTROL_LIMIT)?;
+        stream.set_read_timeout(Some(CONTROL_LIMIT))?;
+        write!(
+            stream,
+            "GET {path} HTTP/1.1\r\nHost: headend\r\nConnection: close\r\n\r\n"
+        )?;
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer)?;
+        let (head, body) = answer
+            .split_once("\r\n\r\n")
+            .context("no end of the header")?;
+        let status = head.split(' ').nth(1).context("no status")?.parse()?;
+        Ok((status, body.to_owned()))
+    })?
+}
+
+fn sum_of(metrics: &str, name: &str, label: &str) -> f64 {
+    metrics
+        .lines()
+        .filter_map(|line| {
+            let rest = line.strip_prefix(name)?;
+            let (labels, value) = match rest.strip_prefix('{') {
+                Some(labelled) => labelled.split_once("} ")?,
+                None => ("", rest.strip_prefix(' ')?),
+            };
+            labels
+                .contains(label)
+                .then(|| value.split(' ').next()?.parse::<f64>().ok())?
+        })
+        .sum()
+}
+
+fn render(tunnels: &[Tunnel], extra: &str) -> String {
+    let mut text = String::from("[log]\nlevel = \"debug\"\n");
+    for tunnel in tunnels {
+        render_connection(tunnel, &mut text);
+    }
+    let _ = write!(text, "[secrets.test]\nsecret = \"{SECRET}\"\n{extra}\n");
+    text
+}
+
+fn render_connection(tunnel: &Tunnel, text: &mut String) {
+    let Tunnel {
+        name,
+        local,
+        remote,
+        ike,
+        esp,
+        ..
+    } = tunnel;
+    let _ = write!(
+        text,
+        "[connections.{name}]\n{}{}proposals = {}\n{}\
+         [connections.{name}.local]\nauth = \"psk\"\nid = \"{}\"\n\
+         [connections.{name}.remote]\nauth = \"psk\"\nid = \"{}\"\n\
+         [connections.{name}.children.{name}]\nesp_proposals = {}\n{}{}{}",
+        addresses("local_addrs", &local.address),
+        addresses("remote_addrs", &remote.address),
+        list(ike.split(',')),
+        lines(&tunnel.connection),
+        local.id,
+        remote.id,
+        list(esp.split(',')),
+        selectors("local_ts", &local.selectors),
+        selectors("remote_ts", &remote.selectors),
+        lines(&tunnel.child),
+    );
+}
+
+fn addresses(key: &str, address: &str) -> String {
+    if address == "%any" {
+        return String::new();
+    }
+    format!("{key} = [\"{address}\"]\n")
+}
+
+fn selectors(key: &str, selectors: &[String]) -> String {
+    if selectors.is_empty() {
+        return String::new();
+    }
+    format!("{key} = {}\n", list(selectors.iter().map(String::as_str)))
+}
+
+fn list<'t>(items: impl Iterator<Item = &'t str>) -> String {
+    let quoted: Vec<String> = items.map(|item| format!("\"{}\"", item.trim())).collect();
+    format!("[{}]", quoted.join(", "))
+}
+
+fn lines(settings: &[(String, String)]) -> String {
+    settings
+        .iter()
+        .fold(String::new(), |mut text, (key, value)| {
+            let _ = writeln!(text, "{key} = {value}");
+            text
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::sum_of;
+
+    #[test]
+    fn series_are_summed_by_name_and_label() {
+        let page = "# HELP palisade_drops_total Drops.\n\
+                    palisade_drops_total{shard=\"0\",reason=\"replay\"} 2\n\
+                    palisade_drops_total{shard=\"1\",reason=\"replay\"} 3\n\
+                    palisade_drops_total{shard=\"1\",reason=\"icv\"} 5\n\
+                    palisade_drops_total_other 7\n\
+                    palisade_wheel_timers 11 1700000000\n";
+        assert!((sum_of(page, "palisade_drops_total", "reason=\"replay\"") - 5.0).abs() < 1e-9);
+        assert!((sum_of(page, "palisade_drops_total", "") - 10.0).abs() < 1e-9);
+        assert!((sum_of(page, "palisade_wheel_timers", "") - 11.0).abs() < 1e-9);
+    }
+}

@@ -1,0 +1,252 @@
+//! strongSwan's daemon in a namespace, with ESP in user space: not every kernel has its own.
+
+use std::fmt::Write as _;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Result, bail};
+
+use crate::network::Namespace;
+use crate::process::{Daemon, attempt};
+use crate::scratch::Scratch;
+use crate::tunnel::{SECRET, Tunnel};
+use crate::wait;
+
+/// The order counts: kernel-libipsec must come before kernel-netlink.
+const PLUGINS: &str = "random nonce openssl aes sha1 sha2 hmac kdf gcm chapoly pem pkcs1 pkcs8 \
+                       pubkey x509 constraints kernel-libipsec kernel-netlink socket-default \
+                       vici attr resolve updown";
+const START_LIMIT: Duration = Duration::from_secs(15);
+/// swanctl waits for ever on some errors.
+const CONTROL_LIMIT: Duration = Duration::from_secs(20);
+const INITIATE_LIMIT: &str = "15";
+
+/// Settings of the daemon, beyond its connections.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Settings {
+    /// Retransmissions before a peer is given up; `None` leaves strongSwan's five.
+    pub retransmit_tries: Option<u32>,
+}
+
+/// A running daemon.
+pub struct StrongSwan {
+    daemon: Daemon,
+    scratch: Scratch,
+    uri: String,
+}
+
+impl StrongSwan {
+    /// Starts a daemon in `namespace` and loads `tunnels`, and `extra` sections as they are.
+    ///
+    /// # Errors
+    /// When it does not come up or refuses the configuration.
+    pub fn start(
+        namespace: &Namespace,
+        settings: Settings,
+        tunnels: &[Tunnel],
+        extra: &str,
+    ) -> Result<Self> {
+        let scratch = Scratch::new("strongswan")?;
+        let directory = scratch.path().display();
+        let uri = format!("unix://{directory}/vici");
+        let log = scratch.path().join("log");
+        let configuration = scratch.write(
+            "strongswan.conf",
+            &daemon_configuration(&uri, &log, settings),
+        )?;
+        scratch.write("swanctl/swanctl.conf", &render(tunnels, extra))?;
+        let mut command = namespace.command("charon-systemd");
+        command
+            .env("STRONGSWAN_CONF", configuration)
+            .env("SWANCTL_DIR", scratch.path().join("swanctl"));
+        let daemon = Daemon::start("strongSwan", &mut command, &log)?;
+        let socket = scratch.path().join("vici");
+        wait::until("strongSwan's control socket", START_LIMIT, || {
+            socket.exists()
+        })?;
+        let swan = Self {
+            daemon,
+            scratch,
+            uri,
+        };
+        swan.load()?;
+        Ok(swan)
+    }
+
+    /// Replaces the configuration.
+    ///
+    /// # Errors
+    /// When it is refused.
+    pub fn reload(&self, tunnels: &[Tunnel], extra: &str) -> Result<()> {
+        self.scratch
+            .write("swanctl/swanctl.conf", &render(tunnels, extra))?;
+        self.load()
+    }
+
+    fn load(&self) -> Result<()> {
+        let file = self.scratch.path().join("swanctl/swanctl.conf");
+        // Private key directories are looked for beside the file; there are none.
+        let mut last = String::new();
+        let loaded = wait::until("swanctl --load-all", START_LIMIT, || {
+            let file = file.display().to_string();
+            match self.control(&["--load-all", "--file", &file]) {
+                Ok(_) => true,
+                Err(error) => {
+                    last = error.to_string();
+                    false
+                }
+            }
+        });
+        match loaded {
+            Ok(_) => Ok(()),
+            Err(error) => bail!("{error}: {last}"),
+        }
+    }
+
+    /// Runs swanctl.
+    ///
+    /// # Errors
+    /// When it fails or hangs.
+    pub fn control(&self, arguments: &[&str]) -> Result<String> {
+        let all = [arguments, &["--uri", &self.uri]].concat();
+        let (success, output) = attempt("swanctl", &all, CONTROL_LIMIT)?;
+        if !success {
+            bail!("swanctl {}: {output}", arguments.join(" "));
+        }
+        Ok(output)
+    }
+
+    /// Sets the child of that name up, as initiator.
+    ///
+    /// # Errors
+    /// When it does not come up.
+    pub fn initiate(&self, name: &str) -> Result<String> {
+        self.control(&["--initiate", "--child", name, "--timeout", INITIATE_LIMIT])
+    }
+
+    /// The established SAs, as strongSwan lists them.
+    ///
+    /// # Errors
+    /// When swanctl fails.
+    pub fn sas(&self) -> Result<String> {
+        self.control(&["--list-sas"])
+    }
+
+    /// How many Child SAs are installed.
+    ///
+    /// # Errors
+    /// When swanctl fails.
+    pub fn installed_children(&self) -> Result<usize> {
+        Ok(self.sas()?.matches(", INSTALLED,").count())
+    }
+
+    /// What it has logged.
+    #[must_use]
+    pub fn log(&self) -> String {
+        self.daemon.log()
+    }
+
+    /// Waits until `text` has been logged.
+    ///
+    /// # Errors
+    /// When it is not within `limit`.
+    pub fn await_log(&self, text: &str, limit: Duration) -> Result<Duration> {
+        wait::until(text, limit, || self.log().contains(text))
+    }
+
+    /// SIGKILL.
+    ///
+    /// # Errors
+    /// When it cannot be killed.
+    pub fn kill(&mut self) -> Result<()> {
+        self.daemon.kill()
+    }
+}
+
+fn daemon_configuration(uri: &str, log: &Path, settings: Settings) -> String {
+    let tries = settings.retransmit_tries.map_or_else(String::new, |tries| {
+        format!("  retransmit_tries = {tries}\n")
+    });
+    let log = log.display();
+    format!(
+        "charon-systemd {{\n  load = {PLUGINS}\n  threads = 24\n{tries}  plugins {{\n    vici {{\n      \
+         socket = {uri}\n    }}\n    resolve {{\n      file = /dev/null\n    }}\n  }}\n  filelog {{\n    \
+         test {{\n      path = {log}\n      append = yes\n      flush_line = yes\n      default = 1\n      \
+         time_format = %T\n    }}\n  }}\n  journal {{\n    default = -1\n  }}\n}}\n"
+    )
+}
+
+fn render(tunnels: &[Tunnel], extra: &str) -> String {
+    let mut text = String::from("connections {\n");
+    for tunnel in tunnels {
+        render_connection(tunnel, &mut text);
+    }
+    let _ = write!(
+        text,
+        "}}\nsecrets {{\n  ike-test {{\n    secret = {SECRET}\n  }}\n}}\n{extra}\n"
+    );
+    text
+}
+
+fn render_connection(tunnel: &Tunnel, text: &mut String) {
+    let Tunnel {
+        name,
+        local,
+        remote,
+        ike,
+        esp,
+        ..
+    } = tunnel;
+    // Each closing brace on a line of its own: swanctl 5.9 never returns otherwise.
+    let _ = write!(
+        text,
+        "  {name} {{\n    version = 2\n    mobike = no\n    local_addrs = {}\n    remote_addrs = {}\n    \
+         proposals = {ike}\n{}    local {{\n      auth = psk\n      id = {}\n    }}\n    remote {{\n      \
+         auth = psk\n      id = {}\n    }}\n    children {{\n      {name} {{\n        esp_proposals = {esp}\n\
+         {}{}{}      }}\n    }}\n  }}\n",
+        local.address,
+        remote.address,
+        lines(&tunnel.connection, 4),
+        local.id,
+        remote.id,
+        selectors("local_ts", &local.selectors),
+        selectors("remote_ts", &remote.selectors),
+        lines(&tunnel.child, 8),
+    );
+}
+
+fn selectors(key: &str, selectors: &[String]) -> String {
+    if selectors.is_empty() {
+        return String::new();
+    }
+    format!("        {key} = {}\n", selectors.join(","))
+}
+
+fn lines(settings: &[(String, String)], indent: usize) -> String {
+    settings
+        .iter()
+        .fold(String::new(), |mut text, (key, value)| {
+            let _ = writeln!(text, "{:indent$}{key} = {value}", "");
+            text
+        })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::render;
+    use crate::tunnel::Tunnel;
+
+    #[test]
+    fn braces_close_on_lines_of_their_own() {
+        let tunnel = Tunnel::of_pair()
+            .connection("rekey_time", "5s")
+            .child("start_action", "start");
+        let text = render(&[tunnel], "");
+        assert!(text.contains("    rekey_time = 5s\n"), "{text}");
+        assert!(text.contains("        start_action = start\n"), "{text}");
+        assert_eq!(text.matches('{').count(), text.matches('}').count());
+        for line in text.lines() {
+            assert!(!line.contains('}') || line.trim() == "}", "{line}");
+        }
+    }
+}

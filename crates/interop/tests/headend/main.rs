@@ -1,0 +1,3 @@
+//! Palisade against real peers.
+
+mod laboratory;
