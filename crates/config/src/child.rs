@@ -30,8 +30,12 @@ pub(crate) struct Child {
 
 pub(crate) fn read(name: &str, table: &Table<'_, '_>) -> Child {
     table.read("mode", mode);
-    let proposals = table.read_list("esp_proposals", proposal::esp).map(|lists| lists.concat());
-    let start = table.read("start_action", |value| word(value, STARTS)).unwrap_or_default();
+    let proposals = table
+        .read_list("esp_proposals", proposal::esp)
+        .map(|lists| lists.concat());
+    let start = table
+        .read("start_action", |value| word(value, STARTS))
+        .unwrap_or_default();
     let start_span = table.value("start_action").map(|value| value.span());
     let dpd_action = table.read("dpd_action", |value| word(value, ACTIONS));
     let dpd_span = table.value("dpd_action").map(|value| value.span());
@@ -85,11 +89,16 @@ fn local_ts(table: &Table<'_, '_>) -> Vec<TrafficSelector> {
 
 /// Empty stands for "dynamic".
 fn remote_ts(table: &Table<'_, '_>) -> Vec<TrafficSelector> {
-    let Some(items) = table.value("remote_ts").and_then(|value| value.items().ok()) else {
+    let Some(items) = table
+        .value("remote_ts")
+        .and_then(|value| value.items().ok())
+    else {
         return table.read_list("remote_ts", selector).unwrap_or_default();
     };
     complain_if_empty(table, "remote_ts", items.is_empty());
-    let dynamic = items.iter().find(|item| item.text().is_ok_and(|text| text == "dynamic"));
+    let dynamic = items
+        .iter()
+        .find(|item| item.text().is_ok_and(|text| text == "dynamic"));
     match dynamic {
         None => table.read_list("remote_ts", selector).unwrap_or_default(),
         Some(_) if items.len() == 1 => Vec::new(),
@@ -103,10 +112,18 @@ fn remote_ts(table: &Table<'_, '_>) -> Vec<TrafficSelector> {
 }
 
 fn complain_if_empty(table: &Table<'_, '_>, key: &str, empty: bool) {
-    let Some(value) = table.value(key).filter(|value| empty && value.value.is_array()) else { return };
+    let Some(value) = table
+        .value(key)
+        .filter(|value| empty && value.value.is_array())
+    else {
+        return;
+    };
     if value.items().is_ok_and(|items| items.is_empty()) {
         let fault = Fault::new(format!("`{key}` allows nothing"));
-        table.report.fault(&value.span(), fault.instead("name a prefix, or leave the key out"));
+        table.report.fault(
+            &value.span(),
+            fault.instead("name a prefix, or leave the key out"),
+        );
     }
 }
 
@@ -122,8 +139,16 @@ fn copy_df(value: &Value<'_>) -> Result<DfPolicy, Fault> {
         return Ok(DfPolicy::Set);
     }
     flag(value)
-        .map(|copy| if copy { DfPolicy::Copy } else { DfPolicy::Clear })
-        .map_err(|fault| fault.instead("write `true` (as in the inner header), `false` (never set) or \"set\""))
+        .map(|copy| {
+            if copy {
+                DfPolicy::Copy
+            } else {
+                DfPolicy::Clear
+            }
+        })
+        .map_err(|fault| {
+            fault.instead("write `true` (as in the inner header), `false` (never set) or \"set\"")
+        })
 }
 
 fn copy_dscp(value: &Value<'_>) -> Result<bool, Fault> {

@@ -6,8 +6,7 @@ use std::sync::Arc;
 
 use dpd::{DpdPolicy, Mode};
 use ipsec::{
-    AddressPool, AuthPolicy, ConnectionPolicy, IdentityPattern, PeerEndpoint, PoolName,
-    TrafficSelector,
+    AuthPolicy, ConnectionPolicy, IdentityPattern, PeerEndpoint, PoolName, TrafficSelector,
 };
 
 use crate::child::{self, Child};
@@ -27,7 +26,7 @@ pub(crate) struct Connections {
 
 pub(crate) fn read(
     root: &Table<'_, '_>,
-    pools: &[AddressPool],
+    pools: &[PoolName],
     global: &Layer<'_, '_>,
     dpd: &mut Policies,
 ) -> Connections {
@@ -50,16 +49,24 @@ pub(crate) fn read(
         let layer = Layer::read(&table);
         let policy = dpd_policy(&table, &layer, &global_policy, &children);
         let name: Arc<str> = name.into();
-        let exceptions: Vec<_> =
-            layer.peers_over(&policy).chain(global.peers_over(&policy)).collect();
+        let exceptions: Vec<_> = layer
+            .peers_over(&policy)
+            .chain(global.peers_over(&policy))
+            .collect();
         for (pattern, exception) in exceptions {
             let index = index_of(&table, dpd, exception);
             let connection = Arc::clone(&name);
             let identity = pattern.clone();
-            connections.dpd_peers.push(PeerDpd { connection, identity, dpd: index });
+            connections.dpd_peers.push(PeerDpd {
+                connection,
+                identity,
+                dpd: index,
+            });
         }
         let index = index_of(&table, dpd, policy);
-        connections.policies.push(Arc::new(connection(&table, name, index, children, pools)));
+        connections
+            .policies
+            .push(Arc::new(connection(&table, name, index, children, pools)));
     }
     connections
 }
@@ -84,7 +91,10 @@ fn dpd_policy(
     if let Some((span, _)) = table.entry("dpd_delay") {
         if layer.is_present() {
             let fault = Fault::new("`dpd_delay` stands beside a section `dpd`");
-            table.report.fault(&span, fault.instead("move it there: `mode = \"periodic\"` and `interval`"));
+            table.report.fault(
+                &span,
+                fault.instead("move it there: `mode = \"periodic\"` and `interval`"),
+            );
         }
         if let Some(delay) = table.read("dpd_delay", duration) {
             base = with_delay(table, &span, base, delay);
@@ -92,7 +102,9 @@ fn dpd_policy(
     }
     let mut policy = layer.over(&base);
     if let Some((action, span)) = children.iter().find_map(|child| child.dpd_action.clone()) {
-        let others = children.iter().filter_map(|child| child.dpd_action.as_ref());
+        let others = children
+            .iter()
+            .filter_map(|child| child.dpd_action.as_ref());
         if let Some((_, other)) = others.into_iter().find(|(other, _)| *other != action) {
             let line = table.report.line_of(&span);
             let fault = Fault::new(format!("`dpd_action` differs from that of {line}"));
@@ -116,12 +128,23 @@ fn with_delay(
     delay: core::time::Duration,
 ) -> DpdPolicy {
     if delay.is_zero() {
-        return DpdPolicy { mode: Mode::RespondOnly, cleanup: None, ..base };
+        return DpdPolicy {
+            mode: Mode::RespondOnly,
+            cleanup: None,
+            ..base
+        };
     }
-    let policy = DpdPolicy { mode: Mode::Periodic, interval: delay, cleanup: None, ..base };
+    let policy = DpdPolicy {
+        mode: Mode::Periodic,
+        interval: delay,
+        cleanup: None,
+        ..base
+    };
     for error in policy.validate().err().into_iter().flatten() {
         let fault = Fault::new(format!("out of range: {error}"));
-        table.report.fault(span, fault.instead("change `dpd_delay`"));
+        table
+            .report
+            .fault(span, fault.instead("change `dpd_delay`"));
     }
     policy
 }
@@ -131,10 +154,12 @@ fn connection(
     name: Arc<str>,
     dpd: u16,
     children: Vec<Child>,
-    pools: &[AddressPool],
+    pools: &[PoolName],
 ) -> ConnectionPolicy {
     table.read("version", version);
-    let proposals = table.read_list("proposals", proposal::ike).map(|lists| lists.concat());
+    let proposals = table
+        .read_list("proposals", proposal::ike)
+        .map(|lists| lists.concat());
     let remote = remote_addrs(table);
     check_starts(table, &children, remote.endpoints.is_empty());
     let (local_id, local_auth) = local(table);
@@ -154,7 +179,9 @@ fn connection(
         pools: pool_names(table, pools),
         request_virtual: vips(table),
         rekey: rekey::of_connection(table),
-        reauth_time: table.read("reauth_time", duration).and_then(rekey::optional),
+        reauth_time: table
+            .read("reauth_time", duration)
+            .and_then(rekey::optional),
         fragmentation: table.read("fragmentation", flag).unwrap_or(true),
         fragment_size: table
             .read("fragment_size", |value| number_as(value, 576, 9_000))
@@ -172,8 +199,10 @@ fn version(value: &Value<'_>) -> Result<(), Fault> {
     };
     match text {
         "2" | "ikev2" => Ok(()),
-        other => Err(Fault::new(format!("IKE version `{other}` is not supported"))
-            .instead("write `version = 2` or leave it out")),
+        other => Err(
+            Fault::new(format!("IKE version `{other}` is not supported"))
+                .instead("write `version = 2` or leave it out"),
+        ),
     }
 }
 
@@ -190,7 +219,11 @@ fn unique(value: &Value<'_>) -> Result<bool, Fault> {
 fn local_addrs(table: &Table<'_, '_>) -> Vec<IpAddr> {
     let any = |value: &Value<'_>| value.text().is_ok_and(|text| text == "%any");
     let addresses = table.read_list("local_addrs", |value| {
-        if any(value) { Ok(None) } else { address(value).map(Some) }
+        if any(value) {
+            Ok(None)
+        } else {
+            address(value).map(Some)
+        }
     });
     let addresses = addresses.unwrap_or_default();
     if addresses.contains(&None) {
@@ -208,7 +241,9 @@ struct Remote {
 /// Single addresses are peers to connect to, in order of preference; they, prefixes and ranges are
 /// what a peer may come from.
 fn remote_addrs(table: &Table<'_, '_>) -> Remote {
-    let port = table.read("remote_port", |value| number_as(value, 1, 65_535)).unwrap_or(500);
+    let port = table
+        .read("remote_port", |value| number_as(value, 1, 65_535))
+        .unwrap_or(500);
     let mut remote = Remote::default();
     let mut any = false;
     let sources = table.read_list("remote_addrs", |value| {
@@ -238,7 +273,11 @@ fn remote_addrs(table: &Table<'_, '_>) -> Remote {
 }
 
 fn check_starts(table: &Table<'_, '_>, children: &[Child], nobody: bool) {
-    for span in children.iter().filter_map(|child| child.starts.as_ref()).filter(|_| nobody) {
+    for span in children
+        .iter()
+        .filter_map(|child| child.starts.as_ref())
+        .filter(|_| nobody)
+    {
         let fault = Fault::new("there is nobody to connect to");
         let instead = "name the peer's address in `remote_addrs` of the connection, or write `start_action = \"none\"`";
         table.report.fault(span, fault.instead(instead));
@@ -252,7 +291,9 @@ fn auth(value: &Value<'_>) -> Result<AuthPolicy, Fault> {
 }
 
 fn local(table: &Table<'_, '_>) -> (Option<ipsec::Identity>, AuthPolicy) {
-    let Some(local) = table.section("local", &LOCAL) else { return (None, AuthPolicy::Psk) };
+    let Some(local) = table.section("local", &LOCAL) else {
+        return (None, AuthPolicy::Psk);
+    };
     let id = local.read("id", identity::exact);
     (id, local.read("auth", auth).unwrap_or(AuthPolicy::Psk))
 }
@@ -261,27 +302,29 @@ fn remote_end(table: &Table<'_, '_>) -> (IdentityPattern, AuthPolicy) {
     let Some(remote) = table.section("remote", &REMOTE) else {
         return (IdentityPattern::Any, AuthPolicy::Psk);
     };
-    let id = remote.read("id", identity::pattern).unwrap_or(IdentityPattern::Any);
+    let id = remote
+        .read("id", identity::pattern)
+        .unwrap_or(IdentityPattern::Any);
     (id, remote.read("auth", auth).unwrap_or(AuthPolicy::Psk))
 }
 
-fn pool_names(table: &Table<'_, '_>, pools: &[AddressPool]) -> Vec<PoolName> {
+fn pool_names(table: &Table<'_, '_>, pools: &[PoolName]) -> Vec<PoolName> {
     let mut seen: Vec<PoolName> = Vec::new();
     let names = table.read_list("pools", |value| {
         let name = value.text()?;
-        let Some(pool) = pools.iter().find(|pool| *pool.name == *name) else {
+        let Some(pool) = pools.iter().find(|pool| &***pool == name) else {
             let fault = Fault::new(format!("there is no pool `{name}`"));
-            let known = pools.iter().map(|pool| &*pool.name);
+            let known = pools.iter().map(|pool| &**pool);
             return Err(match crate::suggest::closest(name, known) {
                 Some(meant) => fault.instead(format!("did you mean `{meant}`?")),
                 None => fault.instead(format!("add `[pools.{name}]` with `addrs`")),
             });
         };
-        if seen.contains(&pool.name) {
+        if seen.contains(pool) {
             return Err(Fault::new(format!("pool `{name}` is named twice")).instead("name it once"));
         }
-        seen.push(Arc::clone(&pool.name));
-        Ok(Arc::clone(&pool.name))
+        seen.push(Arc::clone(pool));
+        Ok(Arc::clone(pool))
     });
     names.unwrap_or_default()
 }
@@ -291,9 +334,13 @@ fn vips(table: &Table<'_, '_>) -> (bool, bool) {
     let families = table.read_list("vips", |value| match address(value)? {
         IpAddr::V4(address) if address.is_unspecified() => Ok((true, false)),
         IpAddr::V6(address) if address.is_unspecified() => Ok((false, true)),
-        other => Err(Fault::new(format!("a certain virtual address ({other}) cannot be asked for"))
-            .instead("write \"0.0.0.0\" or \"::\" for any")),
+        other => Err(Fault::new(format!(
+            "a certain virtual address ({other}) cannot be asked for"
+        ))
+        .instead("write \"0.0.0.0\" or \"::\" for any")),
     });
     let families = families.unwrap_or_default();
-    families.into_iter().fold((false, false), |(v4, v6), one| (v4 | one.0, v6 | one.1))
+    families
+        .into_iter()
+        .fold((false, false), |(v4, v6), one| (v4 | one.0, v6 | one.1))
 }

@@ -6,7 +6,7 @@ use serde::Serialize;
 use crate::source::Source;
 
 /// One thing that is wrong with a configuration: where, what, and what to write instead.
-#[derive(Clone, PartialEq, Eq, Debug, Serialize)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize)]
 pub struct Diagnostic {
     /// Name of the file as it was given.
     pub file: String,

@@ -10,7 +10,10 @@ pub const EMBEDDED_ID: &str = "palisade";
 /// and reaches everything that the headend reaches.
 #[must_use]
 pub fn embedded(secret_file: &Path) -> String {
-    let file = secret_file.to_string_lossy().replace('\\', "\\\\").replace('"', "\\\"");
+    let file = secret_file
+        .to_string_lossy()
+        .replace('\\', "\\\\")
+        .replace('"', "\\\"");
     format!(
         r#"# The configuration that Palisade runs with when no file is given.
 

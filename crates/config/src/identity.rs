@@ -13,11 +13,13 @@ pub(crate) fn patterns(table: &Table<'_, '_>, key: &str) -> Vec<IdentityPattern>
 /// One identity, wildcards allowed.
 pub(crate) fn pattern(value: &Value<'_>) -> Result<IdentityPattern, Fault> {
     let text = value.text()?;
-    text.parse().map_err(|error| Fault::new(format!("`{text}`: {error}")).instead(FORMS))
+    text.parse()
+        .map_err(|error| Fault::new(format!("`{text}`: {error}")).instead(FORMS))
 }
 
 /// One identity, without wildcards.
 pub(crate) fn exact(value: &Value<'_>) -> Result<Identity, Fault> {
     let text = value.text()?;
-    text.parse().map_err(|error| Fault::new(format!("`{text}`: {error}")).instead(FORMS))
+    text.parse()
+        .map_err(|error| Fault::new(format!("`{text}`: {error}")).instead(FORMS))
 }

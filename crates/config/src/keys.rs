@@ -15,8 +15,20 @@ pub struct Section {
 
 pub(crate) const ROOT: Section = Section {
     path: "",
-    keys: &["headend", "dpd", "metrics", "log", "control", "connections", "pools", "secrets"],
-    refused: &[("authorities", "certificates are not supported; authenticate with `auth = \"psk\"`")],
+    keys: &[
+        "headend",
+        "dpd",
+        "metrics",
+        "log",
+        "control",
+        "connections",
+        "pools",
+        "secrets",
+    ],
+    refused: &[(
+        "authorities",
+        "certificates are not supported; authenticate with `auth = \"psk\"`",
+    )],
 };
 
 pub(crate) const HEADEND: Section = Section {
@@ -52,15 +64,30 @@ pub(crate) const INNER: Section = Section {
     refused: &[],
 };
 
-pub(crate) const METRICS: Section = Section { path: "metrics", keys: &["listen"], refused: &[] };
+pub(crate) const METRICS: Section = Section {
+    path: "metrics",
+    keys: &["listen"],
+    refused: &[],
+};
 
-pub(crate) const LOG: Section = Section { path: "log", keys: &["format", "level"], refused: &[] };
+pub(crate) const LOG: Section = Section {
+    path: "log",
+    keys: &["format", "level"],
+    refused: &[],
+};
 
-pub(crate) const CONTROL: Section = Section { path: "control", keys: &["socket"], refused: &[] };
+pub(crate) const CONTROL: Section = Section {
+    path: "control",
+    keys: &["socket"],
+    refused: &[],
+};
 
 const DPD_REFUSED: &[(&str, &str)] = &[
     ("delay", "write `interval`"),
-    ("timeout", "write `retry` and `retries`: a peer is dead when the tries after the first have gone unanswered"),
+    (
+        "timeout",
+        "write `retry` and `retries`: a peer is dead when the tries after the first have gone unanswered",
+    ),
 ];
 
 pub(crate) const DPD: Section = Section {
@@ -128,13 +155,34 @@ pub(crate) const CONNECTION: Section = Section {
         "children",
     ],
     refused: &[
-        ("mobike", "MOBIKE is not supported: remove the line; a peer whose NAT mapping changes is followed without it"),
-        ("aggressive", "aggressive mode belongs to IKEv1, which is not supported: remove the line"),
-        ("dpd_timeout", "it belongs to IKEv1; write `dpd = { retry = \"2s\", retries = 4 }`"),
-        ("local_port", "the port is the same for all connections: `[headend] ike_port`"),
-        ("send_cert", "certificates are not supported: remove the line"),
-        ("send_certreq", "certificates are not supported: remove the line"),
-        ("keyingtries", "retransmission limits are built in: remove the line"),
+        (
+            "mobike",
+            "MOBIKE is not supported: remove the line; a peer whose NAT mapping changes is followed without it",
+        ),
+        (
+            "aggressive",
+            "aggressive mode belongs to IKEv1, which is not supported: remove the line",
+        ),
+        (
+            "dpd_timeout",
+            "it belongs to IKEv1; write `dpd = { retry = \"2s\", retries = 4 }`",
+        ),
+        (
+            "local_port",
+            "the port is the same for all connections: `[headend] ike_port`",
+        ),
+        (
+            "send_cert",
+            "certificates are not supported: remove the line",
+        ),
+        (
+            "send_certreq",
+            "certificates are not supported: remove the line",
+        ),
+        (
+            "keyingtries",
+            "retransmission limits are built in: remove the line",
+        ),
     ],
 };
 
@@ -151,9 +199,18 @@ pub(crate) const REMOTE: Section = Section {
 };
 
 const END_REFUSED: &[(&str, &str)] = &[
-    ("certs", "certificates are not supported; authenticate with `auth = \"psk\"`"),
-    ("cacerts", "certificates are not supported; authenticate with `auth = \"psk\"`"),
-    ("eap_id", "EAP is not supported; authenticate with `auth = \"psk\"`"),
+    (
+        "certs",
+        "certificates are not supported; authenticate with `auth = \"psk\"`",
+    ),
+    (
+        "cacerts",
+        "certificates are not supported; authenticate with `auth = \"psk\"`",
+    ),
+    (
+        "eap_id",
+        "EAP is not supported; authenticate with `auth = \"psk\"`",
+    ),
 ];
 
 pub(crate) const CHILD: Section = Section {
@@ -177,13 +234,28 @@ pub(crate) const CHILD: Section = Section {
         "mss_clamp",
     ],
     refused: &[
-        ("hw_offload", "ESP runs in this program and not in the kernel: remove the line"),
+        (
+            "hw_offload",
+            "ESP runs in this program and not in the kernel: remove the line",
+        ),
         ("ah_proposals", "AH is not supported; write `esp_proposals`"),
-        ("updown", "programs are not run on events: read `palisade events`"),
-        ("close_action", "what a deleted child does next is set by `start_action`"),
+        (
+            "updown",
+            "programs are not run on events: read `palisade events`",
+        ),
+        (
+            "close_action",
+            "what a deleted child does next is set by `start_action`",
+        ),
         ("ipcomp", "compression is not supported: remove the line"),
-        ("life_bytes", "write `rekey_bytes`; the hard limit follows from it"),
-        ("life_packets", "write `rekey_packets`; the hard limit follows from it"),
+        (
+            "life_bytes",
+            "write `rekey_bytes`; the hard limit follows from it",
+        ),
+        (
+            "life_packets",
+            "write `rekey_packets`; the hard limit follows from it",
+        ),
         ("rand_bytes", "write `jitter`, in percent"),
         ("rand_packets", "write `jitter`, in percent"),
     ],
@@ -192,7 +264,10 @@ pub(crate) const CHILD: Section = Section {
 pub(crate) const POOL: Section = Section {
     path: "pools.<name>",
     keys: &["addrs", "dns"],
-    refused: &[("nbns", "NetBIOS name servers are not supported: remove the line")],
+    refused: &[(
+        "nbns",
+        "NetBIOS name servers are not supported: remove the line",
+    )],
 };
 
 pub(crate) const SECRET: Section = Section {
@@ -203,6 +278,18 @@ pub(crate) const SECRET: Section = Section {
 
 /// All sections, for documentation and completion.
 pub const SECTIONS: &[&Section] = &[
-    &ROOT, &HEADEND, &INNER, &DPD, &DPD_PEER, &METRICS, &LOG, &CONTROL, &CONNECTION, &LOCAL, &REMOTE,
-    &CHILD, &POOL, &SECRET,
+    &ROOT,
+    &HEADEND,
+    &INNER,
+    &DPD,
+    &DPD_PEER,
+    &METRICS,
+    &LOG,
+    &CONTROL,
+    &CONNECTION,
+    &LOCAL,
+    &REMOTE,
+    &CHILD,
+    &POOL,
+    &SECRET,
 ];

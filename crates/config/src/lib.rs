@@ -29,6 +29,6 @@ pub use embedded::{EMBEDDED_ID, client_swanctl, embedded};
 pub use keys::{SECTIONS, Section};
 pub use load::load;
 pub use settings::{
-    Config, ControlSettings, Engine, HeadendSettings, InnerDevice, LogFormat, LogLevel, LogSettings,
-    MetricsSettings, PeerDpd,
+    Config, ControlSettings, Engine, HeadendSettings, InnerDevice, LogFormat, LogLevel,
+    LogSettings, MetricsSettings, PeerDpd,
 };

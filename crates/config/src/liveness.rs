@@ -25,8 +25,11 @@ pub(crate) const ACTIONS: &[(&str, Action)] = &[
     ("next-peer", Action::NextPeer),
 ];
 
-const SUPPRESSORS: &[(&str, SuppressOn)] =
-    &[("hello", SuppressOn::Hello), ("ike", SuppressOn::Ike), ("any", SuppressOn::Any)];
+const SUPPRESSORS: &[(&str, SuppressOn)] = &[
+    ("hello", SuppressOn::Hello),
+    ("ike", SuppressOn::Ike),
+    ("any", SuppressOn::Any),
+];
 
 /// One section `dpd` with the exceptions under it, not yet laid over anything.
 pub(crate) struct Layer<'a, 'r> {
@@ -38,7 +41,10 @@ impl<'a, 'r> Layer<'a, 'r> {
     /// Reads the section `dpd` of a table, if it has one.
     pub(crate) fn read(parent: &Table<'a, 'r>) -> Self {
         let Some(table) = parent.section("dpd", &DPD) else {
-            return Self { table: None, peers: Vec::new() };
+            return Self {
+                table: None,
+                peers: Vec::new(),
+            };
         };
         let read_peer = |peer: Table<'a, 'r>| {
             if peer.value("id").is_none() {
@@ -47,13 +53,22 @@ impl<'a, 'r> Layer<'a, 'r> {
             }
             (patterns(&peer, "id"), peer)
         };
-        let peers = table.listed_sections("peer", &DPD_PEER).into_iter().map(read_peer).collect();
-        Self { table: Some(table), peers }
+        let peers = table
+            .listed_sections("peer", &DPD_PEER)
+            .into_iter()
+            .map(read_peer)
+            .collect();
+        Self {
+            table: Some(table),
+            peers,
+        }
     }
 
     /// Whether the section says what to do after a verdict.
     pub(crate) fn sets_action(&self) -> bool {
-        self.table.as_ref().is_some_and(|table| table.value("action").is_some())
+        self.table
+            .as_ref()
+            .is_some_and(|table| table.value("action").is_some())
     }
 
     pub(crate) fn is_present(&self) -> bool {
@@ -62,7 +77,9 @@ impl<'a, 'r> Layer<'a, 'r> {
 
     /// The policy that results when this section is laid over another policy.
     pub(crate) fn over(&self, base: &DpdPolicy) -> DpdPolicy {
-        self.table.as_ref().map_or_else(|| base.clone(), |table| lay_over(table, base))
+        self.table
+            .as_ref()
+            .map_or_else(|| base.clone(), |table| lay_over(table, base))
     }
 
     /// The exceptions, each laid over a policy.
@@ -72,13 +89,17 @@ impl<'a, 'r> Layer<'a, 'r> {
     ) -> impl Iterator<Item = (&'s IdentityPattern, DpdPolicy)> + 's {
         self.peers.iter().flat_map(move |(patterns, table)| {
             let policy = lay_over(table, base);
-            patterns.iter().map(move |pattern| (pattern, policy.clone()))
+            patterns
+                .iter()
+                .map(move |pattern| (pattern, policy.clone()))
         })
     }
 }
 
 fn lay_over(table: &Table<'_, '_>, base: &DpdPolicy) -> DpdPolicy {
-    let mode = table.read("mode", |value| word(value, MODES)).unwrap_or(base.mode);
+    let mode = table
+        .read("mode", |value| word(value, MODES))
+        .unwrap_or(base.mode);
     // A clean-up time that was inherited means nothing to a mode that was chosen here.
     let inherited_cleanup = base.cleanup.filter(|_| mode == Mode::Hybrid);
     let policy = DpdPolicy {
@@ -88,8 +109,12 @@ fn lay_over(table: &Table<'_, '_>, base: &DpdPolicy) -> DpdPolicy {
         retries: table
             .read("retries", |value| number_as(value, 1, 20))
             .unwrap_or(base.retries),
-        backoff_percent: table.read("backoff", backoff).unwrap_or(base.backoff_percent),
-        action: table.read("action", |value| word(value, ACTIONS)).unwrap_or(base.action),
+        backoff_percent: table
+            .read("backoff", backoff)
+            .unwrap_or(base.backoff_percent),
+        action: table
+            .read("action", |value| word(value, ACTIONS))
+            .unwrap_or(base.action),
         cleanup: table.read("cleanup", duration).or(inherited_cleanup),
         jitter_percent: table.read("jitter", percent).unwrap_or(base.jitter_percent),
         suppress_on: table
@@ -107,7 +132,9 @@ fn backoff(value: &Value<'_>) -> Result<u16, Fault> {
     let factor = decimal(value)?;
     let hundredfold = (factor * 100.0).round();
     if !(0.0..=10_000.0).contains(&hundredfold) {
-        return Err(Fault::new(format!("{factor} is out of range")).instead("write a factor such as 1.2"));
+        return Err(
+            Fault::new(format!("{factor} is out of range")).instead("write a factor such as 1.2")
+        );
     }
     Ok(hundredfold as u16)
 }
@@ -115,9 +142,16 @@ fn backoff(value: &Value<'_>) -> Result<u16, Fault> {
 fn report_invalid(table: &Table<'_, '_>, policy: &DpdPolicy) {
     for error in policy.validate().err().into_iter().flatten() {
         let key = error.setting().as_str().replace('-', "_");
-        let span = table.value(&key).map_or_else(|| table.span.clone(), |value| value.span());
-        let fault = Fault::new(format!("out of range: {error}").replace("allow-fast", "`allow_fast = true`"));
-        table.report.fault(&span, fault.instead(format!("change `{key}` in `[{}]`", table.path)));
+        let span = table
+            .value(&key)
+            .map_or_else(|| table.span.clone(), |value| value.span());
+        let fault = Fault::new(
+            format!("out of range: {error}").replace("allow-fast", "`allow_fast = true`"),
+        );
+        table.report.fault(
+            &span,
+            fault.instead(format!("change `{key}` in `[{}]`", table.path)),
+        );
     }
 }
 

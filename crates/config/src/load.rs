@@ -29,20 +29,27 @@ pub fn load(text: &str, path: &Path) -> Result<Config, Diagnostics> {
     let root = Table::root(&report, &ROOT, parsed.get_ref());
     let config = read(&root, path);
     let diagnostics = report.into_diagnostics();
-    if diagnostics.is_empty() { Ok(config) } else { Err(Diagnostics(diagnostics)) }
+    if diagnostics.is_empty() {
+        Ok(config)
+    } else {
+        Err(Diagnostics(diagnostics))
+    }
 }
 
 fn read(root: &Table<'_, '_>, path: &Path) -> Config {
     let pools = pool::read(root);
     let secrets = secret::read(root, path.parent().unwrap_or(Path::new("")));
     let mut dpd = Policies::default();
-    let connections = connection::read(root, &pools, &Layer::read(root), &mut dpd);
-    if let (false, true, Some((span, _))) =
-        (connections.policies.is_empty(), secrets.is_empty(), root.entry("connections"))
-        && root.value("secrets").is_none()
+    let connections = connection::read(root, &pools.names, &Layer::read(root), &mut dpd);
+    if let (false, true, Some((span, _))) = (
+        connections.policies.is_empty(),
+        secrets.is_empty(),
+        root.entry("connections"),
+    ) && root.value("secrets").is_none()
     {
         let fault = Fault::new("there are connections and no secrets");
-        let instead = "add `[secrets.NAME]` with `id` and `file`: peers authenticate with a shared secret";
+        let instead =
+            "add `[secrets.NAME]` with `id` and `file`: peers authenticate with a shared secret";
         root.report.fault(&span, fault.instead(instead));
     }
     Config {
@@ -51,7 +58,11 @@ fn read(root: &Table<'_, '_>, path: &Path) -> Config {
         metrics: headend::metrics(root),
         log: headend::log(root),
         control: headend::control(root),
-        policy: PolicySnapshot { connections: connections.policies, secrets, pools },
+        policy: PolicySnapshot {
+            connections: connections.policies,
+            secrets: secrets.into(),
+            pools: pools.valid,
+        },
         dpd: dpd.0,
         dpd_peers: connections.dpd_peers,
     }

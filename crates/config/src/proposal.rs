@@ -1,8 +1,10 @@
 //! Proposals in strongSwan's words: `aes128gcm16-prfsha256-x25519`. Algorithms of one kind in one
 //! proposal are alternatives, the first preferred.
 
-use crypto::{EncryptionAlgorithm, IntegrityAlgorithm, KeyExchangeMethod, PrfAlgorithm};
-use ipsec::{EspProposal, IkeProposal};
+use ipsec::{
+    EncryptionAlgorithm, EspProposal, IkeProposal, IntegrityAlgorithm, KeyExchangeMethod,
+    PrfAlgorithm,
+};
 
 use crate::suggest::closest;
 use crate::table::{Fault, Value};
@@ -17,20 +19,53 @@ enum Token {
 }
 
 const TOKENS: &[(&str, Token)] = &[
-    ("aes128gcm16", Token::Encryption(EncryptionAlgorithm::Aes128Gcm16)),
-    ("aes128gcm128", Token::Encryption(EncryptionAlgorithm::Aes128Gcm16)),
-    ("aes256gcm16", Token::Encryption(EncryptionAlgorithm::Aes256Gcm16)),
-    ("aes256gcm128", Token::Encryption(EncryptionAlgorithm::Aes256Gcm16)),
-    ("chacha20poly1305", Token::Encryption(EncryptionAlgorithm::ChaCha20Poly1305)),
+    (
+        "aes128gcm16",
+        Token::Encryption(EncryptionAlgorithm::Aes128Gcm16),
+    ),
+    (
+        "aes128gcm128",
+        Token::Encryption(EncryptionAlgorithm::Aes128Gcm16),
+    ),
+    (
+        "aes256gcm16",
+        Token::Encryption(EncryptionAlgorithm::Aes256Gcm16),
+    ),
+    (
+        "aes256gcm128",
+        Token::Encryption(EncryptionAlgorithm::Aes256Gcm16),
+    ),
+    (
+        "chacha20poly1305",
+        Token::Encryption(EncryptionAlgorithm::ChaCha20Poly1305),
+    ),
     ("aes128", Token::Encryption(EncryptionAlgorithm::Aes128Cbc)),
     ("aes", Token::Encryption(EncryptionAlgorithm::Aes128Cbc)),
     ("aes256", Token::Encryption(EncryptionAlgorithm::Aes256Cbc)),
-    ("sha256", Token::Integrity(IntegrityAlgorithm::HmacSha256_128)),
-    ("sha2_256", Token::Integrity(IntegrityAlgorithm::HmacSha256_128)),
-    ("sha384", Token::Integrity(IntegrityAlgorithm::HmacSha384_192)),
-    ("sha2_384", Token::Integrity(IntegrityAlgorithm::HmacSha384_192)),
-    ("sha512", Token::Integrity(IntegrityAlgorithm::HmacSha512_256)),
-    ("sha2_512", Token::Integrity(IntegrityAlgorithm::HmacSha512_256)),
+    (
+        "sha256",
+        Token::Integrity(IntegrityAlgorithm::HmacSha256_128),
+    ),
+    (
+        "sha2_256",
+        Token::Integrity(IntegrityAlgorithm::HmacSha256_128),
+    ),
+    (
+        "sha384",
+        Token::Integrity(IntegrityAlgorithm::HmacSha384_192),
+    ),
+    (
+        "sha2_384",
+        Token::Integrity(IntegrityAlgorithm::HmacSha384_192),
+    ),
+    (
+        "sha512",
+        Token::Integrity(IntegrityAlgorithm::HmacSha512_256),
+    ),
+    (
+        "sha2_512",
+        Token::Integrity(IntegrityAlgorithm::HmacSha512_256),
+    ),
     ("sha1", Token::Integrity(IntegrityAlgorithm::HmacSha1_96)),
     ("sha", Token::Integrity(IntegrityAlgorithm::HmacSha1_96)),
     ("prfsha256", Token::Prf(PrfAlgorithm::HmacSha256)),
@@ -78,7 +113,10 @@ const REFUSED: &[(&str, &str)] = &[
     ("ecp192", "write `ecp256`"),
     ("x448", "write `x25519` or `ecp384`"),
     ("curve448", "write `x25519` or `ecp384`"),
-    ("mlkem768", "post-quantum key exchange is not supported; write `x25519`"),
+    (
+        "mlkem768",
+        "post-quantum key exchange is not supported; write `x25519`",
+    ),
 ];
 
 #[derive(Default)]
@@ -105,7 +143,11 @@ pub(crate) fn ike(value: &Value<'_>) -> Result<Vec<IkeProposal>, Fault> {
         return Err(Fault::new("this proposal has no key exchange method")
             .instead(format!("write `{text}-x25519`")));
     }
-    let prf = if parts.prf.is_empty() { prf_of(&parts.integrity) } else { parts.prf };
+    let prf = if parts.prf.is_empty() {
+        prf_of(&parts.integrity)
+    } else {
+        parts.prf
+    };
     if prf.is_empty() {
         return Err(Fault::new("this proposal has no pseudorandom function")
             .instead("an AEAD cipher implies none; add `prfsha256` after it, as in `aes128gcm16-prfsha256-x25519`"));
@@ -126,10 +168,16 @@ pub(crate) fn esp(value: &Value<'_>) -> Result<Vec<EspProposal>, Fault> {
     }
     let parts = parse(text)?;
     if !parts.prf.is_empty() {
-        return Err(Fault::new("a pseudorandom function belongs to IKE and not to ESP")
-            .instead("remove it here and write it in `proposals`"));
+        return Err(
+            Fault::new("a pseudorandom function belongs to IKE and not to ESP")
+                .instead("remove it here and write it in `proposals`"),
+        );
     }
-    let esn = if parts.esn.is_empty() { vec![false] } else { parts.esn };
+    let esn = if parts.esn.is_empty() {
+        vec![false]
+    } else {
+        parts.esn
+    };
     Ok(vec![EspProposal {
         encryption: parts.encryption,
         integrity: parts.integrity,
@@ -151,8 +199,10 @@ fn parse(text: &str) -> Result<Parts, Fault> {
             Token::Esn(one) => push(&mut parts.esn, one),
         };
         if !first {
-            return Err(Fault::new(format!("`{word}` names an algorithm that is already in this proposal"))
-                .instead("name each algorithm once"));
+            return Err(Fault::new(format!(
+                "`{word}` names an algorithm that is already in this proposal"
+            ))
+            .instead("name each algorithm once"));
         }
     }
     check_ciphers(&parts)?;
@@ -188,7 +238,8 @@ fn unknown(word: &str) -> Fault {
 fn check_ciphers(parts: &Parts) -> Result<(), Fault> {
     let aead = parts.encryption.iter().filter(|one| one.is_aead()).count();
     if parts.encryption.is_empty() {
-        return Err(Fault::new("this proposal has no cipher").instead("begin it with a cipher such as `aes128gcm16`"));
+        return Err(Fault::new("this proposal has no cipher")
+            .instead("begin it with a cipher such as `aes128gcm16`"));
     }
     if aead != 0 && aead != parts.encryption.len() {
         return Err(Fault::new("this proposal mixes AEAD ciphers with others")
@@ -222,15 +273,20 @@ const AEAD: [EncryptionAlgorithm; 3] = [
     EncryptionAlgorithm::Aes256Gcm16,
     EncryptionAlgorithm::ChaCha20Poly1305,
 ];
-const CBC: [EncryptionAlgorithm; 2] =
-    [EncryptionAlgorithm::Aes128Cbc, EncryptionAlgorithm::Aes256Cbc];
+const CBC: [EncryptionAlgorithm; 2] = [
+    EncryptionAlgorithm::Aes128Cbc,
+    EncryptionAlgorithm::Aes256Cbc,
+];
 const SHA2: [IntegrityAlgorithm; 3] = [
     IntegrityAlgorithm::HmacSha256_128,
     IntegrityAlgorithm::HmacSha384_192,
     IntegrityAlgorithm::HmacSha512_256,
 ];
-const PRF_SHA2: [PrfAlgorithm; 3] =
-    [PrfAlgorithm::HmacSha256, PrfAlgorithm::HmacSha384, PrfAlgorithm::HmacSha512];
+const PRF_SHA2: [PrfAlgorithm; 3] = [
+    PrfAlgorithm::HmacSha256,
+    PrfAlgorithm::HmacSha384,
+    PrfAlgorithm::HmacSha512,
+];
 
 /// Everything strong, the fast first. SHA-1 and the 2048-bit group take part only when named.
 pub(crate) fn default_ike() -> Vec<IkeProposal> {

@@ -5,7 +5,7 @@ use core::time::Duration;
 use ipsec::RekeyPolicy;
 
 use crate::table::{Fault, Table};
-use crate::value::{duration, percent, show_duration, size, number};
+use crate::value::{duration, number, percent, show_duration, size};
 
 /// Share of the soft lifetime by which the hard lifetime exceeds it unless configured.
 const OVER_PERCENT: u32 = 10;
@@ -14,15 +14,29 @@ const JITTER_PERCENT: u8 = 10;
 
 /// `rekey_time`, `over_time`, `rand_time` and `jitter` of a connection.
 pub(crate) fn of_connection(table: &Table<'_, '_>) -> RekeyPolicy {
-    let time = optional(table.read("rekey_time", duration).unwrap_or(Duration::from_secs(4 * 3_600)));
+    let time = optional(
+        table
+            .read("rekey_time", duration)
+            .unwrap_or(Duration::from_secs(4 * 3_600)),
+    );
     let over = table.read("over_time", duration);
     let hard_time = time.map(|time| time.saturating_add(over.unwrap_or(time / 100 * OVER_PERCENT)));
-    RekeyPolicy { time, bytes: None, packets: None, hard_time, jitter_percent: jitter(table, time) }
+    RekeyPolicy {
+        time,
+        bytes: None,
+        packets: None,
+        hard_time,
+        jitter_percent: jitter(table, time),
+    }
 }
 
 /// `rekey_time`, `life_time`, `rekey_bytes`, `rekey_packets`, `rand_time` and `jitter` of a child.
 pub(crate) fn of_child(table: &Table<'_, '_>) -> RekeyPolicy {
-    let time = optional(table.read("rekey_time", duration).unwrap_or(Duration::from_secs(3_600)));
+    let time = optional(
+        table
+            .read("rekey_time", duration)
+            .unwrap_or(Duration::from_secs(3_600)),
+    );
     let life_time = table.read("life_time", duration).and_then(optional);
     if let (Some(time), Some(life)) = (time, life_time)
         && life <= time
@@ -34,7 +48,10 @@ pub(crate) fn of_child(table: &Table<'_, '_>) -> RekeyPolicy {
             show_duration(time)
         ));
         let least = show_duration(time.saturating_add(time / 100 * OVER_PERCENT));
-        table.report.fault(&value.span(), fault.instead(format!("write \"{least}\" or more")));
+        table.report.fault(
+            &value.span(),
+            fault.instead(format!("write \"{least}\" or more")),
+        );
     }
     let hard_time =
         life_time.or_else(|| time.map(|time| time.saturating_add(time / 100 * OVER_PERCENT)));
@@ -42,7 +59,9 @@ pub(crate) fn of_child(table: &Table<'_, '_>) -> RekeyPolicy {
         time,
         bytes: table.read("rekey_bytes", size).filter(|bytes| *bytes > 0),
         packets: table
-            .read("rekey_packets", |value| number(value, 0, u64::from(u32::MAX)))
+            .read("rekey_packets", |value| {
+                number(value, 0, u64::from(u32::MAX))
+            })
             .filter(|packets| *packets > 0),
         hard_time,
         jitter_percent: jitter(table, time),
@@ -63,11 +82,19 @@ fn jitter(table: &Table<'_, '_>, time: Option<Duration>) -> u8 {
         let fault = Fault::new("`rand_time` and `jitter` say the same thing");
         table.report.fault(&span, fault.instead("keep one of them"));
     }
-    let Some(random) = table.read("rand_time", duration) else { return JITTER_PERCENT };
+    let Some(random) = table.read("rand_time", duration) else {
+        return JITTER_PERCENT;
+    };
     let Some(time) = time else { return 0 };
     if random > time {
-        let fault = Fault::new(format!("`rand_time` exceeds the rekey time of {}", show_duration(time)));
-        table.report.fault(&span, fault.instead("write a shorter time, or `jitter` in percent"));
+        let fault = Fault::new(format!(
+            "`rand_time` exceeds the rekey time of {}",
+            show_duration(time)
+        ));
+        table.report.fault(
+            &span,
+            fault.instead("write a shorter time, or `jitter` in percent"),
+        );
         return JITTER_PERCENT;
     }
     let percent = random.as_millis() * 100 / time.as_millis().max(1);

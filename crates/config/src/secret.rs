@@ -22,7 +22,11 @@ pub(crate) fn read(root: &Table<'_, '_>, directory: &Path) -> Vec<SecretEntry> {
     for (name, table) in root.named_sections("secrets", &SECRET) {
         let owners = patterns(&table, "id");
         let claims = owners.iter().cloned().map(Some);
-        let claims: Vec<_> = if owners.is_empty() { vec![None] } else { claims.collect() };
+        let claims: Vec<_> = if owners.is_empty() {
+            vec![None]
+        } else {
+            claims.collect()
+        };
         for claim in claims {
             let earlier = owned.iter().find(|(other, ..)| *other == claim);
             if let (Some((_, other, span)), true) = (earlier, owners.len() < 2) {
@@ -30,7 +34,9 @@ pub(crate) fn read(root: &Table<'_, '_>, directory: &Path) -> Vec<SecretEntry> {
                 let fault = Fault::new(format!(
                     "secret `{name}` is for the same identity as secret `{other}` of {line}"
                 ));
-                table.fault_at_table(fault.instead("keep one of them, or give them different `id`s"));
+                table.fault_at_table(
+                    fault.instead("keep one of them, or give them different `id`s"),
+                );
             }
             owned.push((claim, name.clone(), table.span.clone()));
         }
@@ -44,9 +50,9 @@ pub(crate) fn read(root: &Table<'_, '_>, directory: &Path) -> Vec<SecretEntry> {
 fn read_key(table: &Table<'_, '_>, name: &str, directory: &Path) -> Option<PreSharedKey> {
     match (table.value("secret"), table.value("file")) {
         (Some(_), None) => table.read("secret", inline).map(PreSharedKey::new),
-        (None, Some(_)) => {
-            table.read("file", |value| from_file(value, directory)).map(PreSharedKey::new)
-        }
+        (None, Some(_)) => table
+            .read("file", |value| from_file(value, directory))
+            .map(PreSharedKey::new),
         (Some(_), Some(_)) => {
             let fault = Fault::new(format!("secret `{name}` is given twice"));
             table.fault_at_table(fault.instead("write either `secret` or `file`"));
@@ -82,9 +88,9 @@ fn inline(value: &Value<'_>) -> Result<Vec<u8>, Fault> {
 fn check_length(octets: Vec<u8>) -> Result<Vec<u8>, Fault> {
     match octets.len() {
         0 => Err(Fault::new("the secret is empty").instead("write at least 16 random characters")),
-        length if length > LENGTH_MAX => {
-            Err(Fault::new(format!("the secret is longer than {LENGTH_MAX} octets")))
-        }
+        length if length > LENGTH_MAX => Err(Fault::new(format!(
+            "the secret is longer than {LENGTH_MAX} octets"
+        ))),
         _ => Ok(octets),
     }
 }
@@ -93,13 +99,20 @@ fn check_length(octets: Vec<u8>) -> Result<Vec<u8>, Fault> {
 fn from_file(value: &Value<'_>, directory: &Path) -> Result<Vec<u8>, Fault> {
     let path = directory.join(value.text()?);
     let unreadable = |error: std::io::Error| {
-        Fault::new(format!("cannot read the secret from {}: {error}", path.display()))
-            .instead("create the file with mode 0600, owned by the user that runs the service")
+        Fault::new(format!(
+            "cannot read the secret from {}: {error}",
+            path.display()
+        ))
+        .instead("create the file with mode 0600, owned by the user that runs the service")
     };
     let mut octets = Zeroizing::new(Vec::with_capacity(LENGTH_MAX + 2));
     let file = File::open(&path).map_err(unreadable)?;
-    let limit = u64::try_from(LENGTH_MAX).unwrap_or(u64::MAX).saturating_add(2);
-    file.take(limit).read_to_end(&mut octets).map_err(unreadable)?;
+    let limit = u64::try_from(LENGTH_MAX)
+        .unwrap_or(u64::MAX)
+        .saturating_add(2);
+    file.take(limit)
+        .read_to_end(&mut octets)
+        .map_err(unreadable)?;
     let body = octets.strip_suffix(b"\n").unwrap_or(&octets);
     let body = body.strip_suffix(b"\r").unwrap_or(body);
     check_length(body.to_vec())

@@ -35,10 +35,12 @@ impl Config {
     /// matches its identity, or else its connection's.
     #[must_use]
     pub fn dpd_for(&self, connection: &ipsec::ConnectionPolicy, identity: &Identity) -> u16 {
-        let concerned = |one: &&PeerDpd| {
-            one.connection == connection.name && one.identity.matches(identity)
-        };
-        self.dpd_peers.iter().find(concerned).map_or(connection.dpd, |one| one.dpd)
+        let concerned =
+            |one: &&PeerDpd| one.connection == connection.name && one.identity.matches(identity);
+        self.dpd_peers
+            .iter()
+            .find(concerned)
+            .map_or(connection.dpd, |one| one.dpd)
     }
 }
 
@@ -101,7 +103,10 @@ pub struct HeadendSettings {
 impl Default for HeadendSettings {
     fn default() -> Self {
         Self {
-            listen: vec![IpAddr::V4(Ipv4Addr::UNSPECIFIED), IpAddr::V6(Ipv6Addr::UNSPECIFIED)],
+            listen: vec![
+                IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+                IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+            ],
             ike_port: 500,
             nat_port: 4_500,
             shards: None,
@@ -157,7 +162,11 @@ pub enum InnerDevice {
 
 impl Default for InnerDevice {
     fn default() -> Self {
-        Self::Tun { name: "palisade0".to_owned(), mtu: 1_400, addrs: Vec::new() }
+        Self::Tun {
+            name: "palisade0".to_owned(),
+            mtu: 1_400,
+            addrs: Vec::new(),
+        }
     }
 }
 
@@ -170,7 +179,9 @@ pub struct MetricsSettings {
 
 impl Default for MetricsSettings {
     fn default() -> Self {
-        Self { listen: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 9_477))) }
+        Self {
+            listen: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 9_477))),
+        }
     }
 }
 

@@ -20,22 +20,41 @@ pub(crate) struct Source {
 
 impl Source {
     pub(crate) fn new(text: &str, file: &str) -> Self {
-        let newlines = text.bytes().enumerate().filter(|(_, octet)| *octet == b'\n');
-        let line_starts = core::iter::once(0).chain(newlines.map(|(at, _)| at + 1)).collect();
-        Self { file: file.to_owned(), masked: mask_secrets(text), line_starts }
+        let newlines = text
+            .bytes()
+            .enumerate()
+            .filter(|(_, octet)| *octet == b'\n');
+        let line_starts = core::iter::once(0)
+            .chain(newlines.map(|(at, _)| at + 1))
+            .collect();
+        Self {
+            file: file.to_owned(),
+            masked: mask_secrets(text),
+            line_starts,
+        }
     }
 
     pub(crate) fn position(&self, offset: usize) -> Position {
         let offset = offset.min(self.masked.len());
-        let line = self.line_starts.partition_point(|start| *start <= offset).max(1);
+        let line = self
+            .line_starts
+            .partition_point(|start| *start <= offset)
+            .max(1);
         let start = self.line_starts.get(line - 1).copied().unwrap_or(0);
         let before = self.masked.get(start..offset).unwrap_or("");
-        Position { line, column: before.chars().count() + 1 }
+        Position {
+            line,
+            column: before.chars().count() + 1,
+        }
     }
 
     /// A line without its end, secrets masked.
     pub(crate) fn line(&self, number: usize) -> &str {
-        let start = self.line_starts.get(number.saturating_sub(1)).copied().unwrap_or(0);
+        let start = self
+            .line_starts
+            .get(number.saturating_sub(1))
+            .copied()
+            .unwrap_or(0);
         let rest = self.masked.get(start..).unwrap_or("");
         rest.lines().next().unwrap_or("")
     }
@@ -44,7 +63,13 @@ impl Source {
     /// underlined.
     pub(crate) fn width(&self, span: &Range<usize>) -> usize {
         let text = self.masked.get(span.clone()).unwrap_or("");
-        text.lines().next().unwrap_or("").trim_end().chars().count().max(1)
+        text.lines()
+            .next()
+            .unwrap_or("")
+            .trim_end()
+            .chars()
+            .count()
+            .max(1)
     }
 }
 
@@ -86,9 +111,17 @@ fn value_length(value: &str) -> usize {
     let start = value.len() - value.trim_start_matches([' ', '\t']).len();
     let body = value.get(start..).unwrap_or("");
     for quotes in ["\"\"\"", "'''", "\"", "'"] {
-        let Some(inside) = body.strip_prefix(quotes) else { continue };
-        let line_end = if quotes.len() == 1 { inside.find('\n') } else { None };
-        let inside = inside.get(..line_end.unwrap_or(inside.len())).unwrap_or(inside);
+        let Some(inside) = body.strip_prefix(quotes) else {
+            continue;
+        };
+        let line_end = if quotes.len() == 1 {
+            inside.find('\n')
+        } else {
+            None
+        };
+        let inside = inside
+            .get(..line_end.unwrap_or(inside.len()))
+            .unwrap_or(inside);
         let closing = find_closing(inside, quotes).map_or(inside.len(), |at| at + quotes.len());
         return start + quotes.len() + closing;
     }
@@ -103,7 +136,10 @@ fn find_closing(inside: &str, quotes: &str) -> Option<usize> {
             escaped = false;
         } else if basic && character == '\\' {
             escaped = true;
-        } else if inside.get(at..).is_some_and(|rest| rest.starts_with(quotes)) {
+        } else if inside
+            .get(at..)
+            .is_some_and(|rest| rest.starts_with(quotes))
+        {
             return Some(at);
         }
     }
@@ -143,7 +179,10 @@ mod tests {
             assert!(!masked.contains("nter2"), "{masked}");
             assert_eq!(masked.len(), text.len(), "{masked}");
         }
-        assert_eq!(mask_secrets("x = 1 # no secrets here"), "x = 1 # no secrets here");
+        assert_eq!(
+            mask_secrets("x = 1 # no secrets here"),
+            "x = 1 # no secrets here"
+        );
         assert!(mask_secrets("x = { secret = 'k', id = 'me' }").ends_with(", id = 'me' }"));
     }
 }

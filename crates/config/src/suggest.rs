@@ -1,7 +1,10 @@
 //! "Did you mean …?"
 
 /// The candidate that is closest to `word`, if it is close enough to have been meant.
-pub(crate) fn closest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>) -> Option<&'a str> {
+pub(crate) fn closest<'a>(
+    word: &str,
+    candidates: impl Iterator<Item = &'a str>,
+) -> Option<&'a str> {
     let normal = normalize(word);
     let allowed = (normal.len() / 3).clamp(1, 3);
     let ranked = candidates.map(|candidate| (distance(&normal, &normalize(candidate)), candidate));
@@ -11,7 +14,10 @@ pub(crate) fn closest<'a>(word: &str, candidates: impl Iterator<Item = &'a str>)
 
 /// `suppress-on`, `SuppressOn` and `suppress_on` are the same slip.
 fn normalize(word: &str) -> Vec<char> {
-    word.chars().filter(|one| one.is_alphanumeric()).map(|one| one.to_ascii_lowercase()).collect()
+    word.chars()
+        .filter(|one| one.is_alphanumeric())
+        .map(|one| one.to_ascii_lowercase())
+        .collect()
 }
 
 /// Edits (insert, remove, replace) between two words. Both are at most as long as a key.

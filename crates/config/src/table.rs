@@ -3,6 +3,7 @@
 
 use core::cell::RefCell;
 use core::ops::Range;
+use std::collections::HashSet;
 
 use serde_spanned::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -26,17 +27,26 @@ pub(crate) struct Fault {
 
 impl Fault {
     pub(crate) fn new(message: impl Into<String>) -> Self {
-        Self { message: message.into(), instead: None }
+        Self {
+            message: message.into(),
+            instead: None,
+        }
     }
 
     pub(crate) fn instead(self, instead: impl Into<String>) -> Self {
-        Self { instead: Some(instead.into()), ..self }
+        Self {
+            instead: Some(instead.into()),
+            ..self
+        }
     }
 }
 
 impl Report {
     pub(crate) fn new(text: &str, file: &str) -> Self {
-        Self { source: Source::new(text, file), diagnostics: RefCell::default() }
+        Self {
+            source: Source::new(text, file),
+            diagnostics: RefCell::default(),
+        }
     }
 
     pub(crate) fn fault(&self, span: &Range<usize>, fault: Fault) {
@@ -53,8 +63,14 @@ impl Report {
     /// Everything that was reported, in the order of the file.
     pub(crate) fn into_diagnostics(self) -> Vec<Diagnostic> {
         let mut diagnostics = self.diagnostics.into_inner();
+        // A value that holds for several connections is wrong once.
+        let mut told = HashSet::new();
+        diagnostics.retain(|one| told.insert(one.clone()));
         diagnostics.sort_by_key(|(offset, _)| *offset);
-        diagnostics.into_iter().map(|(_, diagnostic)| diagnostic).collect()
+        diagnostics
+            .into_iter()
+            .map(|(_, diagnostic)| diagnostic)
+            .collect()
     }
 }
 
@@ -69,7 +85,11 @@ pub(crate) struct Value<'a> {
 impl<'a> Value<'a> {
     fn new(spanned: &'a Spanned<DeValue<'a>>) -> Self {
         let span = spanned.span();
-        Self { value: spanned.get_ref(), start: span.start, end: span.end }
+        Self {
+            value: spanned.get_ref(),
+            start: span.start,
+            end: span.end,
+        }
     }
 
     pub(crate) fn span(&self) -> Range<usize> {
@@ -77,7 +97,9 @@ impl<'a> Value<'a> {
     }
 
     pub(crate) fn text(&self) -> Result<&'a str, Fault> {
-        self.value.as_str().ok_or_else(|| self.mismatch("a string in quotes"))
+        self.value
+            .as_str()
+            .ok_or_else(|| self.mismatch("a string in quotes"))
     }
 
     pub(crate) fn items(&self) -> Result<Vec<Self>, Fault> {
@@ -90,7 +112,10 @@ impl<'a> Value<'a> {
     }
 
     pub(crate) fn mismatch(&self, wanted: &str) -> Fault {
-        Fault::new(format!("this is {}, not {wanted}", article(self.value.type_str())))
+        Fault::new(format!(
+            "this is {}, not {wanted}",
+            article(self.value.type_str())
+        ))
     }
 }
 
@@ -112,8 +137,18 @@ pub(crate) struct Table<'a, 'r> {
 
 impl<'a, 'r> Table<'a, 'r> {
     /// Opens the root of a file.
-    pub(crate) fn root(report: &'r Report, section: &'static Section, table: &'a DeTable<'a>) -> Self {
-        let opened = Self { report, section, path: String::new(), table, span: 0..0 };
+    pub(crate) fn root(
+        report: &'r Report,
+        section: &'static Section,
+        table: &'a DeTable<'a>,
+    ) -> Self {
+        let opened = Self {
+            report,
+            section,
+            path: String::new(),
+            table,
+            span: 0..0,
+        };
         opened.refuse_unknown_keys();
         opened
     }
@@ -127,10 +162,19 @@ impl<'a, 'r> Table<'a, 'r> {
         span: Range<usize>,
     ) -> Option<Self> {
         let Some(table) = value.value.as_table() else {
-            report.fault(&value.span(), value.mismatch(&format!("a section; write `[{path}]`")));
+            report.fault(
+                &value.span(),
+                value.mismatch(&format!("a section; write `[{path}]`")),
+            );
             return None;
         };
-        let opened = Self { report, section, path, table, span };
+        let opened = Self {
+            report,
+            section,
+            path,
+            table,
+            span,
+        };
         opened.refuse_unknown_keys();
         Some(opened)
     }
@@ -145,7 +189,11 @@ impl<'a, 'r> Table<'a, 'r> {
     }
 
     fn unknown_key(&self, name: &str) -> Fault {
-        let refused = self.section.refused.iter().find(|(refused, _)| *refused == name);
+        let refused = self
+            .section
+            .refused
+            .iter()
+            .find(|(refused, _)| *refused == name);
         if let Some((_, instead)) = refused {
             return Fault::new(format!("`{name}` is not taken here")).instead(*instead);
         }
@@ -163,8 +211,14 @@ impl<'a, 'r> Table<'a, 'r> {
 
     /// The key as written, and its value.
     pub(crate) fn entry(&self, key: &str) -> Option<(Range<usize>, Value<'a>)> {
-        debug_assert!(self.section.keys.contains(&key), "{key} is not listed in keys.rs");
-        let found = self.table.iter().find(|(name, _)| name.get_ref().as_ref() == key)?;
+        debug_assert!(
+            self.section.keys.contains(&key),
+            "{key} is not listed in keys.rs"
+        );
+        let found = self
+            .table
+            .iter()
+            .find(|(name, _)| name.get_ref().as_ref() == key)?;
         Some((found.0.span(), Value::new(found.1)))
     }
 
@@ -179,7 +233,9 @@ impl<'a, 'r> Table<'a, 'r> {
         parse: impl FnOnce(&Value<'a>) -> Result<T, Fault>,
     ) -> Option<T> {
         let value = self.value(key)?;
-        parse(&value).map_err(|fault| self.report.fault(&value.span(), fault)).ok()
+        parse(&value)
+            .map_err(|fault| self.report.fault(&value.span(), fault))
+            .ok()
     }
 
     /// Reads a list; each faulty item is reported at its own place and left out.
@@ -211,7 +267,9 @@ impl<'a, 'r> Table<'a, 'r> {
         key: &str,
         section: &'static Section,
     ) -> Vec<(String, Table<'a, 'r>)> {
-        let Some(value) = self.value(key) else { return Vec::new() };
+        let Some(value) = self.value(key) else {
+            return Vec::new();
+        };
         let path = self.join(key);
         let Some(tables) = value.value.as_table() else {
             let wanted = format!("a set of sections; write `[{path}.NAME]`");
@@ -230,8 +288,14 @@ impl<'a, 'r> Table<'a, 'r> {
     }
 
     /// Opens each table of an array of tables.
-    pub(crate) fn listed_sections(&self, key: &str, section: &'static Section) -> Vec<Table<'a, 'r>> {
-        let Some(value) = self.value(key) else { return Vec::new() };
+    pub(crate) fn listed_sections(
+        &self,
+        key: &str,
+        section: &'static Section,
+    ) -> Vec<Table<'a, 'r>> {
+        let Some(value) = self.value(key) else {
+            return Vec::new();
+        };
         let path = self.join(key);
         let Some(array) = value.value.as_array() else {
             let wanted = format!("a list of sections; write `[[{path}]]`");
@@ -250,6 +314,10 @@ impl<'a, 'r> Table<'a, 'r> {
     }
 
     fn join(&self, key: &str) -> String {
-        if self.path.is_empty() { key.to_owned() } else { format!("{}.{key}", self.path) }
+        if self.path.is_empty() {
+            key.to_owned()
+        } else {
+            format!("{}.{key}", self.path)
+        }
     }
 }

@@ -19,7 +19,9 @@ pub(crate) fn duration(value: &Value<'_>) -> Result<Duration, Fault> {
         DeValue::Integer(integer) => {
             let seconds = i64::from_str_radix(integer.as_str(), integer.radix());
             let seconds = seconds.ok().and_then(|seconds| u64::try_from(seconds).ok());
-            seconds.map(Duration::from_secs).ok_or_else(|| wrong(integer.as_str()))
+            seconds
+                .map(Duration::from_secs)
+                .ok_or_else(|| wrong(integer.as_str()))
         }
         DeValue::String(text) => parse_duration(text).ok_or_else(|| wrong(text)),
         _ => Err(value.mismatch("a duration such as \"10s\"")),
@@ -37,7 +39,9 @@ fn parse_duration(text: &str) -> Option<Duration> {
         let digits = rest.find(|one: char| !one.is_ascii_digit())?;
         let (number, unit) = rest.split_at(digits);
         let number: u64 = number.parse().ok()?;
-        let end = unit.find(|one: char| one.is_ascii_digit()).unwrap_or(unit.len());
+        let end = unit
+            .find(|one: char| one.is_ascii_digit())
+            .unwrap_or(unit.len());
         let (unit, after) = unit.split_at(end);
         let part = match unit.trim() {
             "ms" => Duration::from_millis(number),
@@ -56,7 +60,12 @@ fn parse_duration(text: &str) -> Option<Duration> {
 /// A duration as it would be written, for messages.
 pub(crate) fn show_duration(duration: Duration) -> String {
     let millis = duration.as_millis();
-    for (unit, name) in [(86_400_000, "d"), (3_600_000, "h"), (60_000, "m"), (1_000, "s")] {
+    for (unit, name) in [
+        (86_400_000, "d"),
+        (3_600_000, "h"),
+        (60_000, "m"),
+        (1_000, "s"),
+    ] {
         if millis >= unit && millis.is_multiple_of(unit) {
             return format!("{}{name}", millis / unit);
         }
@@ -80,7 +89,9 @@ pub(crate) fn size(value: &Value<'_>) -> Result<u64, Fault> {
 
 fn parse_size(text: &str) -> Option<u64> {
     let text = text.trim();
-    let digits = text.find(|one: char| !one.is_ascii_digit()).unwrap_or(text.len());
+    let digits = text
+        .find(|one: char| !one.is_ascii_digit())
+        .unwrap_or(text.len());
     let (number, unit) = text.split_at(digits);
     let shift = match unit.trim() {
         "" | "B" => 0,
@@ -108,7 +119,11 @@ pub(crate) fn number(value: &Value<'_>, min: u64, max: u64) -> Result<u64, Fault
 }
 
 /// As [`number`], for the smaller types; the range is the caller's.
-pub(crate) fn number_as<T: TryFrom<u64>>(value: &Value<'_>, min: u64, max: u64) -> Result<T, Fault> {
+pub(crate) fn number_as<T: TryFrom<u64>>(
+    value: &Value<'_>,
+    min: u64,
+    max: u64,
+) -> Result<T, Fault> {
     let number = number(value, min, max)?;
     T::try_from(number).map_err(|_| Fault::new(format!("{number} is out of range")))
 }
@@ -129,7 +144,11 @@ pub(crate) fn word<T: Copy>(value: &Value<'_>, words: &[(&str, T)]) -> Result<T,
     if let Some((_, meaning)) = words.iter().find(|(word, _)| *word == given) {
         return Ok(*meaning);
     }
-    let all = words.iter().map(|(word, _)| format!("\"{word}\"")).collect::<Vec<_>>().join(", ");
+    let all = words
+        .iter()
+        .map(|(word, _)| format!("\"{word}\""))
+        .collect::<Vec<_>>()
+        .join(", ");
     let fault = Fault::new(format!("`{given}` is not known here"));
     Err(match closest(given, words.iter().map(|(word, _)| *word)) {
         Some(meant) => fault.instead(format!("did you mean \"{meant}\"? Possible: {all}")),
@@ -187,7 +206,15 @@ mod tests {
         assert_eq!(parse_duration("250ms"), Some(Duration::from_millis(250)));
         assert_eq!(parse_duration("1h30m"), Some(Duration::from_secs(5_400)));
         assert_eq!(parse_duration("2d"), Some(Duration::from_secs(172_800)));
-        for wrong in ["", "s", "10 parsecs", "-1s", "1.5s", "99999999999999999999s", "300000000000000000d"] {
+        for wrong in [
+            "",
+            "s",
+            "10 parsecs",
+            "-1s",
+            "1.5s",
+            "99999999999999999999s",
+            "300000000000000000d",
+        ] {
             assert_eq!(parse_duration(wrong), None, "{wrong}");
         }
         assert_eq!(show_duration(Duration::from_secs(7_200)), "2h");
