@@ -81,8 +81,7 @@ impl<T: Timers> Field<T> {
         for key in doomed {
             self.timers.cancel(black_box(key));
         }
-        let spent = clock.elapsed() * batch as u32 / count;
-        spent
+        clock.elapsed() * batch as u32 / count
     }
 
     fn reschedule(&mut self, batch: u64) -> Duration {
@@ -93,8 +92,7 @@ impl<T: Timers> Field<T> {
         for (victim, due) in moves {
             self.timers.reschedule(&mut self.keys[victim], due);
         }
-        let spent = clock.elapsed();
-        spent
+        clock.elapsed()
     }
 
     /// Lets the clock step until enough timers have fired, measuring only the calls that fire; each
