@@ -1,2 +1,1 @@
-//! Benches, one a question; see the `benches` folder beside this one.
-#![forbid(unsafe_code)]
+

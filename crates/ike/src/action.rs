@@ -3,9 +3,9 @@ use std::sync::Arc;
 use core::net::{IpAddr, SocketAddr};
 
 use crypto::{OpeningKey, ProtectionSuite, SealingKey};
-use ipsec::{ConnectionPolicy, EspSpi, Identity, IkeSpi};
+use ipsec::{ConnectionPolicy, EspSpi, Identity, IkeSpi, Selectors};
 
-use crate::v2::{IkeSa, PeerAuthenticated, Selectors};
+use crate::v2::{IkeSa, PeerAuthenticated};
 use crate::{ChildFailure, CloseReason, Job, Lease, Path, Refusal, RemovalReason};
 
 /// What an IKE SA asks of its owner. Actions are to be carried out in the order in which they were

@@ -35,6 +35,21 @@ pub struct Settings {
     pub retry_after_refusal: Duration,
 }
 
+impl Settings {
+    /// The pause after the transmission with this number (0 is the first) of a request.
+    #[must_use]
+    pub fn retransmit_gap(&self, transmission: u8) -> Duration {
+        let mut gap = self.retransmit_first;
+        for _ in 0..transmission {
+            gap = gap.saturating_mul(self.retransmit_growth_percent) / 100;
+            if gap >= self.retransmit_gap_max {
+                return self.retransmit_gap_max;
+            }
+        }
+        gap
+    }
+}
+
 impl Default for Settings {
     fn default() -> Self {
         Self {
@@ -53,5 +68,24 @@ impl Default for Settings {
             queue_max: 16,
             retry_after_refusal: Duration::from_secs(5),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn gaps_grow_up_to_their_limit() {
+        let settings = Settings::default();
+        let gaps: Vec<u64> = (0..9)
+            .map(|n| u64::try_from(settings.retransmit_gap(n).as_millis()).expect("small"))
+            .collect();
+        assert_eq!(
+            gaps,
+            [
+                500, 1_000, 2_000, 4_000, 8_000, 16_000, 32_000, 32_000, 32_000
+            ]
+        );
     }
 }

@@ -3,12 +3,11 @@ use core::time::Duration;
 use std::sync::Arc;
 
 use dpd::Evidence;
-use ike::v2::Role;
 use ike::{ChildFailure, CloseReason, Path, RemovalReason};
 use ipsec::{EspSpi, Identity, IkeSpi, TrafficSelector};
 use timer::Instant;
 
-use crate::ShardId;
+use crate::{Role, ShardId};
 
 /// Which peer something happened to.
 #[derive(Clone, Debug)]
@@ -59,8 +58,6 @@ pub enum EventKind {
     Closed {
         /// Why.
         reason: CloseReason,
-        /// Whether it was ever established.
-        established: bool,
     },
     /// A Child SA can carry traffic.
     ChildInstalled {

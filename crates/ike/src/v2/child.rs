@@ -1,14 +1,5 @@
-use ipsec::{EspSpi, TrafficSelector};
+use ipsec::{EspSpi, Selectors};
 use timer::Instant;
-
-/// What may pass through a Child SA.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Selectors {
-    /// Our side.
-    pub local: Box<[TrafficSelector]>,
-    /// The peer's side.
-    pub remote: Box<[TrafficSelector]>,
-}
 
 /// What stands between a Child SA and ordinary use.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -34,6 +25,8 @@ pub struct ChildSa {
     pub policy: u16,
     /// What may be done with it.
     pub state: ChildState,
+    /// The inbound SPI of the one that replaces it.
+    pub replaced_by: Option<EspSpi>,
     /// Outbound traffic does not use it yet: the peer has not shown that it is ready.
     pub outbound_pending: bool,
     /// When it should be rekeyed; [`Instant::MAX`] for never.

@@ -86,3 +86,9 @@ pub(super) fn on_answer_computed(
 
 /// Gives back what an exchange of ours had reserved, because the IKE SA closes.
 pub(super) fn abandon(_requested: Requested, _ctx: &mut Context<'_>) {}
+
+/// As [`abandon`], while a computation runs.
+pub(super) fn abandon_step(_step: Step, _ctx: &mut Context<'_>) {}
+
+/// As [`abandon`], for an exchange of the peer.
+pub(super) fn abandon_answering(_answering: Answering, _ctx: &mut Context<'_>) {}

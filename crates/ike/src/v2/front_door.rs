@@ -1,9 +1,22 @@
-use crypto::Entropy;
-use ipsec::IkeSpi;
-use timer::Instant;
+use std::sync::Arc;
 
-use super::IkeSa;
-use crate::{Action, Context, HalfOpenKey, Path, Rejection};
+use crypto::Entropy;
+use ipsec::{ConnectionPolicy, IkeSpi};
+use timer::Instant;
+use wire::ikev2::{
+    ExchangeType, Flags, HEADER_LEN, Header, Message, NotifyType, Payload, Proposal, encode_message,
+};
+
+use super::algorithm::group_number;
+use super::contents::{Contents, notify, unsupported_critical};
+use super::cookie::CookieSecrets;
+use super::half_open::{Admission, HalfOpenTable};
+use super::ike_sa_init::{Accepted, nonce_is_sound};
+use super::proposal::select_ike;
+use super::rate::Rate;
+use super::suite::IkeSuite;
+use super::{IkeSa, natd};
+use crate::{Action, Context, HalfOpenKey, Path, Refusal, Rejection};
 
 /// What became of an IKE_SA_INIT request.
 pub enum InitVerdict {
@@ -18,32 +31,292 @@ pub enum InitVerdict {
 /// Where a shard meets strangers: bounds half-open IKE SAs, asks for cookies, refuses what cannot
 /// work, and keeps no state for an address that has not been shown to receive (RFC 7296 §2.6,
 /// RFC 8019 §4).
-pub struct FrontDoor {}
+pub struct FrontDoor {
+    half_open: HalfOpenTable,
+    cookies: CookieSecrets,
+    refusals: Rate,
+}
+
+/// What a request must contain.
+struct Opening<'p, 'a> {
+    contents: Contents<'p, 'a>,
+    proposals: &'p [Proposal<'a>],
+    group: u16,
+    public: &'a [u8],
+    nonce: &'a [u8],
+}
 
 impl FrontDoor {
     /// A front door with fresh cookie secrets.
     #[must_use]
-    pub fn new(_now: Instant, _entropy: &mut dyn Entropy) -> Self {
-        Self {}
+    pub fn new(now: Instant, entropy: &mut dyn Entropy) -> Self {
+        Self {
+            half_open: HalfOpenTable::default(),
+            cookies: CookieSecrets::new(now, entropy),
+            refusals: Rate::new(now),
+        }
     }
 
     /// Judges a message for which [`route`](super::route) said `FrontDoor`.
     pub fn on_request(
         &mut self,
-        _message: &[u8],
-        _path: Path,
-        _ctx: &mut Context<'_>,
-        _actions: &mut Vec<Action>,
+        bytes: &[u8],
+        path: Path,
+        ctx: &mut Context<'_>,
+        actions: &mut Vec<Action>,
     ) -> InitVerdict {
-        InitVerdict::Rejected(Rejection::NoConnection)
+        match self.judge(bytes, path, ctx, actions) {
+            Ok(verdict) => verdict,
+            Err(rejection) => InitVerdict::Rejected(rejection),
+        }
+    }
+
+    fn judge(
+        &mut self,
+        bytes: &[u8],
+        path: Path,
+        ctx: &mut Context<'_>,
+        actions: &mut Vec<Action>,
+    ) -> Result<InitVerdict, Rejection> {
+        let header = Header::parse(bytes).map_err(|_| Rejection::Malformed)?;
+        if header.major != 2 {
+            return Err(self.refuse_version(&header, path, ctx, actions));
+        }
+        let message = Message::parse(bytes).map_err(|_| Rejection::Malformed)?;
+        check_opening_header(&header)?;
+        let key = HalfOpenKey {
+            remote: path.remote,
+            initiator_spi: IkeSpi(header.initiator_spi),
+        };
+        if let Some(spi) = self.half_open.find(&key) {
+            return Ok(InitVerdict::Known(spi));
+        }
+        let opening = Opening::read(&message)?;
+        self.admit(&header, &opening, path, ctx, actions)?;
+        let offer = self.negotiate(&header, &message, &opening, path, ctx, actions)?;
+        let accepted = Accepted {
+            request: bytes,
+            path,
+            peer_spi: key.initiator_spi,
+            nat: natd::detect(&message.payloads, header.initiator_spi, 0, path),
+            fragmentation: offer.connection.fragmentation
+                && opening
+                    .contents
+                    .notify(NotifyType::IKEV2_FRAGMENTATION_SUPPORTED)
+                    .is_some(),
+            connection: offer.connection,
+            suite: offer.suite,
+            answer: offer.answer,
+            nonce: opening.nonce,
+            public: opening.public,
+        };
+        let spi = ctx.host.allocate_ike_spi().ok_or(Rejection::NoSpi)?;
+        self.half_open.insert(key, spi);
+        let sa = IkeSa::respond(accepted, spi, ctx, actions);
+        Ok(InitVerdict::HalfOpen(sa))
+    }
+
+    /// RFC 7296 §2.6: above the thresholds, an address must show that it receives what is sent to
+    /// it before any state or big-number work is spent on it.
+    fn admit(
+        &mut self,
+        header: &Header,
+        opening: &Opening<'_, '_>,
+        path: Path,
+        ctx: &mut Context<'_>,
+        actions: &mut Vec<Action>,
+    ) -> Result<(), Rejection> {
+        let source = path.remote.ip();
+        match self.half_open.admission(source, ctx.settings) {
+            Admission::Full(rejection) => return Err(rejection),
+            Admission::Free => return Ok(()),
+            Admission::CookieNeeded => {}
+        }
+        self.cookies
+            .rotate(ctx.now, ctx.settings.cookie_lifetime, ctx.entropy);
+        let (spi, nonce) = (header.initiator_spi, opening.nonce);
+        let returned = opening.contents.notify(NotifyType::COOKIE);
+        if returned.is_some_and(|cookie| self.cookies.is_ours(cookie, source, spi, nonce)) {
+            return Ok(());
+        }
+        let cookie = self.cookies.bake(source, spi, nonce);
+        answer(
+            header,
+            &[notify(NotifyType::COOKIE, &cookie)],
+            path,
+            actions,
+        );
+        Err(match returned {
+            Some(_) => Rejection::CookieInvalid,
+            None => Rejection::CookieRequired,
+        })
+    }
+
+    /// Finds a connection between the two addresses whose proposals meet the peer's. Which one
+    /// applies in the end depends on the identity that IKE_AUTH brings.
+    fn negotiate(
+        &mut self,
+        header: &Header,
+        message: &Message<'_>,
+        opening: &Opening<'_, '_>,
+        path: Path,
+        ctx: &mut Context<'_>,
+        actions: &mut Vec<Action>,
+    ) -> Result<Negotiated, Rejection> {
+        let (local, remote) = (
+            path.local.ip().to_canonical(),
+            path.remote.ip().to_canonical(),
+        );
+        let mut connections = ctx.policy.connections_between(local, remote).peekable();
+        if connections.peek().is_none() {
+            return Err(Rejection::NoConnection);
+        }
+        if let Some(unknown) = unsupported_critical(&message.payloads) {
+            let kind = NotifyType::UNSUPPORTED_CRITICAL_PAYLOAD;
+            let refusal = notify(kind, core::slice::from_ref(&unknown.0));
+            let reason = Refusal::UnsupportedCriticalPayload;
+            return Err(self.refuse(header, refusal, reason, path, ctx, actions));
+        }
+        let mut wanted_group = None;
+        for connection in connections {
+            let Some(chosen) = select_ike(&connection.proposals, opening.proposals, 0) else {
+                continue;
+            };
+            let group = group_number(chosen.suite.key_exchange);
+            if group == opening.group {
+                return Ok(Negotiated {
+                    connection: Arc::clone(connection),
+                    suite: chosen.suite,
+                    answer: chosen.answer(&[]),
+                });
+            }
+            wanted_group.get_or_insert(group);
+        }
+        let (refusal, reason);
+        let data = wanted_group.map(u16::to_be_bytes);
+        if let Some(data) = &data {
+            refusal = notify(NotifyType::INVALID_KE_PAYLOAD, data);
+            reason = Refusal::InvalidKe;
+        } else {
+            refusal = notify(NotifyType::NO_PROPOSAL_CHOSEN, &[]);
+            reason = Refusal::NoProposalChosen;
+        }
+        Err(self.refuse(header, refusal, reason, path, ctx, actions))
+    }
+
+    /// RFC 7296 §2.5: a newer major version is told ours.
+    fn refuse_version(
+        &mut self,
+        header: &Header,
+        path: Path,
+        ctx: &mut Context<'_>,
+        actions: &mut Vec<Action>,
+    ) -> Rejection {
+        if header.major < 2 || header.flags.response {
+            return Rejection::UnsupportedVersion;
+        }
+        let refusal = notify(NotifyType::INVALID_MAJOR_VERSION, &[]);
+        let reason = Refusal::InvalidMajorVersion;
+        match self.refuse(header, refusal, reason, path, ctx, actions) {
+            Rejection::Refused => Rejection::UnsupportedVersion,
+            limited => limited,
+        }
+    }
+
+    fn refuse(
+        &mut self,
+        header: &Header,
+        refusal: Payload<'_>,
+        reason: Refusal,
+        path: Path,
+        ctx: &Context<'_>,
+        actions: &mut Vec<Action>,
+    ) -> Rejection {
+        if !self
+            .refusals
+            .take(ctx.now, ctx.settings.refusals_per_second)
+        {
+            return Rejection::RefusalLimit;
+        }
+        answer(header, &[refusal], path, actions);
+        actions.push(Action::Refused(reason));
+        Rejection::Refused
     }
 
     /// A half-open IKE SA is established or closed ([`Action::HalfOpenEnded`]).
-    pub fn half_open_ended(&mut self, _key: HalfOpenKey) {}
+    pub fn half_open_ended(&mut self, key: HalfOpenKey) {
+        self.half_open.remove(&key);
+    }
 
     /// Half-open IKE SAs now.
     #[must_use]
     pub fn half_open(&self) -> usize {
-        0
+        self.half_open.len()
     }
+}
+
+/// What a request and a connection agree on.
+struct Negotiated {
+    connection: Arc<ConnectionPolicy>,
+    suite: IkeSuite,
+    answer: Proposal<'static>,
+}
+
+impl<'p, 'a> Opening<'p, 'a> {
+    fn read(message: &'p Message<'a>) -> Result<Self, Rejection> {
+        let contents = Contents::of(&message.payloads);
+        let proposals = contents.proposals.ok_or(Rejection::Malformed)?;
+        let (group, public) = contents.key_exchange.ok_or(Rejection::Malformed)?;
+        let nonce = contents.nonce.ok_or(Rejection::Malformed)?;
+        if !nonce_is_sound(nonce) {
+            return Err(Rejection::BadNonce);
+        }
+        Ok(Self {
+            contents,
+            proposals,
+            group,
+            public,
+            nonce,
+        })
+    }
+}
+
+/// RFC 7296 §3.1: from the initiator, message 0, with its SPI and without ours.
+fn check_opening_header(header: &Header) -> Result<(), Rejection> {
+    if header.exchange != ExchangeType::IKE_SA_INIT || header.flags.response {
+        return Err(Rejection::UnexpectedExchange);
+    }
+    if !header.flags.initiator {
+        return Err(Rejection::WrongDirection);
+    }
+    if header.initiator_spi == 0 || header.responder_spi != 0 {
+        return Err(Rejection::UnknownSpi);
+    }
+    if header.message_id != 0 {
+        return Err(Rejection::OutsideWindow);
+    }
+    Ok(())
+}
+
+/// Answers without keeping state: the responder's SPI stays zero (RFC 7296 §2.6). Shorter than any
+/// request that has what is required, so that nothing is amplified.
+fn answer(header: &Header, payloads: &[Payload<'_>], path: Path, actions: &mut Vec<Action>) {
+    let header = Header {
+        initiator_spi: header.initiator_spi,
+        responder_spi: header.responder_spi,
+        next_payload: 0,
+        major: 2,
+        minor: 0,
+        exchange: header.exchange,
+        flags: Flags {
+            initiator: false,
+            version: false,
+            response: true,
+        },
+        message_id: header.message_id,
+        length: 0,
+    };
+    let message = encode_message(&header, payloads);
+    debug_assert!(message.len() >= HEADER_LEN, "a message has a header");
+    actions.push(Action::Send { path, message });
 }

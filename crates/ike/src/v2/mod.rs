@@ -3,33 +3,51 @@
 mod algorithm;
 mod auth;
 mod child;
+mod closing;
+mod commands;
+mod configuration;
+mod contents;
 mod cookie;
 mod create_child;
 mod front_door;
+mod half_open;
 mod identity;
+mod ike_auth;
+mod ike_sa_init;
+mod informational;
 mod keymat;
+mod lifetimes;
 mod narrow;
 mod nat;
 mod natd;
 mod negotiation;
 mod offer;
 mod open;
+mod phase;
 mod proof;
 mod proposal;
+mod rate;
 mod reassembly;
+mod receive;
 mod received;
 mod sa;
 mod seal;
 mod standing;
 mod suite;
 mod task;
+mod timing;
 #[cfg(test)]
 mod vectors;
+mod window;
 
-pub use child::{ChildSa, ChildState, Selectors};
+pub use child::{ChildSa, ChildState};
 pub use front_door::{FrontDoor, InitVerdict};
+pub use ipsec::Selectors;
 pub use nat::Nat;
 pub use proof::PeerAuthenticated;
 pub use received::{Probe, Received, Route, route};
 pub use sa::{IkeSa, Initiation, Role};
 pub use suite::{EspSuite, IkeSuite};
+
+/// The port of UDP encapsulation (RFC 3948 §2).
+const ENCAPSULATED_PORT: u16 = 4500;

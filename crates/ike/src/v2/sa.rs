@@ -1,12 +1,19 @@
 use std::sync::Arc;
 
 use ipsec::{ConnectionPolicy, EspSpi, Identity, IkeSpi};
-use timer::Instant;
+use wire::ikev2::{Header, Payload};
 
-use super::standing::Standing;
-use super::task::{Answering, Command, Task};
-use super::{ChildSa, Nat, Probe, Received};
-use crate::{Action, ChildFailure, CloseReason, Computed, Context, Path, Rejection, RemovalReason};
+use super::keymat::IkeKeys;
+use super::open::MessageOpener;
+use super::phase::Phase;
+use super::seal::{MessageSealer, message_len_max};
+use super::suite::IkeSuite;
+use super::task::{Answering, Command, Step, Task};
+use super::window::LastResponse;
+use super::{ChildSa, Nat};
+use crate::{Action, Computed, Context, JobId, Path, Side};
+
+use super::create_child;
 
 /// Which end of IKE_SA_INIT, or of the last rekey of the IKE SA, we were.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -27,6 +34,29 @@ pub struct Initiation {
     pub child: Option<u16>,
     /// Our identity, if other than the connection's.
     pub local_id: Option<Identity>,
+    /// No other IKE SA with this peer exists, so INITIAL_CONTACT may be said if the connection
+    /// wants it.
+    pub initial_contact: bool,
+}
+
+/// The keys of an IKE SA, ready for use.
+pub(super) struct SaKeys {
+    pub(super) suite: IkeSuite,
+    pub(super) keys: IkeKeys,
+    sealer: MessageSealer,
+    opener: MessageOpener,
+}
+
+impl SaKeys {
+    pub(super) fn new(suite: IkeSuite, keys: IkeKeys, role: Role) -> Self {
+        let (sealing, opening) = keys.message_keys(&suite, role);
+        Self {
+            suite,
+            keys,
+            sealer: MessageSealer::new(suite.protection(), sealing),
+            opener: MessageOpener::new(opening),
+        }
+    }
 }
 
 /// One IKE SA, in either role, from its first message to its end.
@@ -35,146 +65,191 @@ pub struct IkeSa {
     pub(super) local_spi: IkeSpi,
     pub(super) peer_spi: IkeSpi,
     pub(super) path: Path,
+    /// Where the request came from that is being answered.
+    pub(super) reply_path: Path,
     pub(super) nat: Nat,
-    pub(super) standing: Option<Box<Standing>>,
+    pub(super) phase: Phase,
+    pub(super) keys: Option<Box<SaKeys>>,
+    /// The longest IP datagram that goes unfragmented, once both ends take fragments.
+    pub(super) fragment_size: Option<u16>,
     pub(super) task: Option<Box<Task>>,
     pub(super) answering: Option<Box<Answering>>,
     pub(super) queue: Vec<Command>,
     pub(super) next_request: u32,
     pub(super) expected_request: u32,
-    pub(super) job_serial: u32,
+    pub(super) last_response: Option<LastResponse>,
+    job_serial: u32,
 }
 
 impl IkeSa {
-    /// Starts an IKE SA as initiator: reserves an SPI from the host and asks for a key pair.
-    /// `None` when the host has no SPI.
-    #[must_use]
-    pub fn initiate(
-        _initiation: Initiation,
-        _ctx: &mut Context<'_>,
-        _actions: &mut Vec<Action>,
-    ) -> Option<Box<Self>> {
-        None
+    pub(super) fn new(
+        role: Role,
+        local_spi: IkeSpi,
+        peer_spi: IkeSpi,
+        path: Path,
+        phase: Phase,
+    ) -> Self {
+        Self {
+            role,
+            local_spi,
+            peer_spi,
+            path,
+            reply_path: path,
+            nat: Nat::default(),
+            phase,
+            keys: None,
+            fragment_size: None,
+            task: None,
+            answering: None,
+            queue: Vec::new(),
+            next_request: 0,
+            expected_request: 0,
+            last_response: None,
+            job_serial: 0,
+        }
     }
 
-    /// A message (without the non-ESP marker) came in on `path` for the SPI that we chose.
-    pub fn on_message(
+    /// The IKE SA that a rekey makes of this one: it takes over path, peer, Child SAs and virtual
+    /// addresses; message IDs start anew (RFC 7296 §2.18). `role` is ours in the rekey exchange.
+    pub(super) fn successor(
         &mut self,
-        _message: &[u8],
-        _path: Path,
-        _ctx: &mut Context<'_>,
-        _actions: &mut Vec<Action>,
-    ) -> Received {
-        Received::Rejected(Rejection::Closed)
+        role: Role,
+        local_spi: IkeSpi,
+        peer_spi: IkeSpi,
+        keys: SaKeys,
+        ctx: &mut Context<'_>,
+    ) -> Option<Box<Self>> {
+        let standing = self.standing_mut()?;
+        standing.replaced = true;
+        let phase = Phase::Established(Box::new(standing.hand_over(ctx)));
+        let mut successor = Self::new(role, local_spi, peer_spi, self.path, phase);
+        successor.nat = self.nat;
+        successor.fragment_size = self.fragment_size;
+        successor.keys = Some(Box::new(keys));
+        Some(Box::new(successor))
+    }
+
+    /// A name for the next computation of this side.
+    fn next_job(&mut self, side: Side) -> JobId {
+        self.job_serial = self.job_serial.wrapping_add(1);
+        JobId {
+            side,
+            serial: self.job_serial,
+        }
+    }
+
+    /// Our exchange waits for a computation from now on; the caller pushes the job with this name.
+    pub(super) fn await_computation(&mut self, step: Step) -> JobId {
+        let id = self.next_job(Side::Ours);
+        let serial = id.serial;
+        self.task = Some(Box::new(Task::Computing { serial, step }));
+        id
+    }
+
+    /// The peer's request waits for a computation from now on; the caller pushes the job with this
+    /// name. Until it is answered, no other request of the peer is looked at.
+    pub(super) fn await_answer(
+        &mut self,
+        message_id: u32,
+        state: create_child::Answering,
+    ) -> JobId {
+        let id = self.next_job(Side::Theirs);
+        self.answering = Some(Box::new(Answering {
+            serial: id.serial,
+            message_id,
+            state,
+        }));
+        id
     }
 
     /// A computation is done. Results of exchanges that are over are ignored.
     pub fn on_computed(
         &mut self,
-        _computed: Computed,
-        _ctx: &mut Context<'_>,
-        _actions: &mut Vec<Action>,
+        computed: Computed,
+        ctx: &mut Context<'_>,
+        actions: &mut Vec<Action>,
     ) {
+        match computed.id.side {
+            Side::Ours => self.on_own_computed(computed, ctx, actions),
+            Side::Theirs => {
+                let waits = |answering: &mut Box<Answering>| answering.serial == computed.id.serial;
+                if let Some(answering) = self.answering.take_if(waits) {
+                    create_child::on_answer_computed(
+                        self,
+                        answering.message_id,
+                        answering.state,
+                        computed.output,
+                        ctx,
+                        actions,
+                    );
+                }
+            }
+        }
+        self.next_command(ctx, actions);
     }
 
-    /// Time passed: retransmits, gives up, rekeys, expires whatever is due at `ctx.now`.
-    pub fn on_timer(&mut self, _ctx: &mut Context<'_>, _actions: &mut Vec<Action>) {}
-
-    /// When [`on_timer`](Self::on_timer) has something to do; [`Instant::MAX`] for never. It may
-    /// change with every call of another method.
-    #[must_use]
-    pub fn next_deadline(&self) -> Instant {
-        Instant::MAX
-    }
-
-    /// Sets up another Child SA of the connection.
-    ///
-    /// # Errors
-    ///
-    /// When there is no such policy or a limit is reached. Later failures come as
-    /// [`Action::ChildFailed`].
-    pub fn create_child(
+    fn on_own_computed(
         &mut self,
-        _policy: u16,
-        _ctx: &mut Context<'_>,
-        _actions: &mut Vec<Action>,
-    ) -> Result<(), ChildFailure> {
-        Err(ChildFailure::UnknownChild)
-    }
-
-    /// Replaces a Child SA by a new one, then deletes it (RFC 7296 §2.8). Nothing happens when its
-    /// rekey is under way.
-    ///
-    /// # Errors
-    ///
-    /// When there is no such Child SA or a limit is reached.
-    pub fn rekey_child(
-        &mut self,
-        _child: EspSpi,
-        _ctx: &mut Context<'_>,
-        _actions: &mut Vec<Action>,
-    ) -> Result<(), ChildFailure> {
-        Err(ChildFailure::UnknownChild)
-    }
-
-    /// Deletes a Child SA with an INFORMATIONAL exchange. It is removed at the peer's answer.
-    ///
-    /// # Errors
-    ///
-    /// When there is no such Child SA or a limit is reached.
-    pub fn delete_child(
-        &mut self,
-        _child: EspSpi,
-        _reason: RemovalReason,
-        _ctx: &mut Context<'_>,
-        _actions: &mut Vec<Action>,
-    ) -> Result<(), ChildFailure> {
-        Err(ChildFailure::UnknownChild)
-    }
-
-    /// Replaces the IKE SA by a new one that takes over its Child SAs. Nothing happens when that is
-    /// under way already.
-    pub fn rekey_ike(&mut self, _ctx: &mut Context<'_>, _actions: &mut Vec<Action>) {}
-
-    /// Deletes the IKE SA with an INFORMATIONAL exchange; `Closed` follows at the answer or when
-    /// the peer stays silent. A half-open one is closed at once.
-    pub fn delete_ike(
-        &mut self,
-        _reason: CloseReason,
-        _ctx: &mut Context<'_>,
-        _actions: &mut Vec<Action>,
+        computed: Computed,
+        ctx: &mut Context<'_>,
+        actions: &mut Vec<Action>,
     ) {
+        let waits = |task: &mut Box<Task>| matches!(**task, Task::Computing { serial, .. } if serial == computed.id.serial);
+        let Some(task) = self.task.take_if(waits) else {
+            return;
+        };
+        let Task::Computing { step, .. } = *task else {
+            return;
+        };
+        match (step, &self.phase) {
+            (Step::Handshake, Phase::Initiating(_)) => {
+                self.on_handshake_computed(computed.output, ctx, actions);
+            }
+            (Step::Handshake, Phase::Responding(_)) => {
+                self.on_init_answer_computed(computed.output, ctx, actions);
+            }
+            (Step::Handshake, _) => {}
+            (Step::Child(step), _) => {
+                create_child::on_computed(self, step, computed.output, ctx, actions);
+            }
+        }
     }
 
-    /// Closes at once. If the window allows, one DELETE is sent that is never repeated (dead peer,
-    /// shutdown); with `silently`, nothing is sent at all.
-    pub fn close(
-        &mut self,
-        _reason: CloseReason,
-        _silently: bool,
-        _ctx: &mut Context<'_>,
-        _actions: &mut Vec<Action>,
-    ) {
+    /// Protects a message: one datagram, or its fragments. Nothing without keys.
+    pub(super) fn seal(&mut self, header: &Header, payloads: &[Payload<'_>]) -> Vec<Vec<u8>> {
+        let path = self.path;
+        let limit = self.fragment_size.map(|size| message_len_max(size, path));
+        match &mut self.keys {
+            Some(keys) => keys.sealer.seal(header, payloads, limit),
+            None => Vec::new(),
+        }
     }
 
-    /// Sends a liveness check (RFC 7296 §1.4, §2.4) unless a request is outstanding.
-    pub fn probe(&mut self, _ctx: &mut Context<'_>, _actions: &mut Vec<Action>) -> Probe {
-        Probe::NotEstablished
-    }
-
-    /// Sends the outstanding request again, bit-identically. `false` when there is none.
-    pub fn retransmit_outstanding(&mut self, _actions: &mut Vec<Action>) -> bool {
-        false
+    /// What opens the peer's messages.
+    pub(super) fn opener(&mut self) -> Option<&mut MessageOpener> {
+        self.keys.as_mut().map(|keys| &mut keys.opener)
     }
 
     /// ESP whose integrity was verified and which is newer than any before came from another
-    /// address: the peer's NAT mapping changed (RFC 7296 §2.23). Follows unless we are behind a NAT
-    /// ourselves.
-    pub fn follow(&mut self, _path: Path, _actions: &mut Vec<Action>) {}
+    /// address: the peer's NAT mapping changed. Follows unless we are behind a NAT ourselves, when
+    /// the change may be an attacker's (RFC 7296 §2.23).
+    pub fn follow(&mut self, path: Path, actions: &mut Vec<Action>) {
+        if path != self.path && !self.nat.local {
+            self.path = path;
+            actions.push(Action::PathChanged { path });
+        }
+    }
 
     /// The first authenticated packet came in on a Child SA whose outbound half was held back: the
     /// peer is ready.
-    pub fn on_child_traffic(&mut self, _child: EspSpi, _actions: &mut Vec<Action>) {}
+    pub fn on_child_traffic(&mut self, child: EspSpi, actions: &mut Vec<Action>) {
+        if let Some(known) = self.child_mut(child)
+            && known.outbound_pending
+        {
+            known.outbound_pending = false;
+            actions.push(Action::OutboundSwitched { child });
+        }
+    }
 
     /// Our SPI, by which messages are routed.
     #[must_use]
@@ -206,11 +281,16 @@ impl IkeSa {
         self.nat
     }
 
+    /// The algorithms, once negotiated.
+    #[must_use]
+    pub fn suite(&self) -> Option<IkeSuite> {
+        self.keys.as_ref().map(|keys| keys.suite)
+    }
+
     /// Both ends are authenticated and nobody has deleted it.
     #[must_use]
     pub fn is_established(&self) -> bool {
-        self.standing
-            .as_ref()
+        self.standing()
             .is_some_and(|standing| standing.closing.is_none())
     }
 
@@ -223,22 +303,19 @@ impl IkeSa {
     /// The authenticated peer.
     #[must_use]
     pub fn peer(&self) -> Option<&Identity> {
-        self.standing
-            .as_ref()
-            .map(|standing| standing.proof.identity())
+        self.standing().map(|standing| standing.proof.identity())
     }
 
     /// The connection that applies, once established.
     #[must_use]
     pub fn connection(&self) -> Option<&Arc<ConnectionPolicy>> {
-        self.standing.as_ref().map(|standing| &standing.connection)
+        self.standing().map(|standing| &standing.connection)
     }
 
     /// Its Child SAs.
     #[must_use]
     pub fn children(&self) -> &[ChildSa] {
-        self.standing
-            .as_ref()
+        self.standing()
             .map_or(&[], |standing| standing.children.as_slice())
     }
 }

@@ -1,10 +1,12 @@
+use core::net::IpAddr;
 use std::sync::Arc;
 
 use ipsec::{ConnectionPolicy, EspSpi, Identity};
 use timer::Instant;
 
+use super::lifetimes::{self, Lifetimes};
 use super::{ChildSa, PeerAuthenticated};
-use crate::{CloseReason, Lease};
+use crate::{CloseReason, Context, Lease};
 
 /// What an IKE SA has once both ends are authenticated.
 pub(super) struct Standing {
@@ -12,7 +14,10 @@ pub(super) struct Standing {
     pub(super) local_id: Arc<Identity>,
     pub(super) connection: Arc<ConnectionPolicy>,
     pub(super) children: Vec<ChildSa>,
+    /// Virtual addresses that the peer has from us.
     pub(super) leases: Vec<Lease>,
+    /// Virtual addresses that we have from the peer.
+    pub(super) addresses: Vec<IpAddr>,
     /// When to rekey; [`Instant::MAX`] for never or not again.
     pub(super) rekey_at: Instant,
     /// When to authenticate anew.
@@ -26,6 +31,57 @@ pub(super) struct Standing {
 }
 
 impl Standing {
+    pub(super) fn new(
+        proof: PeerAuthenticated,
+        local_id: Identity,
+        connection: Arc<ConnectionPolicy>,
+        leases: Vec<Lease>,
+        addresses: Vec<IpAddr>,
+        ctx: &mut Context<'_>,
+    ) -> Self {
+        let ends = Lifetimes::from(&connection.rekey, ctx.now, ctx.entropy);
+        let reauth = connection
+            .reauth_time
+            .map(|time| lifetimes::shortened(time, connection.rekey.jitter_percent, ctx.entropy));
+        Self {
+            proof,
+            local_id: Arc::new(local_id),
+            connection,
+            children: Vec::new(),
+            leases,
+            addresses,
+            rekey_at: ends.rekey_at,
+            reauth_at: lifetimes::after(ctx.now, reauth),
+            expires_at: ends.expires_at,
+            closing: None,
+            replaced: false,
+        }
+    }
+
+    /// What a successor gets: everything but the end of the old one. Its lifetime starts anew, the
+    /// time of the next authentication does not.
+    pub(super) fn hand_over(&mut self, ctx: &mut Context<'_>) -> Self {
+        let ends = Lifetimes::from(&self.connection.rekey, ctx.now, ctx.entropy);
+        Self {
+            proof: self.proof.clone(),
+            local_id: Arc::clone(&self.local_id),
+            connection: Arc::clone(&self.connection),
+            children: core::mem::take(&mut self.children),
+            leases: core::mem::take(&mut self.leases),
+            addresses: core::mem::take(&mut self.addresses),
+            rekey_at: ends.rekey_at,
+            reauth_at: self.reauth_at,
+            expires_at: ends.expires_at,
+            closing: None,
+            replaced: false,
+        }
+    }
+
+    /// Neither end is deleting it and no successor stands: exchanges may begin.
+    pub(super) fn is_open(&self) -> bool {
+        self.closing.is_none() && !self.replaced
+    }
+
     /// The Child SA with this inbound SPI.
     pub(super) fn child(&self, inbound: EspSpi) -> Option<&ChildSa> {
         self.children.iter().find(|child| child.inbound == inbound)

@@ -1,5 +1,6 @@
 use ipsec::EspSpi;
 use timer::Instant;
+use wire::ikev2::ExchangeType;
 
 use super::create_child;
 use crate::{CloseReason, RemovalReason};
@@ -27,15 +28,20 @@ pub(super) enum Command {
 /// Our exchange under way.
 pub(super) enum Task {
     /// A computation is needed before or after the request.
-    Computing {
-        serial: u32,
-        step: create_child::Step,
-    },
+    Computing { serial: u32, step: Step },
     /// A request is outstanding.
     Awaiting {
         request: Outstanding,
         exchange: Exchange,
     },
+}
+
+/// What our exchange does with the result of its computation.
+pub(super) enum Step {
+    /// IKE_SA_INIT, in either role: the phase knows.
+    Handshake,
+    /// CREATE_CHILD_SA.
+    Child(create_child::Step),
 }
 
 /// A request on its way, with what is needed to send it again bit-identically.
@@ -62,6 +68,20 @@ pub(super) enum Exchange {
         reason: CloseReason,
     },
     CreateChild(create_child::Requested),
+}
+
+impl Exchange {
+    /// The type of its messages.
+    pub(super) fn exchange_type(&self) -> ExchangeType {
+        match self {
+            Self::Init => ExchangeType::IKE_SA_INIT,
+            Self::Auth => ExchangeType::IKE_AUTH,
+            Self::Liveness | Self::DeleteChild { .. } | Self::DeleteIke { .. } => {
+                ExchangeType::INFORMATIONAL
+            }
+            Self::CreateChild(_) => ExchangeType::CREATE_CHILD_SA,
+        }
+    }
 }
 
 /// A request of the peer that waits for a computation.

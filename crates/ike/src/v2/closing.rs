@@ -1,0 +1,68 @@
+//! The end of an IKE SA.
+
+use super::phase::Phase;
+use super::task::{Exchange, Task};
+use super::{IkeSa, create_child};
+use crate::{Action, CloseReason, Context, RemovalReason};
+
+impl IkeSa {
+    /// Ends the IKE SA: everything that it holds is given back, and nothing more will come of it.
+    pub(super) fn terminate(
+        &mut self,
+        reason: CloseReason,
+        ctx: &mut Context<'_>,
+        actions: &mut Vec<Action>,
+    ) {
+        self.abandon_exchanges(ctx);
+        match core::mem::replace(&mut self.phase, Phase::Closed) {
+            Phase::Closed => return,
+            Phase::Initiating(_) => {}
+            Phase::Responding(responding) => {
+                actions.push(Action::HalfOpenEnded(responding.key));
+            }
+            Phase::AuthInitiator(auth) => {
+                if let Some(spi) = auth.child_spi {
+                    ctx.host.release_inbound_spi(spi);
+                }
+            }
+            Phase::AuthResponder(auth) => actions.push(Action::HalfOpenEnded(auth.key)),
+            Phase::Established(standing) => {
+                let removal = match reason {
+                    CloseReason::HardLifetime => RemovalReason::HardLifetime,
+                    _ => RemovalReason::IkeSaClosed,
+                };
+                for child in &standing.children {
+                    actions.push(Action::ChildRemoved {
+                        child: child.inbound,
+                        reason: removal,
+                    });
+                }
+                for lease in &standing.leases {
+                    ctx.host.release_lease(standing.proof.identity(), lease);
+                }
+            }
+        }
+        self.keys = None;
+        self.last_response = None;
+        self.queue = Vec::new();
+        actions.push(Action::Closed { reason });
+    }
+
+    /// Gives up whatever is under way, and gives back what it had reserved.
+    pub(super) fn abandon_exchanges(&mut self, ctx: &mut Context<'_>) {
+        match self.task.take().map(|task| *task) {
+            Some(Task::Computing {
+                step: super::task::Step::Child(step),
+                ..
+            }) => create_child::abandon_step(step, ctx),
+            Some(Task::Awaiting {
+                exchange: Exchange::CreateChild(requested),
+                ..
+            }) => create_child::abandon(requested, ctx),
+            _ => {}
+        }
+        if let Some(answering) = self.answering.take() {
+            create_child::abandon_answering(answering.state, ctx);
+        }
+    }
+}

@@ -1,0 +1,187 @@
+//! What the owner may ask of an IKE SA. The window is one request wide: what cannot go now waits in
+//! a short queue.
+
+use ipsec::EspSpi;
+use wire::ikev2::ExchangeType;
+
+use super::create_child::{self, Aim};
+use super::task::{Command, Exchange};
+use super::{ChildState, IkeSa};
+use crate::{Action, ChildFailure, CloseReason, Context, RemovalReason};
+
+impl IkeSa {
+    /// Sets up another Child SA of the connection.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such policy or a limit is reached. Later failures come as
+    /// [`Action::ChildFailed`].
+    pub fn create_child(
+        &mut self,
+        policy: u16,
+        ctx: &mut Context<'_>,
+        actions: &mut Vec<Action>,
+    ) -> Result<(), ChildFailure> {
+        let standing = self.standing().ok_or(ChildFailure::UnknownChild)?;
+        if usize::from(policy) >= standing.connection.children.len() {
+            return Err(ChildFailure::UnknownChild);
+        }
+        if standing.children.len() >= ctx.settings.children_max {
+            return Err(ChildFailure::Limit);
+        }
+        self.enqueue(Command::CreateChild { policy }, ctx, actions)
+    }
+
+    /// Replaces a Child SA by a new one, then deletes it (RFC 7296 §2.8). Nothing happens when its
+    /// rekey or deletion is under way.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such Child SA or a limit is reached.
+    pub fn rekey_child(
+        &mut self,
+        child: EspSpi,
+        ctx: &mut Context<'_>,
+        actions: &mut Vec<Action>,
+    ) -> Result<(), ChildFailure> {
+        let known = self.standing().and_then(|standing| standing.child(child));
+        match known.ok_or(ChildFailure::UnknownChild)?.state {
+            ChildState::Installed => self.enqueue(Command::RekeyChild { child }, ctx, actions),
+            _ => Ok(()),
+        }
+    }
+
+    /// Deletes a Child SA with an INFORMATIONAL exchange. It is removed at the peer's answer.
+    ///
+    /// # Errors
+    ///
+    /// When there is no such Child SA or a limit is reached.
+    pub fn delete_child(
+        &mut self,
+        child: EspSpi,
+        reason: RemovalReason,
+        ctx: &mut Context<'_>,
+        actions: &mut Vec<Action>,
+    ) -> Result<(), ChildFailure> {
+        let known = self.standing().and_then(|standing| standing.child(child));
+        if known.ok_or(ChildFailure::UnknownChild)?.state == ChildState::Deleting {
+            return Ok(());
+        }
+        self.enqueue(Command::DeleteChild { child, reason }, ctx, actions)
+    }
+
+    /// Replaces the IKE SA by a new one that takes over its Child SAs. Nothing happens when that is
+    /// under way already or the queue is full.
+    pub fn rekey_ike(&mut self, ctx: &mut Context<'_>, actions: &mut Vec<Action>) {
+        if self
+            .standing()
+            .is_some_and(super::standing::Standing::is_open)
+        {
+            // The next soft lifetime asks again.
+            let _ = self.enqueue(Command::RekeyIke, ctx, actions);
+        }
+    }
+
+    /// Deletes the IKE SA with an INFORMATIONAL exchange; `Closed` follows at the answer or when
+    /// the peer stays silent. A half-open one is closed at once.
+    pub fn delete_ike(
+        &mut self,
+        reason: CloseReason,
+        ctx: &mut Context<'_>,
+        actions: &mut Vec<Action>,
+    ) {
+        let Some(standing) = self.standing_mut() else {
+            self.terminate(reason, ctx, actions);
+            return;
+        };
+        if standing.closing.is_some() {
+            return;
+        }
+        standing.closing = Some(reason);
+        // Nothing else matters any more, and it must not be held up by a full queue.
+        self.queue.clear();
+        self.queue.push(Command::DeleteIke { reason });
+        self.next_command(ctx, actions);
+    }
+
+    /// Closes at once. Unless `silently`, one DELETE is sent that is never repeated (dead peer,
+    /// shutdown).
+    pub fn close(
+        &mut self,
+        reason: CloseReason,
+        silently: bool,
+        ctx: &mut Context<'_>,
+        actions: &mut Vec<Action>,
+    ) {
+        if !silently && self.standing().is_some() {
+            // RFC 7296 §2.3: with a request outstanding this one is outside the peer's window
+            // unless that request's answer got lost on its way. It costs one datagram to try.
+            let delete = [super::informational::delete_ike_payload()];
+            let exchange = Exchange::DeleteIke { reason };
+            self.abandon_exchanges(ctx);
+            self.send_request(ExchangeType::INFORMATIONAL, &delete, exchange, ctx, actions);
+        }
+        self.terminate(reason, ctx, actions);
+    }
+
+    /// Queues a command unless the same one waits already, and starts the next if none is under
+    /// way.
+    pub(super) fn enqueue(
+        &mut self,
+        command: Command,
+        ctx: &mut Context<'_>,
+        actions: &mut Vec<Action>,
+    ) -> Result<(), ChildFailure> {
+        if !self.queue.contains(&command) {
+            if self.queue.len() >= ctx.settings.queue_max {
+                return Err(ChildFailure::Limit);
+            }
+            self.queue.push(command);
+        }
+        self.next_command(ctx, actions);
+        Ok(())
+    }
+
+    /// Starts waiting commands until one is under way. Called whenever an exchange of ours ends.
+    pub(super) fn next_command(&mut self, ctx: &mut Context<'_>, actions: &mut Vec<Action>) {
+        while self.task.is_none() && self.standing().is_some() && !self.queue.is_empty() {
+            let command = self.queue.remove(0);
+            if self.queue.is_empty() {
+                self.queue = Vec::new();
+            }
+            self.start(command, ctx, actions);
+        }
+    }
+
+    fn start(&mut self, command: Command, ctx: &mut Context<'_>, actions: &mut Vec<Action>) {
+        match command {
+            Command::Liveness => {
+                let exchange = Exchange::Liveness;
+                self.send_request(ExchangeType::INFORMATIONAL, &[], exchange, ctx, actions);
+            }
+            Command::CreateChild { policy } => {
+                create_child::start(self, Aim::NewChild { policy }, ctx, actions);
+            }
+            Command::RekeyChild { child } => {
+                let standing = self.standing();
+                let wanted = standing.and_then(|standing| standing.child(child));
+                // It may have been deleted or replaced by the peer since the command was given.
+                if wanted.is_some_and(|child| child.state == ChildState::Installed) {
+                    create_child::start(self, Aim::RekeyChild { old: child }, ctx, actions);
+                }
+            }
+            Command::RekeyIke => {
+                if self
+                    .standing()
+                    .is_some_and(super::standing::Standing::is_open)
+                {
+                    create_child::start(self, Aim::RekeyIke, ctx, actions);
+                }
+            }
+            Command::DeleteChild { child, reason } => {
+                self.send_child_delete(child, reason, ctx, actions);
+            }
+            Command::DeleteIke { reason } => self.send_ike_delete(reason, ctx, actions),
+        }
+    }
+}

@@ -1,0 +1,301 @@
+use std::sync::Arc;
+
+use ipsec::{ChildPolicy, ConnectionPolicy, EspSpi, Identity, Selectors};
+use wire::ikev2::{ExchangeType, Identification, NotifyType, Payload};
+
+use super::first_child;
+use super::{Authenticated, Handshake, address_identity, proof};
+use crate::v2::configuration;
+use crate::v2::contents::{Contents, notify, unsupported_critical};
+use crate::v2::identity::to_wire;
+use crate::v2::phase::Phase;
+use crate::v2::task::Exchange;
+use crate::v2::{IkeSa, PeerAuthenticated, Role};
+use crate::{Action, ChildFailure, CloseReason, Context};
+
+/// An initiator that waits for the responder's authentication.
+pub(in crate::v2) struct AuthInitiator {
+    pub(in crate::v2) connection: Arc<ConnectionPolicy>,
+    pub(in crate::v2) child_spi: Option<EspSpi>,
+    child: u16,
+    local_id: Option<Identity>,
+    initial_contact: bool,
+    proposed: Option<Selectors>,
+    handshake: Handshake,
+}
+
+impl AuthInitiator {
+    pub(in crate::v2) fn new(
+        connection: Arc<ConnectionPolicy>,
+        child: u16,
+        local_id: Option<Identity>,
+        initial_contact: bool,
+        handshake: Handshake,
+    ) -> Self {
+        Self {
+            connection,
+            child_spi: None,
+            child,
+            local_id,
+            initial_contact,
+            proposed: None,
+            handshake,
+        }
+    }
+
+    fn child_policy(&self) -> Option<&ChildPolicy> {
+        self.connection.children.get(usize::from(self.child))
+    }
+
+    /// Whom we expect, if the connection names exactly one.
+    fn expected_peer(&self) -> Option<&Identity> {
+        match &self.connection.remote_id {
+            ipsec::IdentityPattern::Exact(identity) => Some(identity),
+            _ => None,
+        }
+    }
+}
+
+impl IkeSa {
+    /// Keys are derived: sends the IKE_AUTH request.
+    pub(in crate::v2) fn send_auth_request(
+        &mut self,
+        ctx: &mut Context<'_>,
+        actions: &mut Vec<Action>,
+    ) {
+        let (local_ip, peer_ip) = (self.path.local.ip(), self.path.remote.ip());
+        let Phase::AuthInitiator(auth) = &mut self.phase else {
+            return;
+        };
+        let local_id = auth
+            .local_id
+            .clone()
+            .or_else(|| auth.connection.local_id.clone())
+            .unwrap_or_else(|| address_identity(local_ip));
+        auth.child_spi = auth
+            .child_policy()
+            .is_some()
+            .then(|| ctx.host.allocate_inbound_spi())
+            .flatten();
+        let Some(secret) = initiator_secret(auth, &local_id, ctx) else {
+            self.terminate(CloseReason::NoSharedSecret, ctx, actions);
+            return;
+        };
+        let (Some(keys), Phase::AuthInitiator(auth)) = (&self.keys, &mut self.phase) else {
+            return;
+        };
+        let mic = proof::own(
+            keys,
+            &auth.handshake,
+            Role::Initiator,
+            &local_id,
+            secret.expose(),
+        );
+        auth.local_id = Some(local_id.clone());
+        let connection = Arc::clone(&auth.connection);
+        let expected = auth.expected_peer().map(to_wire);
+        let spi = auth.child_spi.map(|spi| spi.0.to_be_bytes());
+        let policy = connection.children.get(usize::from(auth.child));
+        auth.proposed = policy
+            .filter(|_| spi.is_some())
+            .map(|policy| first_child::proposed(policy, peer_ip));
+
+        let (kind, data) = to_wire(&local_id);
+        let mut payloads = vec![Payload::IdentificationInitiator(Identification {
+            kind,
+            data: &data,
+        })];
+        if auth.initial_contact {
+            payloads.push(notify(NotifyType::INITIAL_CONTACT, &[]));
+        }
+        payloads.extend(expected.as_ref().map(|(kind, data)| {
+            Payload::IdentificationResponder(Identification { kind: *kind, data })
+        }));
+        payloads.push(Payload::Authentication {
+            method: wire::ikev2::numbers::authentication::SHARED_KEY,
+            data: mic.expose(),
+        });
+        payloads.extend(configuration::write_request(connection.request_virtual));
+        if let (Some(proposed), Some(spi), Some(policy)) = (&auth.proposed, &spi, policy) {
+            payloads.extend(first_child::offer_payloads(policy, proposed, spi));
+        }
+        self.send_request(
+            ExchangeType::IKE_AUTH,
+            &payloads,
+            Exchange::Auth,
+            ctx,
+            actions,
+        );
+    }
+
+    /// The response to IKE_AUTH.
+    pub(in crate::v2) fn on_auth_response(
+        &mut self,
+        payloads: &[Payload<'_>],
+        ctx: &mut Context<'_>,
+        actions: &mut Vec<Action>,
+    ) {
+        let contents = Contents::of(payloads);
+        let Phase::AuthInitiator(auth) = &self.phase else {
+            return;
+        };
+        if unsupported_critical(payloads).is_some() {
+            self.reject_responder(CloseReason::PeerMisbehaved, ctx, actions);
+            return;
+        }
+        let (Some(claimed), Some(sent)) = (contents.responder_id, contents.authentication) else {
+            // RFC 7296 §2.21.2: without AUTH the error is about the IKE SA.
+            let reason = match contents.error() {
+                Some(NotifyType::AUTHENTICATION_FAILED) => CloseReason::PeerRejectedAuthentication,
+                Some(_) => CloseReason::PeerRefused,
+                None => CloseReason::PeerMisbehaved,
+            };
+            self.terminate(reason, ctx, actions);
+            return;
+        };
+        let proof = self.verify_responder(auth, &claimed, sent, ctx);
+        let Some(proof) = proof else {
+            self.reject_responder(CloseReason::AuthenticationFailed, ctx, actions);
+            return;
+        };
+        self.initiator_established(proof, &contents, ctx, actions);
+    }
+
+    fn verify_responder(
+        &self,
+        auth: &AuthInitiator,
+        claimed: &Identification<'_>,
+        sent: (u8, &[u8]),
+        ctx: &Context<'_>,
+    ) -> Option<PeerAuthenticated> {
+        let keys = self.keys.as_ref()?;
+        let identity = crate::v2::identity::from_wire(claimed).ok();
+        let secret = identity
+            .as_ref()
+            .filter(|identity| auth.connection.remote_id.matches(identity))
+            .zip(auth.local_id.as_ref())
+            .and_then(|(identity, local)| ctx.policy.secret_for(local, identity));
+        let secret = secret.map(ipsec::PreSharedKey::expose);
+        proof::of_peer(
+            keys,
+            &auth.handshake,
+            Role::Responder,
+            claimed,
+            sent,
+            secret,
+        )
+    }
+
+    /// RFC 7296 §2.21.2: the responder believes that it is established, so it is told in an
+    /// INFORMATIONAL exchange, whose answer we do not wait for.
+    fn reject_responder(
+        &mut self,
+        reason: CloseReason,
+        ctx: &mut Context<'_>,
+        actions: &mut Vec<Action>,
+    ) {
+        let failed = [notify(NotifyType::AUTHENTICATION_FAILED, &[])];
+        self.send_request(
+            ExchangeType::INFORMATIONAL,
+            &failed,
+            Exchange::Liveness,
+            ctx,
+            actions,
+        );
+        self.terminate(reason, ctx, actions);
+    }
+
+    fn initiator_established(
+        &mut self,
+        proof: PeerAuthenticated,
+        contents: &Contents<'_, '_>,
+        ctx: &mut Context<'_>,
+        actions: &mut Vec<Action>,
+    ) {
+        let Phase::AuthInitiator(auth) = core::mem::replace(&mut self.phase, Phase::Closed) else {
+            return;
+        };
+        let auth = *auth;
+        let reply = contents
+            .configuration
+            .map(configuration::read_reply)
+            .unwrap_or_default();
+        let local_id = auth
+            .local_id
+            .unwrap_or_else(|| address_identity(self.path.local.ip()));
+        let addresses = reply.addresses.clone();
+        let agreed = Authenticated {
+            proof,
+            local_id,
+            connection: Arc::clone(&auth.connection),
+            leases: Vec::new(),
+            reply,
+        };
+        self.establish(agreed, ctx, actions);
+        let (Some(proposed), Some(inbound)) = (&auth.proposed, auth.child_spi) else {
+            return;
+        };
+        let checked = match auth.connection.children.get(usize::from(auth.child)) {
+            Some(policy) if address_given(&auth.connection, &addresses, contents) => {
+                first_child::check_answer(proposed, auth.child, policy, contents)
+            }
+            Some(_) => Err(ChildFailure::AddressFailure),
+            None => Err(ChildFailure::UnknownChild),
+        };
+        match checked {
+            Ok(agreed) => {
+                self.install_first_child(agreed, inbound, &auth.handshake, ctx, actions);
+            }
+            Err(reason) => {
+                ctx.host.release_inbound_spi(inbound);
+                actions.push(Action::ChildFailed {
+                    policy: auth.child,
+                    replaces: None,
+                    reason,
+                });
+                self.dispute_child(reason, contents, ctx, actions);
+            }
+        }
+    }
+
+    /// The responder holds a Child SA that we cannot accept: it must not send into it.
+    fn dispute_child(
+        &mut self,
+        reason: ChildFailure,
+        contents: &Contents<'_, '_>,
+        ctx: &mut Context<'_>,
+        actions: &mut Vec<Action>,
+    ) {
+        let installed_there = contents.error().is_none() && contents.proposals.is_some();
+        if installed_there && reason == ChildFailure::PeerMisbehaved {
+            self.delete_ike(CloseReason::PeerMisbehaved, ctx, actions);
+        }
+    }
+}
+
+/// A virtual address was given if one was asked for, unless the responder says anything else about
+/// the Child SA anyway.
+fn address_given(
+    connection: &ConnectionPolicy,
+    addresses: &[core::net::IpAddr],
+    contents: &Contents<'_, '_>,
+) -> bool {
+    connection.request_virtual == (false, false)
+        || !addresses.is_empty()
+        || contents.error().is_some()
+}
+
+fn initiator_secret(
+    auth: &AuthInitiator,
+    local: &Identity,
+    ctx: &Context<'_>,
+) -> Option<ipsec::PreSharedKey> {
+    let remote = auth.expected_peer().cloned();
+    // Without a name for the peer its secret is found by ours alone; the answer is checked with the
+    // secret for the identity that the peer then claims.
+    let remote = remote.or_else(|| {
+        let address = auth.connection.remote_addrs.first()?;
+        Some(address_identity(address.address.ip()))
+    });
+    ctx.policy.secret_for(local, &remote?).cloned()
+}

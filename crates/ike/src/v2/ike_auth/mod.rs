@@ -1,0 +1,81 @@
+//! IKE_AUTH (RFC 7296 §1.2): both ends prove who they are, and the first Child SA comes to be.
+
+mod first_child;
+mod initiator;
+mod proof;
+mod responder;
+
+use core::net::IpAddr;
+use std::sync::Arc;
+
+use ipsec::{ConnectionPolicy, Identity};
+
+use super::configuration::Reply;
+use super::phase::Phase;
+use super::standing::Standing;
+use super::{IkeSa, PeerAuthenticated};
+use crate::{Action, Context, Established, Lease};
+
+pub(super) use initiator::AuthInitiator;
+pub(super) use responder::AuthResponder;
+
+/// What AUTH covers: the IKE_SA_INIT messages as sent and the nonces (RFC 7296 §2.15).
+pub(super) struct Handshake {
+    pub(super) request: Vec<u8>,
+    pub(super) response: Vec<u8>,
+    pub(super) initiator_nonce: Box<[u8]>,
+    pub(super) responder_nonce: Box<[u8]>,
+}
+
+/// What both ends know once the peer has proved its identity.
+struct Authenticated {
+    proof: PeerAuthenticated,
+    local_id: Identity,
+    connection: Arc<ConnectionPolicy>,
+    /// What the peer has from us.
+    leases: Vec<Lease>,
+    /// What we have from the peer.
+    reply: Reply,
+}
+
+impl IkeSa {
+    /// Both ends are authenticated: from here on Child SAs may exist.
+    fn establish(
+        &mut self,
+        agreed: Authenticated,
+        ctx: &mut Context<'_>,
+        actions: &mut Vec<Action>,
+    ) {
+        actions.push(Action::Established(Box::new(Established {
+            peer: agreed.proof.identity().clone(),
+            local: agreed.local_id.clone(),
+            connection: Arc::clone(&agreed.connection),
+            path: self.path,
+            leases: agreed.leases.clone(),
+            addresses: agreed.reply.addresses.clone(),
+            dns: agreed.reply.dns,
+            local_behind_nat: self.nat.local,
+            peer_behind_nat: self.nat.remote,
+        })));
+        let standing = Standing::new(
+            agreed.proof,
+            agreed.local_id,
+            agreed.connection,
+            agreed.leases,
+            agreed.reply.addresses,
+            ctx,
+        );
+        self.fragment_size = self
+            .fragment_size
+            .map(|_| standing.connection.fragment_size);
+        self.phase = Phase::Established(Box::new(standing));
+    }
+}
+
+/// What an end calls itself that has no configured identity.
+fn address_identity(address: IpAddr) -> Identity {
+    match address.to_canonical() {
+        IpAddr::V4(address) => Identity::Ipv4(address),
+        IpAddr::V6(address) => Identity::Ipv6(address),
+    }
+}

@@ -1,0 +1,293 @@
+use core::net::IpAddr;
+use std::sync::Arc;
+
+use ipsec::{ConnectionPolicy, EspSpi, Identity};
+use timer::Instant;
+use wire::ikev2::numbers::authentication;
+use wire::ikev2::{ExchangeType, Identification, NotifyType, Payload, Proposal};
+
+use super::first_child::{self, Agreed};
+use super::{Authenticated, Handshake, address_identity, proof};
+use crate::v2::configuration::{self, Reply};
+use crate::v2::contents::{Contents, notify};
+use crate::v2::identity::{from_wire, to_wire};
+use crate::v2::narrow::to_wire as selectors_to_wire;
+use crate::v2::phase::Phase;
+use crate::v2::{IkeSa, PeerAuthenticated, Role};
+use crate::{Action, CloseReason, Context, HalfOpenKey, Lease, LeaseRequest, Refusal};
+
+/// The message ID of IKE_AUTH (RFC 7296 §2.2).
+const AUTH_MESSAGE_ID: u32 = 1;
+
+/// A responder that waits for IKE_AUTH.
+pub(in crate::v2) struct AuthResponder {
+    pub(in crate::v2) key: HalfOpenKey,
+    pub(in crate::v2) deadline: Instant,
+    pub(in crate::v2) handshake: Handshake,
+}
+
+/// The peer is who it says, and this is the connection for it.
+struct Verified {
+    proof: PeerAuthenticated,
+    connection: Arc<ConnectionPolicy>,
+    local_id: Identity,
+    secret: ipsec::PreSharedKey,
+}
+
+/// The part of the response that is about the Child SA.
+enum ChildAnswer {
+    Accepted(Agreed, Proposal<'static>, EspSpi),
+    Refused(NotifyType),
+    NotAsked,
+}
+
+impl ChildAnswer {
+    /// Our SPI, 0 without a Child SA.
+    fn spi(&self) -> u32 {
+        match self {
+            Self::Accepted(_, _, inbound) => inbound.0,
+            Self::Refused(_) | Self::NotAsked => 0,
+        }
+    }
+}
+
+impl IkeSa {
+    /// The IKE_AUTH request, its integrity verified.
+    pub(in crate::v2) fn on_auth_request(
+        &mut self,
+        payloads: &[Payload<'_>],
+        ctx: &mut Context<'_>,
+        actions: &mut Vec<Action>,
+    ) {
+        let contents = Contents::of(payloads);
+        let Some(verified) = self.verify_initiator(&contents, ctx) else {
+            self.refuse_initiator(ctx, actions);
+            return;
+        };
+        let Phase::AuthResponder(auth) = core::mem::replace(&mut self.phase, Phase::Closed) else {
+            return;
+        };
+        let auth = *auth;
+        actions.push(Action::HalfOpenEnded(auth.key));
+        if contents.notify(NotifyType::INITIAL_CONTACT).is_some() {
+            actions.push(Action::PeerInitialContact {
+                identity: verified.proof.identity().clone(),
+            });
+        }
+        let mic = self.keys.as_ref().map(|keys| {
+            let secret = verified.secret.expose();
+            proof::own(
+                keys,
+                &auth.handshake,
+                Role::Responder,
+                &verified.local_id,
+                secret,
+            )
+        });
+        let Some(mic) = mic else { return };
+        let leases = lease(&verified, &contents, ctx);
+        let child = self.answer_child(&verified.connection, &contents, &leases, ctx);
+        let established = Authenticated {
+            proof: verified.proof,
+            local_id: verified.local_id.clone(),
+            connection: verified.connection,
+            leases: leases.clone(),
+            reply: Reply::default(),
+        };
+        self.establish(established, ctx, actions);
+
+        let (kind, data) = to_wire(&verified.local_id);
+        let mut answer = vec![
+            Payload::IdentificationResponder(Identification { kind, data: &data }),
+            Payload::Authentication {
+                method: authentication::SHARED_KEY,
+                data: mic.expose(),
+            },
+        ];
+        let values = configuration::reply_values(&leases);
+        if !values.is_empty() {
+            answer.push(configuration::reply(&values));
+        }
+        self.finish_auth(answer, child, &auth.handshake, ctx, actions);
+    }
+
+    /// Installs the Child SA before the answer that makes the peer use it.
+    fn finish_auth(
+        &mut self,
+        answer: Vec<Payload<'_>>,
+        child: ChildAnswer,
+        handshake: &Handshake,
+        ctx: &mut Context<'_>,
+        actions: &mut Vec<Action>,
+    ) {
+        let spi = child.spi().to_be_bytes();
+        let mut answer: Vec<Payload<'_>> = answer;
+        match child {
+            ChildAnswer::NotAsked => self.send_auth_response(&answer, actions),
+            ChildAnswer::Refused(kind) => {
+                answer.push(notify(kind, &[]));
+                self.send_auth_response(&answer, actions);
+                actions.extend(refusal_of(kind).map(Action::Refused));
+            }
+            ChildAnswer::Accepted(agreed, proposal, inbound) => {
+                let proposal = Proposal {
+                    spi: &spi,
+                    ..proposal
+                };
+                let tsi = selectors_to_wire(agreed.selectors.remote());
+                let tsr = selectors_to_wire(agreed.selectors.local());
+                self.install_first_child(agreed, inbound, handshake, ctx, actions);
+                answer.push(Payload::SecurityAssociation(vec![proposal]));
+                answer.push(Payload::TrafficSelectorsInitiator(tsi));
+                answer.push(Payload::TrafficSelectorsResponder(tsr));
+                self.send_auth_response(&answer, actions);
+            }
+        }
+    }
+
+    fn send_auth_response(&mut self, answer: &[Payload<'_>], actions: &mut Vec<Action>) {
+        self.send_response(ExchangeType::IKE_AUTH, AUTH_MESSAGE_ID, answer, actions);
+    }
+
+    /// Chooses the connection by the identities and checks AUTH. An unknown identity, a missing
+    /// secret and a wrong AUTH take the same way to the same answer.
+    fn verify_initiator(&self, contents: &Contents<'_, '_>, ctx: &Context<'_>) -> Option<Verified> {
+        let (Phase::AuthResponder(auth), Some(keys)) = (&self.phase, &self.keys) else {
+            return None;
+        };
+        let claimed = contents.initiator_id?;
+        // Without AUTH the peer wants EAP, which no connection allows.
+        let sent = contents.authentication?;
+        let peer = from_wire(&claimed).ok();
+        let asked_for = contents.responder_id.and_then(|id| from_wire(&id).ok());
+        let (local_ip, remote_ip) = (
+            canonical(self.path.local.ip()),
+            canonical(self.path.remote.ip()),
+        );
+        let connection = peer.as_ref().and_then(|peer| {
+            ctx.policy
+                .connection_for(local_ip, remote_ip, asked_for.as_ref(), peer)
+        });
+        // RFC 7296 §2.9.1 leaves it to us whether an IDr is honoured: a connection without an
+        // identity of its own answers to the name that it was asked for.
+        let local_id = connection
+            .and_then(|connection| connection.local_id.clone())
+            .or(asked_for)
+            .unwrap_or_else(|| address_identity(local_ip));
+        let secret = connection
+            .zip(peer.as_ref())
+            .and_then(|(connection, peer)| {
+                let fits = self.suite_allowed(connection);
+                fits.then(|| ctx.policy.secret_for(&local_id, peer))
+                    .flatten()
+            });
+        let proof = proof::of_peer(
+            keys,
+            &auth.handshake,
+            Role::Initiator,
+            &claimed,
+            sent,
+            secret.map(ipsec::PreSharedKey::expose),
+        )?;
+        Some(Verified {
+            proof,
+            connection: Arc::clone(connection?),
+            local_id,
+            secret: secret?.clone(),
+        })
+    }
+
+    /// IKE_SA_INIT negotiated before the peer's identity was known: the algorithms must be ones
+    /// that the connection of this identity allows.
+    fn suite_allowed(&self, connection: &ConnectionPolicy) -> bool {
+        let Some(suite) = self.keys.as_ref().map(|keys| keys.suite) else {
+            return false;
+        };
+        connection.proposals.iter().any(|proposal| {
+            proposal.encryption.contains(&suite.encryption)
+                && proposal.prf.contains(&suite.prf)
+                && proposal.key_exchange.contains(&suite.key_exchange)
+                && suite
+                    .integrity
+                    .is_none_or(|integrity| proposal.integrity.contains(&integrity))
+        })
+    }
+
+    fn refuse_initiator(&mut self, ctx: &mut Context<'_>, actions: &mut Vec<Action>) {
+        let failed = [notify(NotifyType::AUTHENTICATION_FAILED, &[])];
+        self.send_auth_response(&failed, actions);
+        actions.push(Action::Refused(Refusal::AuthenticationFailed));
+        self.terminate(CloseReason::AuthenticationFailed, ctx, actions);
+    }
+
+    fn answer_child(
+        &self,
+        connection: &ConnectionPolicy,
+        contents: &Contents<'_, '_>,
+        leases: &[Lease],
+        ctx: &mut Context<'_>,
+    ) -> ChildAnswer {
+        if contents.proposals.is_none() {
+            return ChildAnswer::NotAsked;
+        }
+        let Some(offer) = contents.child_offer() else {
+            return ChildAnswer::Refused(NotifyType::INVALID_SYNTAX);
+        };
+        let wanted = contents.configuration.and_then(configuration::read_request);
+        let asks = wanted.is_some_and(|request| request.wanted().next().is_some());
+        // RFC 7296 §3.15.4: not a single address of those asked for is an error.
+        if asks && leases.is_empty() && !connection.pools.is_empty() {
+            return ChildAnswer::Refused(NotifyType::INTERNAL_ADDRESS_FAILURE);
+        }
+        let leased: Vec<IpAddr> = leases.iter().map(|lease| lease.address).collect();
+        let outer = self.path.remote.ip();
+        let (agreed, proposal) = match first_child::choose(connection, offer, &leased, outer) {
+            Ok(chosen) => chosen,
+            Err(kind) => {
+                let needs_address = !asks && !connection.pools.is_empty();
+                // RFC 7296 §2.19: the peer has to ask for an address first.
+                return ChildAnswer::Refused(if needs_address {
+                    NotifyType::FAILED_CP_REQUIRED
+                } else {
+                    kind
+                });
+            }
+        };
+        match ctx.host.allocate_inbound_spi() {
+            Some(spi) => ChildAnswer::Accepted(agreed, proposal, spi),
+            None => ChildAnswer::Refused(NotifyType::NO_ADDITIONAL_SAS),
+        }
+    }
+}
+
+/// Virtual addresses for a peer that asks for them.
+fn lease(verified: &Verified, contents: &Contents<'_, '_>, ctx: &mut Context<'_>) -> Vec<Lease> {
+    let request = contents.configuration.and_then(configuration::read_request);
+    let Some(request) = request else {
+        return Vec::new();
+    };
+    let lease = |wanted| {
+        ctx.host.lease(&LeaseRequest {
+            identity: verified.proof.identity(),
+            pools: &verified.connection.pools,
+            wanted,
+        })
+    };
+    request.wanted().filter_map(lease).collect()
+}
+
+fn refusal_of(kind: NotifyType) -> Option<Refusal> {
+    Some(match kind {
+        NotifyType::NO_PROPOSAL_CHOSEN => Refusal::NoProposalChosen,
+        NotifyType::TS_UNACCEPTABLE => Refusal::TsUnacceptable,
+        NotifyType::INTERNAL_ADDRESS_FAILURE => Refusal::InternalAddressFailure,
+        NotifyType::FAILED_CP_REQUIRED => Refusal::FailedCpRequired,
+        NotifyType::NO_ADDITIONAL_SAS => Refusal::NoAdditionalSas,
+        NotifyType::INVALID_SYNTAX => Refusal::InvalidSyntax,
+        _ => return None,
+    })
+}
+
+fn canonical(address: IpAddr) -> IpAddr {
+    address.to_canonical()
+}

@@ -1,0 +1,364 @@
+use std::sync::Arc;
+
+use crypto::{KeyExchangeMethod, KeyPair, Secret};
+use ipsec::{ConnectionPolicy, Identity, IkeSpi};
+use wire::ikev2::{ExchangeType, Message, NotifyType, Payload, encode_message};
+
+use super::{NONCE_LEN, NatHashes, fragmentation_notify, nonce_is_sound};
+use crate::job::Output;
+use crate::v2::algorithm::{group_number, method_of_group};
+use crate::v2::contents::{Contents, notify, unsupported_critical};
+use crate::v2::ike_auth::{AuthInitiator, Handshake};
+use crate::v2::keymat::{IkeKeys, Nonces, skeyseed};
+use crate::v2::natd;
+use crate::v2::offer::ike_proposals;
+use crate::v2::phase::Phase;
+use crate::v2::proposal::accept_ike;
+use crate::v2::sa::SaKeys;
+use crate::v2::suite::IkeSuite;
+use crate::v2::task::{Exchange, Step};
+use crate::v2::{IkeSa, Initiation, Nat, Received, Role};
+use crate::{Action, CloseReason, Context, Job, Rejection};
+
+/// How often a responder may ask for another first message (cookie, another group) before we take
+/// it for an attacker's game.
+const RETRIES_MAX: u8 = 4;
+
+/// RFC 7296 §2.6: a cookie has between 1 and 64 octets.
+const COOKIE_LEN_MAX: usize = 64;
+
+/// An initiator before it has keys.
+pub(in crate::v2) struct Initiating {
+    pub(in crate::v2) connection: Arc<ConnectionPolicy>,
+    pub(in crate::v2) child: u16,
+    local_id: Option<Identity>,
+    initial_contact: bool,
+    method: KeyExchangeMethod,
+    pair: Option<KeyPair>,
+    nonce: [u8; NONCE_LEN],
+    cookie: Option<Box<[u8]>>,
+    retries: u8,
+    /// The request as sent last; AUTH covers it.
+    request: Vec<u8>,
+    answer: Option<Answer>,
+}
+
+/// What the responder chose.
+struct Answer {
+    suite: IkeSuite,
+    nonce: Box<[u8]>,
+    response: Box<[u8]>,
+    nat: Option<Nat>,
+    fragmentation: bool,
+}
+
+/// What an IKE_SA_INIT response makes us do.
+enum Verdict {
+    Retry,
+    OtherGroup(KeyExchangeMethod),
+    Agreed(Answer, Box<[u8]>),
+    Fail(CloseReason),
+    Ignore(Rejection),
+}
+
+impl IkeSa {
+    /// Starts an IKE SA as initiator: reserves an SPI from the host and asks for a key pair.
+    /// `None` when the host has no SPI or the connection has no proposal.
+    #[must_use]
+    pub fn initiate(
+        initiation: Initiation,
+        ctx: &mut Context<'_>,
+        actions: &mut Vec<Action>,
+    ) -> Option<Box<Self>> {
+        let proposals = &initiation.connection.proposals;
+        let method = *proposals.iter().find_map(|p| p.key_exchange.first())?;
+        let local_spi = ctx.host.allocate_ike_spi()?;
+        let mut nonce = [0; NONCE_LEN];
+        ctx.entropy.fill(&mut nonce);
+        let phase = Phase::Initiating(Box::new(Initiating {
+            child: initiation.child.unwrap_or(0),
+            local_id: initiation.local_id,
+            initial_contact: initiation.initial_contact
+                && initiation.connection.send_initial_contact,
+            connection: initiation.connection,
+            method,
+            pair: None,
+            nonce,
+            cookie: None,
+            retries: 0,
+            request: Vec::new(),
+            answer: None,
+        }));
+        let mut sa = Box::new(Self::new(
+            Role::Initiator,
+            local_spi,
+            IkeSpi::ZERO,
+            initiation.path,
+            phase,
+        ));
+        sa.generate(method, ctx, actions);
+        Some(sa)
+    }
+
+    fn generate(
+        &mut self,
+        method: KeyExchangeMethod,
+        ctx: &mut Context<'_>,
+        actions: &mut Vec<Action>,
+    ) {
+        let id = self.await_computation(Step::Handshake);
+        actions.push(Action::Compute(Job::generate(id, method, ctx.entropy)));
+    }
+
+    /// The computation of an initiator's handshake is done.
+    pub(in crate::v2) fn on_handshake_computed(
+        &mut self,
+        output: Output,
+        ctx: &mut Context<'_>,
+        actions: &mut Vec<Action>,
+    ) {
+        let Phase::Initiating(state) = &mut self.phase else {
+            return;
+        };
+        match output {
+            Output::Generated(pair) => {
+                state.pair = Some(pair);
+                self.send_init_request(ctx, actions);
+            }
+            Output::Agreed(Some(secret)) => self.keys_agreed(&secret, ctx, actions),
+            Output::Agreed(None) | Output::Answered(_) => {
+                self.terminate(CloseReason::InvalidKe, ctx, actions);
+            }
+        }
+    }
+
+    fn send_init_request(&mut self, ctx: &mut Context<'_>, actions: &mut Vec<Action>) {
+        let header = self.header(ExchangeType::IKE_SA_INIT, 0, false);
+        let (spi, path) = (self.local_spi.0, self.path);
+        let Phase::Initiating(state) = &mut self.phase else {
+            return;
+        };
+        let Some(pair) = &state.pair else { return };
+        let hashes = NatHashes::new((spi, 0), path, &state.connection);
+        let mut payloads = Vec::with_capacity(7);
+        // RFC 7296 §2.6: the cookie is the first payload, all others stay as they were.
+        payloads.extend(
+            state
+                .cookie
+                .iter()
+                .map(|cookie| notify(NotifyType::COOKIE, cookie)),
+        );
+        payloads.push(Payload::SecurityAssociation(ike_proposals(
+            &state.connection.proposals,
+            &[],
+        )));
+        payloads.push(Payload::KeyExchange {
+            group: group_number(state.method),
+            data: pair.public_value(),
+        });
+        payloads.push(Payload::Nonce(&state.nonce));
+        payloads.extend(hashes.payloads());
+        if state.connection.fragmentation {
+            payloads.push(fragmentation_notify());
+        }
+        let request = encode_message(&header, &payloads);
+        state.request.clone_from(&request);
+        self.transmit_request(0, vec![request], Exchange::Init, ctx, actions);
+    }
+
+    /// A response to IKE_SA_INIT, which nothing protects: whoever knows our SPI may have sent it.
+    pub(in crate::v2) fn on_init_response(
+        &mut self,
+        message: &Message<'_>,
+        bytes: &[u8],
+        path: crate::Path,
+        ctx: &mut Context<'_>,
+        actions: &mut Vec<Action>,
+    ) -> Received {
+        let Phase::Initiating(state) = &mut self.phase else {
+            return Received::Rejected(Rejection::UnexpectedExchange);
+        };
+        let verdict = state.judge(message, bytes, path);
+        match verdict {
+            Verdict::Ignore(rejection) => return Received::Rejected(rejection),
+            Verdict::Fail(reason) => self.terminate(reason, ctx, actions),
+            Verdict::Retry => {
+                self.task = None;
+                self.send_init_request(ctx, actions);
+            }
+            Verdict::OtherGroup(method) => {
+                state.method = method;
+                state.pair = None;
+                self.generate(method, ctx, actions);
+            }
+            Verdict::Agreed(answer, peer) => {
+                let Some(pair) = state.pair.take() else {
+                    return Received::Rejected(Rejection::UnexpectedResponse);
+                };
+                state.answer = Some(answer);
+                self.peer_spi = IkeSpi(message.header.responder_spi);
+                let id = self.await_computation(Step::Handshake);
+                actions.push(Action::Compute(Job::agree(id, pair, &peer)));
+            }
+        }
+        Received::Unauthenticated
+    }
+
+    fn keys_agreed(&mut self, shared: &Secret, ctx: &mut Context<'_>, actions: &mut Vec<Action>) {
+        let Phase::Initiating(state) = core::mem::replace(&mut self.phase, Phase::Closed) else {
+            return;
+        };
+        let state = *state;
+        let Some(answer) = state.answer else { return };
+        let nonces = Nonces {
+            initiator: &state.nonce,
+            responder: &answer.nonce,
+        };
+        let suite = answer.suite;
+        let keys = IkeKeys::expand(
+            &suite,
+            &skeyseed(suite.prf, nonces, shared),
+            nonces,
+            self.local_spi.0,
+            self.peer_spi.0,
+        );
+        self.keys = Some(Box::new(SaKeys::new(suite, keys, Role::Initiator)));
+        self.fragment_size = answer
+            .fragmentation
+            .then_some(state.connection.fragment_size);
+        self.nat = answer.nat.unwrap_or_default();
+        if state.connection.force_encap {
+            self.nat.local = true;
+        }
+        if self.nat.any() {
+            self.float(ctx, actions);
+        }
+        let auth = AuthInitiator::new(
+            state.connection,
+            state.child,
+            state.local_id,
+            state.initial_contact,
+            Handshake {
+                request: state.request,
+                response: answer.response.into_vec(),
+                initiator_nonce: state.nonce.into(),
+                responder_nonce: answer.nonce,
+            },
+        );
+        self.phase = Phase::AuthInitiator(Box::new(auth));
+        self.send_auth_request(ctx, actions);
+    }
+
+    /// RFC 7296 §2.23: once a NAT is found, the initiator sends everything from port 4500 to 4500.
+    fn float(&mut self, ctx: &mut Context<'_>, actions: &mut Vec<Action>) {
+        if self.path.encapsulated {
+            return;
+        }
+        let Some(local) = ctx.host.encapsulating_socket(self.path.local.ip()) else {
+            return;
+        };
+        self.path.local = local;
+        self.path.remote.set_port(super::super::ENCAPSULATED_PORT);
+        self.path.encapsulated = true;
+        self.reply_path = self.path;
+        actions.push(Action::PathChanged { path: self.path });
+    }
+}
+
+impl Initiating {
+    fn judge(&mut self, message: &Message<'_>, bytes: &[u8], path: crate::Path) -> Verdict {
+        let contents = Contents::of(&message.payloads);
+        if let Some(data) = contents.notify(NotifyType::INVALID_KE_PAYLOAD) {
+            return self.judge_group(data);
+        }
+        // A cookie may come along with other notifies; an SA payload would make it an answer.
+        if contents.proposals.is_none()
+            && let Some(cookie) = contents.notify(NotifyType::COOKIE)
+        {
+            return self.judge_cookie(cookie);
+        }
+        match contents.error() {
+            None => self.judge_answer(message, &contents, bytes, path),
+            Some(NotifyType::NO_PROPOSAL_CHOSEN) => Verdict::Fail(CloseReason::NoProposalChosen),
+            Some(_) => Verdict::Fail(CloseReason::PeerRefused),
+        }
+    }
+
+    fn judge_cookie(&mut self, cookie: &[u8]) -> Verdict {
+        if cookie.is_empty() || cookie.len() > COOKIE_LEN_MAX {
+            return Verdict::Ignore(Rejection::Malformed);
+        }
+        if !self.may_retry() {
+            return Verdict::Fail(CloseReason::PeerMisbehaved);
+        }
+        self.cookie = Some(cookie.into());
+        Verdict::Retry
+    }
+
+    /// RFC 7296 §1.2: the wanted group must be one that we offered, or an attacker could lead us to
+    /// a weaker one.
+    fn judge_group(&mut self, data: &[u8]) -> Verdict {
+        let Ok(octets) = <[u8; 2]>::try_from(data) else {
+            return Verdict::Ignore(Rejection::Malformed);
+        };
+        let offered = |method: &KeyExchangeMethod| {
+            let mut proposals = self.connection.proposals.iter();
+            proposals.any(|proposal| proposal.key_exchange.contains(method))
+        };
+        let wanted = method_of_group(u16::from_be_bytes(octets)).filter(offered);
+        match wanted {
+            Some(method) if method != self.method && self.may_retry() => {
+                Verdict::OtherGroup(method)
+            }
+            _ => Verdict::Fail(CloseReason::InvalidKe),
+        }
+    }
+
+    fn may_retry(&mut self) -> bool {
+        self.retries = self.retries.saturating_add(1);
+        self.retries <= RETRIES_MAX
+    }
+
+    fn judge_answer(
+        &self,
+        message: &Message<'_>,
+        contents: &Contents<'_, '_>,
+        bytes: &[u8],
+        path: crate::Path,
+    ) -> Verdict {
+        let header = &message.header;
+        if header.responder_spi == 0 || unsupported_critical(&message.payloads).is_some() {
+            return Verdict::Fail(CloseReason::PeerMisbehaved);
+        }
+        let (Some(proposals), Some((group, public)), Some(nonce)) =
+            (contents.proposals, contents.key_exchange, contents.nonce)
+        else {
+            return Verdict::Fail(CloseReason::PeerMisbehaved);
+        };
+        let Some(chosen) = accept_ike(&self.connection.proposals, proposals, 0) else {
+            return Verdict::Fail(CloseReason::PeerMisbehaved);
+        };
+        if !nonce_is_sound(nonce)
+            || chosen.suite.key_exchange != self.method
+            || group != group_number(self.method)
+        {
+            return Verdict::Fail(CloseReason::PeerMisbehaved);
+        }
+        let answer = Answer {
+            suite: chosen.suite,
+            nonce: nonce.into(),
+            response: bytes.into(),
+            nat: natd::detect(
+                &message.payloads,
+                header.initiator_spi,
+                header.responder_spi,
+                path,
+            ),
+            fragmentation: self.connection.fragmentation
+                && contents
+                    .notify(NotifyType::IKEV2_FRAGMENTATION_SUPPORTED)
+                    .is_some(),
+        };
+        Verdict::Agreed(answer, public.into())
+    }
+}

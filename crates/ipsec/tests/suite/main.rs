@@ -1,7 +1,0 @@
-//! Windows, databases and sizes held against models and budgets.
-
-mod policy;
-mod replay;
-mod sad;
-mod spd;
-mod support;
