@@ -1,12 +1,21 @@
 //! The control interface: metrics, health and a status page over TCP; questions, commands and the
 //! event stream over a unix socket. It runs on a thread of its own and never on the packet path.
 //!
-//! The service implements [`Headend`]; [`view`] is what both ends of the unix socket speak.
+//! The service implements [`Headend`] and publishes to an [`EventHub`]; [`view`] is what both ends of
+//! the unix socket speak, and [`Client`] the other end.
 #![forbid(unsafe_code)]
 
+mod client;
 mod events;
 mod headend;
+mod limit;
+mod page;
+mod routes;
+mod server;
+mod stream;
 pub mod view;
 
+pub use client::{Client, ClientError, path_segment};
 pub use events::EventHub;
 pub use headend::{Headend, Refusal};
+pub use server::{Control, Endpoints, StartError};

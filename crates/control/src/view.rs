@@ -370,6 +370,8 @@ pub enum EventKind {
     ChildEstablished,
     /// A Child SA replaced another.
     ChildRekeyed,
+    /// A Child SA that was wanted did not come to be.
+    ChildFailed,
     /// A Child SA was deleted.
     ChildDeleted,
     /// An IKE SA was deleted.
@@ -378,6 +380,8 @@ pub enum EventKind {
     Dead,
     /// A peer is silent, and the fault is probably ours.
     Suspect,
+    /// A suspected peer showed that it lives.
+    Recovered,
     /// A peer's outer address changed.
     Moved,
     /// The mass-death breaker opened.
@@ -390,16 +394,18 @@ pub enum EventKind {
 
 impl EventKind {
     /// All kinds, in the order of their discriminants.
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 15] = [
         Self::Established,
         Self::Failed,
         Self::Rekeyed,
         Self::ChildEstablished,
         Self::ChildRekeyed,
+        Self::ChildFailed,
         Self::ChildDeleted,
         Self::Deleted,
         Self::Dead,
         Self::Suspect,
+        Self::Recovered,
         Self::Moved,
         Self::BreakerOpened,
         Self::BreakerClosed,
@@ -415,10 +421,12 @@ impl EventKind {
             Self::Rekeyed => "rekeyed",
             Self::ChildEstablished => "child-established",
             Self::ChildRekeyed => "child-rekeyed",
+            Self::ChildFailed => "child-failed",
             Self::ChildDeleted => "child-deleted",
             Self::Deleted => "deleted",
             Self::Dead => "dead",
             Self::Suspect => "suspect",
+            Self::Recovered => "recovered",
             Self::Moved => "moved",
             Self::BreakerOpened => "breaker-opened",
             Self::BreakerClosed => "breaker-closed",
