@@ -73,13 +73,13 @@ impl StrongSwan {
         Ok(swan)
     }
 
-    /// Replaces the configuration.
+    /// Replaces the configuration, with another secret than the usual one.
     ///
     /// # Errors
     /// When it is refused.
-    pub fn reload(&self, tunnels: &[Tunnel], extra: &str) -> Result<()> {
-        self.scratch
-            .write("swanctl/swanctl.conf", &render(tunnels, extra))?;
+    pub fn reload_with_secret(&self, tunnels: &[Tunnel], secret: &str) -> Result<()> {
+        let text = render(tunnels, "").replace(SECRET, secret);
+        self.scratch.write("swanctl/swanctl.conf", &text)?;
         self.load()
     }
 

@@ -1,3 +1,15 @@
-//! Palisade against real peers.
+//! Palisade against real peers. Every case asserts on traffic through the tunnel; the wire between
+//! the namespaces refuses plain text, so what arrives has been through ESP.
 
+mod addresses;
+mod algorithms;
+mod deletion;
+mod hostile;
 mod laboratory;
+mod liveness;
+mod nat;
+mod raw_esp;
+mod rekeying;
+mod setup;
+mod stage;
+mod throughput;

@@ -1,0 +1,94 @@
+//! TCP through the tunnel: super-packets, segmentation and checksums must all be right, in both
+//! directions, on both engines.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use interop::network::Pair;
+use interop::process::Daemon;
+use interop::scratch::Scratch;
+use interop::tunnel::Tunnel;
+use interop::wait;
+use serde_json::Value;
+
+use crate::stage::{LEFT, RIGHT, Stage};
+
+/// A broken offload gives a few kilobits; an unoptimised build on a busy machine still far more.
+const BITS_PER_SECOND_MIN: f64 = 5e6;
+
+fn tcp_passes(engine: &str) -> Result<()> {
+    let pair = Pair::new()?;
+    let tunnel = Tunnel::of_pair();
+    let sections = format!("[headend]\nengine = \"{engine}\"\n");
+    let stage = Stage::with_sections(&pair, &tunnel, &tunnel.mirrored(), &sections)?;
+    stage.up()?;
+    let scratch = Scratch::new("iperf3")?;
+    let mut server = pair.right.command("iperf3");
+    server.args(["-s", "-B", RIGHT, "--forceflush"]);
+    let server = Daemon::start("iperf3", &mut server, &scratch.path().join("log"))?;
+    wait::until("iperf3 to listen", Duration::from_secs(5), || {
+        server.log().contains("Server listening")
+    })?;
+    for direction in [&[][..], &["-R"]] {
+        let client = [&["-c", RIGHT, "-B", LEFT, "-t", "2", "-J"], direction].concat();
+        let report: Value = serde_json::from_str(&pair.left.run("iperf3", &client)?)?;
+        let received = report
+            .pointer("/end/sum_received/bits_per_second")
+            .and_then(Value::as_f64)
+            .with_context(|| report.to_string())?;
+        println!("{engine} {direction:?}: {:.0} Mbit/s", received / 1e6);
+        assert!(
+            received > BITS_PER_SECOND_MIN,
+            "{direction:?}: {received} bit/s"
+        );
+    }
+    for reason in ["integrity", "malformed"] {
+        let label = format!("reason=\"{reason}\"");
+        assert!(
+            stage.headend.metric("palisade_esp_drops_total", &label)? < 0.5,
+            "{reason}"
+        );
+    }
+    Ok(())
+}
+
+#[test]
+fn tcp_on_epoll() -> Result<()> {
+    tcp_passes("epoll")
+}
+
+#[test]
+fn tcp_on_io_uring() -> Result<()> {
+    tcp_passes("io-uring")
+}
+
+/// Inner packets of the device's full size pass, larger ones arrive in fragments.
+#[test]
+fn long_packets_pass() -> Result<()> {
+    let pair = Pair::new()?;
+    let tunnel = Tunnel::of_pair();
+    let stage = Stage::new(&pair, &tunnel, &tunnel.mirrored())?;
+    stage.up()?;
+    for length in ["1372", "3000", "8000"] {
+        for (from, source, destination) in [(&pair.left, LEFT, RIGHT), (&pair.right, RIGHT, LEFT)] {
+            let ping = [
+                "-n",
+                "-q",
+                "-c",
+                "3",
+                "-i",
+                "0.1",
+                "-W",
+                "2",
+                "-s",
+                length,
+                "-I",
+                source,
+                destination,
+            ];
+            from.run("ping", &ping)
+                .with_context(|| format!("{length} octets from {source}"))?;
+        }
+    }
+    Ok(())
+}
