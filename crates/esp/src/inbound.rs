@@ -101,17 +101,24 @@ pub fn open_batch(
     }
 }
 
-/// RFC 4303 §3.4.2 and the first half of §3.4.3: finds the SA and looks whether the packet may be
-/// new. Nothing is changed by it: the packet may come from anybody.
+/// RFC 4303 §3.4.2: finds the SA, and whether the packet may be new.
 fn admit(sad: &Sad, packet: &mut InboundPacket<'_>) -> Result<(), InboundDrop> {
     let header = EspHeader::parse(packet.octets).map_err(|_| InboundDrop::TooShort)?;
     packet.spi = EspSpi(header.spi);
     let sa = sad.inbound(packet.spi).ok_or(InboundDrop::UnknownSpi)?;
+    packet.sequence = admit_to(sa, header.sequence)?;
+    Ok(())
+}
+
+/// The first half of RFC 4303 §3.4.3: the whole sequence number, if it may be new. Changes nothing,
+/// for the packet may come from anybody.
+pub(crate) fn admit_to(sa: &InboundSa, sequence: u32) -> Result<u64, InboundDrop> {
     if sa.stage == LifeStage::Hard {
         return Err(InboundDrop::LifetimeExpired);
     }
-    packet.sequence = sa.window.complete(header.sequence).map_err(refused)?;
-    sa.window.check(packet.sequence).map_err(refused)
+    let sequence = sa.window.complete(sequence).map_err(refused)?;
+    sa.window.check(sequence).map_err(refused)?;
+    Ok(sequence)
 }
 
 /// Decrypts a packet and decides about what was in it.
@@ -122,16 +129,12 @@ fn open(
     report: &mut InboundReport,
 ) -> Result<Opened, InboundDrop> {
     let sa = sad.inbound_mut(packet.spi).ok_or(InboundDrop::UnknownSpi)?;
-    let esn_high = sa.esn.then(|| high_half(packet.sequence));
-    let text = sa
-        .key
-        .open(packet.octets, HEADER_LEN, esn_high)
-        .map_err(|_| InboundDrop::Integrity)?;
+    let text = decrypt(sa, packet.octets, packet.sequence)?;
     let newest = packet.sequence > sa.window.top();
     // A packet of the same number may have come earlier in this batch.
     sa.counters.lost += sa.window.advance(packet.sequence).map_err(refused)?;
     hear(sa, now, report);
-    let inner = accept(sa, packet, text)?;
+    let inner = accept(sa, packet.octets, text, packet.outer_traffic_class)?;
     let bytes = inner.len() as u64;
     sa.counters.packets += 1;
     sa.counters.bytes += bytes;
@@ -148,14 +151,27 @@ fn open(
     })
 }
 
-/// From the decrypted text to the inner packet; an empty range for a dummy.
-fn accept(
+/// RFC 4303 §3.4.4: verifies the ICV, then decrypts. Returns where the text lies.
+pub(crate) fn decrypt(
     sa: &InboundSa,
-    packet: &mut InboundPacket<'_>,
+    octets: &mut [u8],
+    sequence: u64,
+) -> Result<Range<usize>, InboundDrop> {
+    let esn_high = sa.esn.then(|| high_half(sequence));
+    sa.key
+        .open(octets, HEADER_LEN, esn_high)
+        .map_err(|_| InboundDrop::Integrity)
+}
+
+/// From the decrypted text to the inner packet; an empty range for a dummy.
+pub(crate) fn accept(
+    sa: &InboundSa,
+    octets: &mut [u8],
     text: Range<usize>,
+    outer_traffic_class: u8,
 ) -> Result<Range<usize>, InboundDrop> {
     let start = text.start;
-    let text = packet.octets.get_mut(text).ok_or(InboundDrop::TooShort)?;
+    let text = octets.get_mut(text).ok_or(InboundDrop::TooShort)?;
     let (payload_len, next_header) = trailer::read(text).ok_or(InboundDrop::BadPadding)?;
     let is_v6 = match next_header {
         protocol::IPV4 => false,
@@ -173,7 +189,7 @@ fn accept(
     if !sa.selectors.allow_inbound(&flow(&inner)) {
         return Err(InboundDrop::SelectorMismatch);
     }
-    match ecn::decapsulate(inner.traffic_class, packet.outer_traffic_class) {
+    match ecn::decapsulate(inner.traffic_class, outer_traffic_class) {
         Unmarked::Keep => {}
         Unmarked::Set(ecn) => {
             set_ecn(payload, ecn);

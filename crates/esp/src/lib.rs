@@ -14,6 +14,8 @@ mod overhead;
 mod reason;
 mod report;
 mod trailer;
+#[cfg(test)]
+mod vectors;
 
 pub use flow::flow;
 pub use inbound::{InboundPacket, Opened, open_batch};

@@ -200,7 +200,7 @@ fn frame_range(
 }
 
 /// Writes header and trailer around the inner packet; IV and ICV are the key's to write.
-fn write_frame(
+pub(crate) fn write_frame(
     sa: &OutboundSa,
     frame: &mut [u8],
     inner_len: usize,

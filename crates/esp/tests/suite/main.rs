@@ -1,0 +1,9 @@
+//! Packets from one end of an SA to the other, in batches, and everything that may befall them.
+
+mod counters;
+mod drop_reasons;
+mod headers;
+mod inbound_drops;
+mod outbound_drops;
+mod round_trip;
+mod support;
