@@ -1,1 +1,2 @@
-
+//! Benches, one a question; see the `benches` folder beside this one.
+#![forbid(unsafe_code)]

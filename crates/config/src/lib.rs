@@ -1,1 +1,34 @@
+//! The configuration file: TOML with swanctl's vocabulary, read with positions, so that every
+//! complaint names its line, its column, what is wrong and what to write instead.
+//!
+//! [`load`] turns text into a [`Config`] or into all of its faults at once. Nothing that it does not
+//! understand is ignored.
+#![forbid(unsafe_code)]
 
+mod child;
+mod connection;
+mod diagnostic;
+mod embedded;
+mod headend;
+mod identity;
+mod keys;
+mod liveness;
+mod load;
+mod pool;
+mod proposal;
+mod rekey;
+mod secret;
+mod settings;
+mod source;
+mod suggest;
+mod table;
+mod value;
+
+pub use diagnostic::{Diagnostic, Diagnostics};
+pub use embedded::{EMBEDDED_ID, client_swanctl, embedded};
+pub use keys::{SECTIONS, Section};
+pub use load::load;
+pub use settings::{
+    Config, ControlSettings, Engine, HeadendSettings, InnerDevice, LogFormat, LogLevel,
+    LogSettings, MetricsSettings, PeerDpd,
+};

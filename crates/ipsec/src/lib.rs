@@ -33,6 +33,9 @@ mod snapshot;
 mod spd;
 mod spi;
 
+// Policy is made of algorithms: whoever writes policy needs no other room for them.
+pub use crypto::{EncryptionAlgorithm, IntegrityAlgorithm, KeyExchangeMethod, PrfAlgorithm};
+
 pub use counters::{InboundCounters, OutboundCounters};
 pub use identity::{Identity, IdentityParseError};
 pub use inbound::{InboundParameters, InboundSa};

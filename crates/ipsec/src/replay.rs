@@ -167,17 +167,18 @@ impl ReplayWindow {
             return unseen + (jump - ring);
         }
         let mut lost = 0;
-        let mut next = self.top + 1;
-        while next <= sequence {
+        let mut done = self.top;
+        while done < sequence {
+            let next = done + 1;
             let first_bit = next % WORD_BITS;
-            let count = (WORD_BITS - first_bit).min(sequence - next + 1);
+            let count = (WORD_BITS - first_bit).min(sequence - done);
             let mask = (u64::MAX >> (WORD_BITS - count)) << first_bit;
             let index = word_index(next, words.len());
             if let Some(word) = words.get_mut(index) {
                 lost += u64::from((!*word & mask).count_ones());
                 *word &= !mask;
             }
-            next += count;
+            done += count;
         }
         lost
     }

@@ -1,4 +1,5 @@
-//! What we expose, judged by Prometheus's own linter and by the operator's page.
+//! What we expose, judged by Prometheus's own linter. It must be installed, so this test stands
+//! behind the feature `promtool`, which `cargo xtask test` turns on where it can.
 
 use std::io::Write as _;
 use std::process::{Command, Stdio};
@@ -29,20 +30,13 @@ fn one_of_each() -> Scrape {
 
 #[test]
 fn promtool_accepts_the_exposition() {
-    let spawned = Command::new("promtool")
+    let mut child = Command::new("promtool")
         .args(["check", "metrics"])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
-        .spawn();
-    let mut child = match spawned {
-        Ok(child) => child,
-        Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
-            eprintln!("not run: promtool is not installed (Debian package `prometheus`)");
-            return;
-        }
-        Err(error) => panic!("promtool: {error}"),
-    };
+        .spawn()
+        .expect("promtool is installed");
     let text = one_of_each().render(Format::Prometheus);
     child
         .stdin
@@ -56,58 +50,4 @@ fn promtool_accepts_the_exposition() {
         output.status.success() && complaint.is_empty(),
         "{complaint}\n{text}"
     );
-}
-
-#[test]
-fn names_follow_the_conventions() {
-    for (position, metric) in catalogue::ALL.iter().enumerate() {
-        let name = metric.name;
-        assert!(name.starts_with("palisade_"), "{name}");
-        let allowed =
-            |octet: u8| octet.is_ascii_lowercase() || octet == b'_' || octet.is_ascii_digit();
-        assert!(name.bytes().all(allowed), "{name}");
-        let counts = metric.kind == metrics::Kind::Counter;
-        assert_eq!(name.ends_with("_total"), counts, "{name}");
-        assert!(metric.help.ends_with('.'), "{name}");
-        let earlier = catalogue::ALL.iter().take(position);
-        assert!(
-            earlier.clone().all(|other| other.name != name),
-            "{name} twice"
-        );
-    }
-}
-
-#[test]
-fn the_operators_page_lists_every_metric_and_no_other() {
-    let path = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../../docs/operating/metrics.md"
-    );
-    let page = std::fs::read_to_string(path).expect("docs/operating/metrics.md");
-    let mut documented: Vec<_> = page
-        .lines()
-        .filter_map(|line| line.strip_prefix("| `palisade_"))
-        .filter_map(|rest| rest.split('`').next())
-        .map(|rest| format!("palisade_{rest}"))
-        .collect();
-    let mut exposed: Vec<_> = catalogue::ALL
-        .iter()
-        .map(|metric| metric.name.to_owned())
-        .collect();
-    documented.sort();
-    exposed.sort();
-    assert_eq!(documented, exposed);
-    for metric in catalogue::ALL {
-        let row = format!("| `{}` | {} |", metric.name, metric.kind.as_str());
-        assert!(page.contains(&row), "no row starts with {row}");
-        for label in metric.labels {
-            let start = page.find(&row).unwrap_or_default();
-            let line = page[start..].lines().next().unwrap_or_default();
-            assert!(
-                line.contains(&format!("`{label}`")),
-                "{}: label {label}",
-                metric.name
-            );
-        }
-    }
 }

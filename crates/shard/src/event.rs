@@ -3,11 +3,12 @@ use core::time::Duration;
 use std::sync::Arc;
 
 use dpd::Evidence;
+use ike::v2::Role;
 use ike::{ChildFailure, CloseReason, Path, RemovalReason};
 use ipsec::{EspSpi, Identity, IkeSpi, TrafficSelector};
 use timer::Instant;
 
-use crate::{Role, ShardId};
+use crate::ShardId;
 
 /// Which peer something happened to.
 #[derive(Clone, Debug)]
@@ -58,6 +59,8 @@ pub enum EventKind {
     Closed {
         /// Why.
         reason: CloseReason,
+        /// Whether it was ever established.
+        established: bool,
     },
     /// A Child SA can carry traffic.
     ChildInstalled {

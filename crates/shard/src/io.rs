@@ -2,8 +2,9 @@
 
 use core::net::{IpAddr, SocketAddr};
 
-use ike::v2::Job;
-use ipsec::{Identity, IkeSpi, PoolName, TrafficSelector};
+use esp::OuterFields;
+use ike::{Job, LeaseRequest, Path};
+use ipsec::{EspPath, Identity, IkeSpi, PoolName, TrafficSelector};
 
 use crate::{Event, Mail};
 
@@ -83,13 +84,13 @@ pub enum RouteChange {
 /// Where a shard's actions go. Calls are in order; nothing waits.
 pub trait Output {
     /// Sends an IKE message. With `encapsulated` the sender puts the non-ESP marker before it.
-    fn send_ike(&mut self, path: &ike::v2::Path, message: &[u8]) -> Disposition;
+    fn send_ike(&mut self, path: &Path, message: &[u8]) -> Disposition;
 
-    /// Sends an ESP packet over UDP (`encapsulated`) or as IP protocol 50.
-    fn send_esp(&mut self, path: &ike::v2::Path, tos: u8, df: bool, packet: &[u8]) -> Disposition;
+    /// Sends an ESP packet over UDP or as IP protocol 50, as the path says.
+    fn send_esp(&mut self, path: &EspPath, outer: OuterFields, packet: &[u8]) -> Disposition;
 
     /// Sends a NAT keepalive, one octet `ff` (RFC 3948 §2.3).
-    fn send_keepalive(&mut self, path: &ike::v2::Path) -> Disposition;
+    fn send_keepalive(&mut self, path: &Path) -> Disposition;
 
     /// Hands an opened packet, or an ICMP answer of ours, to the inner side.
     fn deliver_inner(&mut self, packet: &[u8]);
@@ -113,32 +114,15 @@ pub trait Output {
     fn event(&mut self, event: Event);
 }
 
-/// Why no virtual address was leased.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum LeaseError {
-    /// Every address is in use.
-    Exhausted,
-    /// No pool of that name or family.
-    NoPool,
-}
-
 /// What the shards share. It is asked in the course of exchanges and on a miss of the outbound
 /// look-up, never for each packet.
 pub trait Directory: Send + Sync {
-    /// Leases one address of the pools for `identity`: the same as last time if possible.
-    /// `ipv6` selects the family.
-    ///
-    /// # Errors
-    /// When no pool of the family has an address left.
-    fn lease(
-        &self,
-        pools: &[PoolName],
-        identity: &Identity,
-        ipv6: bool,
-    ) -> Result<IpAddr, LeaseError>;
+    /// Leases an address of the first pool that has one of the wanted family: the same as last time
+    /// for the same identity, if possible.
+    fn lease(&self, request: &LeaseRequest<'_>) -> Option<(PoolName, IpAddr)>;
 
     /// Gives an address back. The identity keeps a claim on it for its return.
-    fn release(&self, pools: &[PoolName], identity: &Identity, address: IpAddr);
+    fn release(&self, pool: &PoolName, identity: &Identity, address: IpAddr);
 
     /// Records who owns an identity and returns the former owner, if there was another.
     fn claim_identity(&self, identity: &Identity, owner: Ticket) -> Option<Ticket>;

@@ -5,9 +5,29 @@
 //! answers through an [`Output`]. The service, the simulator and the tests run the same code.
 #![forbid(unsafe_code)]
 
+mod children;
+mod command;
+mod counters;
+mod dense;
+mod esp_side;
+mod event;
+mod host;
+mod ike_side;
+mod initiate;
 mod io;
+mod liveness;
+mod obituary;
+mod peers;
+mod report;
+mod shard;
 
+pub use command::{Command, Mail, Policy};
+pub use counters::{Counters, ShardDrop};
+pub use event::{Event, EventKind, PeerRef};
 pub use io::{
-    Directory, Disposition, InnerPacket, LeaseError, Listener, OuterPacket, Output, RouteChange,
-    ShardId, Ticket,
+    Directory, Disposition, InnerPacket, Listener, OuterPacket, Output, RouteChange, ShardId,
+    Ticket,
 };
+pub use obituary::Obituary;
+pub use report::{LivenessRow, PeerRow, SaRow, Which};
+pub use shard::{Settings, Setup, Shard};

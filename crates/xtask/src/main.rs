@@ -1,1 +1,65 @@
-fn main() {}
+//! What a shell script would otherwise do: `cargo xtask test` and `cargo xtask ci`.
+#![forbid(unsafe_code)]
+
+mod cargo;
+mod checks;
+mod gated;
+mod packages;
+mod report;
+mod requirement;
+mod tally;
+mod tests_run;
+
+use std::process::ExitCode;
+
+use anyhow::Result;
+use clap::{Parser, Subcommand};
+
+use crate::report::Report;
+
+/// Tasks of the repository.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+struct Arguments {
+    #[command(subcommand)]
+    task: Task,
+}
+
+#[derive(Subcommand)]
+enum Task {
+    /// Runs all tests: those that need nothing, and as root those with real peers too.
+    Test,
+    /// Runs all tests, then formatting, lints and documentation; anything not run is a failure.
+    Ci,
+}
+
+fn main() -> ExitCode {
+    let report = match Arguments::parse().task {
+        Task::Test => test(),
+        Task::Ci => ci(),
+    };
+    match report {
+        Ok(report) => report.conclude(strict()),
+        Err(error) => {
+            eprintln!("error: {error:#}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn test() -> Result<Report> {
+    let mut report = Report::new();
+    tests_run::run(&mut report)?;
+    Ok(report)
+}
+
+fn ci() -> Result<Report> {
+    let mut report = test()?;
+    checks::run(&mut report)?;
+    Ok(report)
+}
+
+/// Whether what could not be run is a failure: in continuous integration nothing is optional.
+fn strict() -> bool {
+    std::env::var_os("CI").is_some_and(|value| value == "true")
+}

@@ -1,0 +1,346 @@
+//! Section `connections`.
+
+use core::net::{IpAddr, SocketAddr};
+use core::ops::Range;
+use std::sync::Arc;
+
+use dpd::{DpdPolicy, Mode};
+use ipsec::{
+    AuthPolicy, ConnectionPolicy, IdentityPattern, PeerEndpoint, PoolName, TrafficSelector,
+};
+
+use crate::child::{self, Child};
+use crate::keys::{CHILD, CONNECTION, LOCAL, REMOTE};
+use crate::liveness::{Layer, Policies};
+use crate::settings::PeerDpd;
+use crate::table::{Fault, Table, Value};
+use crate::value::{address, duration, flag, number_as, word};
+use crate::{identity, proposal, rekey};
+
+/// What `connections` adds up to.
+#[derive(Default)]
+pub(crate) struct Connections {
+    pub(crate) policies: Vec<Arc<ConnectionPolicy>>,
+    pub(crate) dpd_peers: Vec<PeerDpd>,
+}
+
+pub(crate) fn read(
+    root: &Table<'_, '_>,
+    pools: &[PoolName],
+    global: &Layer<'_, '_>,
+    dpd: &mut Policies,
+) -> Connections {
+    let global_policy = global.over(&DpdPolicy::default());
+    let mut connections = Connections::default();
+    dpd.index(global_policy.clone());
+    // Exceptions are checked even where no connection makes use of them.
+    global.peers_over(&global_policy).for_each(drop);
+    for (name, table) in root.named_sections("connections", &CONNECTION) {
+        let children: Vec<_> = table
+            .named_sections("children", &CHILD)
+            .into_iter()
+            .map(|(name, table)| child::read(&name, &table))
+            .collect();
+        if children.is_empty() {
+            let fault = Fault::new(format!("connection `{name}` has no children"));
+            let instead = format!("add `[connections.{name}.children.NAME]`");
+            table.fault_at_table(fault.instead(instead));
+        }
+        let layer = Layer::read(&table);
+        let policy = dpd_policy(&table, &layer, &global_policy, &children);
+        let name: Arc<str> = name.into();
+        let exceptions: Vec<_> = layer
+            .peers_over(&policy)
+            .chain(global.peers_over(&policy))
+            .collect();
+        for (pattern, exception) in exceptions {
+            let index = index_of(&table, dpd, exception);
+            let connection = Arc::clone(&name);
+            let identity = pattern.clone();
+            connections.dpd_peers.push(PeerDpd {
+                connection,
+                identity,
+                dpd: index,
+            });
+        }
+        let index = index_of(&table, dpd, policy);
+        connections
+            .policies
+            .push(Arc::new(connection(&table, name, index, children, pools)));
+    }
+    connections
+}
+
+fn index_of(table: &Table<'_, '_>, dpd: &mut Policies, policy: DpdPolicy) -> u16 {
+    dpd.index(policy).unwrap_or_else(|| {
+        table.fault_at_table(
+            Fault::new("there are more than 65536 different settings of dead peer detection")
+                .instead("let connections share settings"),
+        );
+        0
+    })
+}
+
+fn dpd_policy(
+    table: &Table<'_, '_>,
+    layer: &Layer<'_, '_>,
+    global: &DpdPolicy,
+    children: &[Child],
+) -> DpdPolicy {
+    let mut base = global.clone();
+    if let Some((span, _)) = table.entry("dpd_delay") {
+        if layer.is_present() {
+            let fault = Fault::new("`dpd_delay` stands beside a section `dpd`");
+            table.report.fault(
+                &span,
+                fault.instead("move it there: `mode = \"periodic\"` and `interval`"),
+            );
+        }
+        if let Some(delay) = table.read("dpd_delay", duration) {
+            base = with_delay(table, &span, base, delay);
+        }
+    }
+    let mut policy = layer.over(&base);
+    if let Some((action, span)) = children.iter().find_map(|child| child.dpd_action.clone()) {
+        let others = children
+            .iter()
+            .filter_map(|child| child.dpd_action.as_ref());
+        if let Some((_, other)) = others.into_iter().find(|(other, _)| *other != action) {
+            let line = table.report.line_of(&span);
+            let fault = Fault::new(format!("`dpd_action` differs from that of {line}"));
+            let instead = "a peer is dead as a whole: write one action for all children";
+            table.report.fault(other, fault.instead(instead));
+        }
+        if layer.sets_action() && policy.action != action {
+            let fault = Fault::new("`dpd_action` contradicts `action` in the section `dpd`");
+            table.report.fault(&span, fault.instead("keep one of them"));
+        }
+        policy.action = action;
+    }
+    policy
+}
+
+/// swanctl's `dpd_delay`: ask when nothing was heard for that long; zero asks nothing.
+fn with_delay(
+    table: &Table<'_, '_>,
+    span: &Range<usize>,
+    base: DpdPolicy,
+    delay: core::time::Duration,
+) -> DpdPolicy {
+    if delay.is_zero() {
+        return DpdPolicy {
+            mode: Mode::RespondOnly,
+            cleanup: None,
+            ..base
+        };
+    }
+    let policy = DpdPolicy {
+        mode: Mode::Periodic,
+        interval: delay,
+        cleanup: None,
+        ..base
+    };
+    for error in policy.validate().err().into_iter().flatten() {
+        let fault = Fault::new(format!("out of range: {error}"));
+        table
+            .report
+            .fault(span, fault.instead("change `dpd_delay`"));
+    }
+    policy
+}
+
+fn connection(
+    table: &Table<'_, '_>,
+    name: Arc<str>,
+    dpd: u16,
+    children: Vec<Child>,
+    pools: &[PoolName],
+) -> ConnectionPolicy {
+    table.read("version", version);
+    let proposals = table
+        .read_list("proposals", proposal::ike)
+        .map(|lists| lists.concat());
+    let remote = remote_addrs(table);
+    check_starts(table, &children, remote.endpoints.is_empty());
+    let (local_id, local_auth) = local(table);
+    let (remote_id, remote_auth) = remote_end(table);
+    ConnectionPolicy {
+        name,
+        dpd,
+        local_addrs: local_addrs(table),
+        remote_addrs: remote.endpoints,
+        remote_sources: remote.sources,
+        local_id,
+        remote_id,
+        local_auth,
+        remote_auth,
+        proposals: proposals.unwrap_or_else(proposal::default_ike),
+        children: children.into_iter().map(|child| child.policy).collect(),
+        pools: pool_names(table, pools),
+        request_virtual: vips(table),
+        rekey: rekey::of_connection(table),
+        reauth_time: table
+            .read("reauth_time", duration)
+            .and_then(rekey::optional),
+        fragmentation: table.read("fragmentation", flag).unwrap_or(true),
+        fragment_size: table
+            .read("fragment_size", |value| number_as(value, 576, 9_000))
+            .unwrap_or(1_280),
+        send_initial_contact: table.read("initial_contact", flag).unwrap_or(true),
+        unique: table.read("unique", unique).unwrap_or(false),
+        force_encap: table.read("encap", flag).unwrap_or(false),
+    }
+}
+
+fn version(value: &Value<'_>) -> Result<(), Fault> {
+    let text = match value.value {
+        toml::de::DeValue::Integer(integer) => integer.as_str(),
+        _ => value.text()?,
+    };
+    match text {
+        "2" | "ikev2" => Ok(()),
+        other => Err(
+            Fault::new(format!("IKE version `{other}` is not supported"))
+                .instead("write `version = 2` or leave it out"),
+        ),
+    }
+}
+
+/// swanctl's `replace` and `no`; a new IKE SA with INITIAL_CONTACT replaces old ones in any case.
+fn unique(value: &Value<'_>) -> Result<bool, Fault> {
+    match value.value.as_str() {
+        Some("replace") => Ok(true),
+        Some("never" | "keep") => Err(Fault::new("this way to treat duplicates is not supported")
+            .instead("write \"replace\" or \"no\"")),
+        _ => flag(value).map_err(|fault| fault.instead("write \"replace\" or \"no\"")),
+    }
+}
+
+fn local_addrs(table: &Table<'_, '_>) -> Vec<IpAddr> {
+    let any = |value: &Value<'_>| value.text().is_ok_and(|text| text == "%any");
+    let addresses = table.read_list("local_addrs", |value| {
+        if any(value) {
+            Ok(None)
+        } else {
+            address(value).map(Some)
+        }
+    });
+    let addresses = addresses.unwrap_or_default();
+    if addresses.contains(&None) {
+        return Vec::new();
+    }
+    addresses.into_iter().flatten().collect()
+}
+
+#[derive(Default)]
+struct Remote {
+    endpoints: Vec<PeerEndpoint>,
+    sources: Vec<(IpAddr, IpAddr)>,
+}
+
+/// Single addresses are peers to connect to, in order of preference; they, prefixes and ranges are
+/// what a peer may come from.
+fn remote_addrs(table: &Table<'_, '_>) -> Remote {
+    let port = table
+        .read("remote_port", |value| number_as(value, 1, 65_535))
+        .unwrap_or(500);
+    let mut remote = Remote::default();
+    let mut any = false;
+    let sources = table.read_list("remote_addrs", |value| {
+        let text = value.text()?;
+        any |= text == "%any";
+        if text == "%any" {
+            return Ok(None);
+        }
+        let wrong = || {
+            Fault::new(format!("`{text}` is no address, prefix or range"))
+                .instead("write it as in \"192.0.2.1\", \"192.0.2.0/24\" or \"%any\"; names are not resolved")
+        };
+        if text.contains('[') {
+            return Err(wrong());
+        }
+        let selector: TrafficSelector = text.parse().map_err(|_| wrong())?;
+        if selector.is_host() && !text.contains(['/', '-']) {
+            let address = SocketAddr::new(selector.start, port);
+            remote.endpoints.push(PeerEndpoint { address });
+        }
+        Ok(Some((selector.start, selector.end)))
+    });
+    if !any {
+        remote.sources = sources.unwrap_or_default().into_iter().flatten().collect();
+    }
+    remote
+}
+
+fn check_starts(table: &Table<'_, '_>, children: &[Child], nobody: bool) {
+    for span in children
+        .iter()
+        .filter_map(|child| child.starts.as_ref())
+        .filter(|_| nobody)
+    {
+        let fault = Fault::new("there is nobody to connect to");
+        let instead = "name the peer's address in `remote_addrs` of the connection, or write `start_action = \"none\"`";
+        table.report.fault(span, fault.instead(instead));
+    }
+}
+
+const AUTHS: &[(&str, AuthPolicy)] = &[("psk", AuthPolicy::Psk)];
+
+fn auth(value: &Value<'_>) -> Result<AuthPolicy, Fault> {
+    word(value, AUTHS)
+}
+
+fn local(table: &Table<'_, '_>) -> (Option<ipsec::Identity>, AuthPolicy) {
+    let Some(local) = table.section("local", &LOCAL) else {
+        return (None, AuthPolicy::Psk);
+    };
+    let id = local.read("id", identity::exact);
+    (id, local.read("auth", auth).unwrap_or(AuthPolicy::Psk))
+}
+
+fn remote_end(table: &Table<'_, '_>) -> (IdentityPattern, AuthPolicy) {
+    let Some(remote) = table.section("remote", &REMOTE) else {
+        return (IdentityPattern::Any, AuthPolicy::Psk);
+    };
+    let id = remote
+        .read("id", identity::pattern)
+        .unwrap_or(IdentityPattern::Any);
+    (id, remote.read("auth", auth).unwrap_or(AuthPolicy::Psk))
+}
+
+fn pool_names(table: &Table<'_, '_>, pools: &[PoolName]) -> Vec<PoolName> {
+    let mut seen: Vec<PoolName> = Vec::new();
+    let names = table.read_list("pools", |value| {
+        let name = value.text()?;
+        let Some(pool) = pools.iter().find(|pool| &***pool == name) else {
+            let fault = Fault::new(format!("there is no pool `{name}`"));
+            let known = pools.iter().map(|pool| &**pool);
+            return Err(match crate::suggest::closest(name, known) {
+                Some(meant) => fault.instead(format!("did you mean `{meant}`?")),
+                None => fault.instead(format!("add `[pools.{name}]` with `addrs`")),
+            });
+        };
+        if seen.contains(pool) {
+            return Err(Fault::new(format!("pool `{name}` is named twice")).instead("name it once"));
+        }
+        seen.push(Arc::clone(pool));
+        Ok(Arc::clone(pool))
+    });
+    names.unwrap_or_default()
+}
+
+/// As initiator: for which families a virtual address is asked.
+fn vips(table: &Table<'_, '_>) -> (bool, bool) {
+    let families = table.read_list("vips", |value| match address(value)? {
+        IpAddr::V4(address) if address.is_unspecified() => Ok((true, false)),
+        IpAddr::V6(address) if address.is_unspecified() => Ok((false, true)),
+        other => Err(Fault::new(format!(
+            "a certain virtual address ({other}) cannot be asked for"
+        ))
+        .instead("write \"0.0.0.0\" or \"::\" for any")),
+    });
+    let families = families.unwrap_or_default();
+    families
+        .into_iter()
+        .fold((false, false), |(v4, v6), one| (v4 | one.0, v6 | one.1))
+}

@@ -1,0 +1,295 @@
+//! Every key that a configuration may hold, section by section. The reader looks keys up here, so
+//! that a key cannot be read without being listed; `docs/operating/configuration.md` explains each,
+//! and a test holds the two together.
+
+/// A section: its path, with `<name>` for a name that the operator chooses, and its keys.
+#[derive(Debug)]
+pub struct Section {
+    /// Path as it stands in the documentation, such as `connections.<name>.local`.
+    pub path: &'static str,
+    /// Its keys.
+    pub keys: &'static [&'static str],
+    /// Keys of swanctl.conf or of common sense that are not taken here, and what to do about them.
+    pub(crate) refused: &'static [(&'static str, &'static str)],
+}
+
+pub(crate) const ROOT: Section = Section {
+    path: "",
+    keys: &[
+        "headend",
+        "dpd",
+        "metrics",
+        "log",
+        "control",
+        "connections",
+        "pools",
+        "secrets",
+    ],
+    refused: &[(
+        "authorities",
+        "certificates are not supported; authenticate with `auth = \"psk\"`",
+    )],
+};
+
+pub(crate) const HEADEND: Section = Section {
+    path: "headend",
+    keys: &[
+        "listen",
+        "ike_port",
+        "nat_port",
+        "shards",
+        "engine",
+        "inner",
+        "raw_esp",
+        "install_routes",
+        "half_open_max",
+        "half_open_per_prefix_max",
+        "half_open_timeout",
+        "cookie_threshold",
+        "cookie_threshold_per_prefix",
+        "retransmit_timeout",
+        "retransmit_base",
+        "retransmit_limit",
+        "retransmit_tries",
+        "refusals_per_second",
+        "children_max",
+        "shutdown_time",
+    ],
+    refused: &[],
+};
+
+pub(crate) const INNER: Section = Section {
+    path: "headend.inner",
+    keys: &["device", "name", "mtu", "addrs"],
+    refused: &[],
+};
+
+pub(crate) const METRICS: Section = Section {
+    path: "metrics",
+    keys: &["listen"],
+    refused: &[],
+};
+
+pub(crate) const LOG: Section = Section {
+    path: "log",
+    keys: &["format", "level"],
+    refused: &[],
+};
+
+pub(crate) const CONTROL: Section = Section {
+    path: "control",
+    keys: &["socket"],
+    refused: &[],
+};
+
+const DPD_REFUSED: &[(&str, &str)] = &[
+    ("delay", "write `interval`"),
+    (
+        "timeout",
+        "write `retry` and `retries`: a peer is dead when the tries after the first have gone unanswered",
+    ),
+];
+
+pub(crate) const DPD: Section = Section {
+    path: "dpd",
+    keys: &[
+        "mode",
+        "interval",
+        "retry",
+        "retries",
+        "backoff",
+        "action",
+        "cleanup",
+        "jitter",
+        "suppress_on",
+        "suspect_max",
+        "allow_fast",
+        "peer",
+    ],
+    refused: DPD_REFUSED,
+};
+
+pub(crate) const DPD_PEER: Section = Section {
+    path: "dpd.peer",
+    keys: &[
+        "id",
+        "mode",
+        "interval",
+        "retry",
+        "retries",
+        "backoff",
+        "action",
+        "cleanup",
+        "jitter",
+        "suppress_on",
+        "suspect_max",
+        "allow_fast",
+    ],
+    refused: DPD_REFUSED,
+};
+
+pub(crate) const CONNECTION: Section = Section {
+    path: "connections.<name>",
+    keys: &[
+        "version",
+        "local_addrs",
+        "remote_addrs",
+        "remote_port",
+        "proposals",
+        "rekey_time",
+        "reauth_time",
+        "over_time",
+        "rand_time",
+        "jitter",
+        "fragmentation",
+        "fragment_size",
+        "encap",
+        "unique",
+        "initial_contact",
+        "pools",
+        "vips",
+        "dpd",
+        "dpd_delay",
+        "local",
+        "remote",
+        "children",
+    ],
+    refused: &[
+        (
+            "mobike",
+            "MOBIKE is not supported: remove the line; a peer whose NAT mapping changes is followed without it",
+        ),
+        (
+            "aggressive",
+            "aggressive mode belongs to IKEv1, which is not supported: remove the line",
+        ),
+        (
+            "dpd_timeout",
+            "it belongs to IKEv1; write `dpd = { retry = \"2s\", retries = 4 }`",
+        ),
+        (
+            "local_port",
+            "the port is the same for all connections: `[headend] ike_port`",
+        ),
+        (
+            "send_cert",
+            "certificates are not supported: remove the line",
+        ),
+        (
+            "send_certreq",
+            "certificates are not supported: remove the line",
+        ),
+        (
+            "keyingtries",
+            "retransmission limits are built in: remove the line",
+        ),
+    ],
+};
+
+pub(crate) const LOCAL: Section = Section {
+    path: "connections.<name>.local",
+    keys: &["id", "auth"],
+    refused: END_REFUSED,
+};
+
+pub(crate) const REMOTE: Section = Section {
+    path: "connections.<name>.remote",
+    keys: &["id", "auth"],
+    refused: END_REFUSED,
+};
+
+const END_REFUSED: &[(&str, &str)] = &[
+    (
+        "certs",
+        "certificates are not supported; authenticate with `auth = \"psk\"`",
+    ),
+    (
+        "cacerts",
+        "certificates are not supported; authenticate with `auth = \"psk\"`",
+    ),
+    (
+        "eap_id",
+        "EAP is not supported; authenticate with `auth = \"psk\"`",
+    ),
+];
+
+pub(crate) const CHILD: Section = Section {
+    path: "connections.<name>.children.<name>",
+    keys: &[
+        "local_ts",
+        "remote_ts",
+        "esp_proposals",
+        "mode",
+        "rekey_time",
+        "life_time",
+        "rand_time",
+        "rekey_bytes",
+        "rekey_packets",
+        "jitter",
+        "replay_window",
+        "start_action",
+        "dpd_action",
+        "copy_df",
+        "copy_dscp",
+        "mss_clamp",
+    ],
+    refused: &[
+        (
+            "hw_offload",
+            "ESP runs in this program and not in the kernel: remove the line",
+        ),
+        ("ah_proposals", "AH is not supported; write `esp_proposals`"),
+        (
+            "updown",
+            "programs are not run on events: read `palisade events`",
+        ),
+        (
+            "close_action",
+            "what a deleted child does next is set by `start_action`",
+        ),
+        ("ipcomp", "compression is not supported: remove the line"),
+        (
+            "life_bytes",
+            "write `rekey_bytes`; the hard limit follows from it",
+        ),
+        (
+            "life_packets",
+            "write `rekey_packets`; the hard limit follows from it",
+        ),
+        ("rand_bytes", "write `jitter`, in percent"),
+        ("rand_packets", "write `jitter`, in percent"),
+    ],
+};
+
+pub(crate) const POOL: Section = Section {
+    path: "pools.<name>",
+    keys: &["addrs", "dns"],
+    refused: &[(
+        "nbns",
+        "NetBIOS name servers are not supported: remove the line",
+    )],
+};
+
+pub(crate) const SECRET: Section = Section {
+    path: "secrets.<name>",
+    keys: &["id", "secret", "file"],
+    refused: &[],
+};
+
+/// All sections, for documentation and completion.
+pub const SECTIONS: &[&Section] = &[
+    &ROOT,
+    &HEADEND,
+    &INNER,
+    &DPD,
+    &DPD_PEER,
+    &METRICS,
+    &LOG,
+    &CONTROL,
+    &CONNECTION,
+    &LOCAL,
+    &REMOTE,
+    &CHILD,
+    &POOL,
+    &SECRET,
+];

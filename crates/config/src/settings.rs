@@ -1,0 +1,242 @@
+//! What a configuration means, apart from policy: settings of the process.
+
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use core::time::Duration;
+use std::path::PathBuf;
+use std::sync::Arc;
+
+use dpd::DpdPolicy;
+use ipsec::{Identity, IdentityPattern, PolicySnapshot};
+
+/// A whole, valid configuration.
+#[derive(Clone)]
+pub struct Config {
+    /// Name of the file that it was read from.
+    pub file: String,
+    /// The service: sockets, workers, limits.
+    pub headend: HeadendSettings,
+    /// Where metrics, health and the status page are served.
+    pub metrics: MetricsSettings,
+    /// Logging.
+    pub log: LogSettings,
+    /// The unix socket of the control interface.
+    pub control: ControlSettings,
+    /// Who may connect, and how.
+    pub policy: PolicySnapshot,
+    /// Dead peer detection; [`ipsec::ConnectionPolicy::dpd`] and [`PeerDpd::dpd`] are indices. The
+    /// first is the global default.
+    pub dpd: Vec<DpdPolicy>,
+    /// Exceptions for peers with certain identities; the first that matches wins.
+    pub dpd_peers: Vec<PeerDpd>,
+}
+
+impl Config {
+    /// Index of the policy for dead peer detection that holds for a peer: the first exception that
+    /// matches its identity, or else its connection's.
+    #[must_use]
+    pub fn dpd_for(&self, connection: &ipsec::ConnectionPolicy, identity: &Identity) -> u16 {
+        let concerned =
+            |one: &&PeerDpd| one.connection == connection.name && one.identity.matches(identity);
+        self.dpd_peers
+            .iter()
+            .find(concerned)
+            .map_or(connection.dpd, |one| one.dpd)
+    }
+}
+
+/// An exception from a connection's dead peer detection.
+#[derive(Clone, Debug)]
+pub struct PeerDpd {
+    /// Connection under which the peer is accepted.
+    pub connection: Arc<str>,
+    /// The peers it is about.
+    pub identity: IdentityPattern,
+    /// Index into [`Config::dpd`].
+    pub dpd: u16,
+}
+
+/// Section `headend`.
+#[derive(Clone, PartialEq, Debug)]
+pub struct HeadendSettings {
+    /// Addresses on which IKE and ESP are served.
+    pub listen: Vec<IpAddr>,
+    /// UDP port of IKE.
+    pub ike_port: u16,
+    /// UDP port of IKE and ESP behind a NAT.
+    pub nat_port: u16,
+    /// Worker threads; `None` for one per core.
+    pub shards: Option<u16>,
+    /// How sockets are driven.
+    pub engine: Engine,
+    /// Where inner packets go.
+    pub inner: InnerDevice,
+    /// Whether ESP is also served as IP protocol 50.
+    pub raw_esp: bool,
+    /// Whether routes to what peers negotiate are installed.
+    pub install_routes: bool,
+    /// Half-open IKE SAs at most.
+    pub half_open_max: u32,
+    /// Half-open IKE SAs at most from one source prefix (IPv4 /24, IPv6 /64).
+    pub half_open_per_prefix_max: u32,
+    /// Time in which a peer must have authenticated.
+    pub half_open_timeout: Duration,
+    /// Half-open IKE SAs above which every source must return a cookie.
+    pub cookie_threshold: u32,
+    /// Half-open IKE SAs from one source prefix above which that prefix must return a cookie.
+    pub cookie_threshold_per_prefix: u32,
+    /// Time until a request is sent for the second time.
+    pub retransmit_timeout: Duration,
+    /// Each gap between transmissions is this many percent of the gap before.
+    pub retransmit_base_percent: u32,
+    /// The longest gap between two transmissions of one request.
+    pub retransmit_limit: Duration,
+    /// Transmissions of one request after the first.
+    pub retransmit_tries: u8,
+    /// Unprotected refusals sent per second at most.
+    pub refusals_per_second: u32,
+    /// Child SAs of one IKE SA at most.
+    pub children_max: u16,
+    /// Time in which peers are told goodbye when the service ends.
+    pub shutdown_time: Duration,
+}
+
+impl Default for HeadendSettings {
+    fn default() -> Self {
+        Self {
+            listen: vec![
+                IpAddr::V4(Ipv4Addr::UNSPECIFIED),
+                IpAddr::V6(Ipv6Addr::UNSPECIFIED),
+            ],
+            ike_port: 500,
+            nat_port: 4_500,
+            shards: None,
+            engine: Engine::Auto,
+            inner: InnerDevice::default(),
+            raw_esp: false,
+            install_routes: true,
+            half_open_max: 20_000,
+            half_open_per_prefix_max: 2_000,
+            half_open_timeout: Duration::from_secs(30),
+            cookie_threshold: 2_000,
+            cookie_threshold_per_prefix: 200,
+            retransmit_timeout: Duration::from_millis(500),
+            retransmit_base_percent: 200,
+            retransmit_limit: Duration::from_secs(32),
+            retransmit_tries: 7,
+            refusals_per_second: 200,
+            children_max: 64,
+            shutdown_time: Duration::from_secs(5),
+        }
+    }
+}
+
+/// How sockets are driven.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Engine {
+    /// io_uring where the kernel has what is needed, epoll otherwise.
+    #[default]
+    Auto,
+    /// io_uring or nothing.
+    IoUring,
+    /// epoll.
+    Epoll,
+}
+
+/// Where inner packets go.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum InnerDevice {
+    /// A TUN device.
+    Tun {
+        /// Its name; the kernel replaces `%d` by a number.
+        name: String,
+        /// Largest inner packet in octets.
+        mtu: u16,
+        /// Addresses that the device gets, each with its prefix length.
+        addrs: Vec<(IpAddr, u8)>,
+    },
+    /// Each inner packet goes back to where it came from: demonstrations and load tests.
+    Echo,
+    /// Inner packets are counted and dropped.
+    None,
+}
+
+impl Default for InnerDevice {
+    fn default() -> Self {
+        Self::Tun {
+            name: "palisade0".to_owned(),
+            mtu: 1_400,
+            addrs: Vec::new(),
+        }
+    }
+}
+
+/// Section `metrics`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct MetricsSettings {
+    /// Address of the HTTP server; `None` when it is off.
+    pub listen: Option<SocketAddr>,
+}
+
+impl Default for MetricsSettings {
+    fn default() -> Self {
+        Self {
+            listen: Some(SocketAddr::from((Ipv4Addr::LOCALHOST, 9_477))),
+        }
+    }
+}
+
+/// Section `log`.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct LogSettings {
+    /// How a line is written.
+    pub format: LogFormat,
+    /// The least severe level that is written.
+    pub level: LogLevel,
+}
+
+/// How a log line is written.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum LogFormat {
+    /// For people.
+    #[default]
+    Text,
+    /// One JSON object each.
+    Json,
+}
+
+/// Severity.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum LogLevel {
+    /// Something does not work.
+    Error,
+    /// Something deserves a look.
+    Warn,
+    /// Peers come and go.
+    #[default]
+    Info,
+    /// Exchanges.
+    Debug,
+    /// Messages.
+    Trace,
+}
+
+impl LogLevel {
+    /// The word in the configuration.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warn => "warn",
+            Self::Info => "info",
+            Self::Debug => "debug",
+            Self::Trace => "trace",
+        }
+    }
+}
+
+/// Section `control`.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct ControlSettings {
+    /// Path of the unix socket; `None` for `control.sock` in the run directory.
+    pub socket: Option<PathBuf>,
+}

@@ -1,0 +1,417 @@
+//! What a valid configuration means.
+
+use std::net::IpAddr;
+use std::path::Path;
+use std::time::Duration;
+
+use config::{Config, Engine, InnerDevice, LogFormat, LogLevel, embedded, load};
+use dpd::{Action, Mode, SuppressOn};
+use ipsec::{
+    AddressPool, DfPolicy, EncryptionAlgorithm, Identity, IdentityPattern, IntegrityAlgorithm,
+    KeyExchangeMethod, PrfAlgorithm, StartAction, TrafficSelector,
+};
+
+fn read(text: &str) -> Config {
+    load(text, Path::new("test.toml")).unwrap_or_else(|faults| panic!("{faults}"))
+}
+
+fn identity(text: &str) -> Identity {
+    text.parse().expect("an identity")
+}
+
+const FULL: &str = r#"
+[headend]
+listen = ["192.0.2.1", "2001:db8::1"]
+ike_port = 5500
+nat_port = 5501
+shards = 3
+engine = "epoll"
+inner = { device = "tun", name = "ps1", mtu = 1380, addrs = ["10.9.0.1/16"] }
+raw_esp = true
+install_routes = false
+half_open_max = 100
+half_open_per_prefix_max = 10
+half_open_timeout = "20s"
+cookie_threshold = 50
+cookie_threshold_per_prefix = 5
+retransmit_timeout = "1s"
+retransmit_base = 1.8
+retransmit_limit = "20s"
+retransmit_tries = 5
+refusals_per_second = 20
+children_max = 8
+shutdown_time = "3s"
+
+[metrics]
+listen = "[::1]:9000"
+
+[log]
+format = "json"
+level = "debug"
+
+[control]
+socket = "/run/p/c.sock"
+
+[dpd]
+mode = "periodic"
+interval = 20
+retries = 3
+
+[[dpd.peer]]
+id = ["*.slow.example.org", "10.0.0.1"]
+interval = "60s"
+
+[connections.site]
+version = 2
+local_addrs = "192.0.2.1"
+remote_addrs = ["198.51.100.1", "198.51.100.2", "203.0.113.0/24"]
+remote_port = 4501
+proposals = ["aes256gcm16-prfsha384-ecp384-x25519", "aes128-sha256-modp2048"]
+rekey_time = "8h"
+over_time = "30m"
+rand_time = "2h"
+reauth_time = "1d"
+fragmentation = "no"
+fragment_size = 1400
+encap = "yes"
+unique = "replace"
+initial_contact = false
+pools = ["four", "six"]
+vips = ["0.0.0.0", "::"]
+dpd = { action = "restart", peer = [{ id = "%any", suppress_on = "hello" }] }
+local = { id = "gw.example.org", auth = "psk" }
+remote = { id = "*.branch.example.org" }
+
+[connections.site.children.lan]
+local_ts = ["10.1.0.0/16", "10.2.0.1-10.2.0.9[tcp/80]"]
+remote_ts = "10.3.0.0/16"
+esp_proposals = ["chacha20poly1305-x25519-esn-noesn"]
+mode = "tunnel"
+rekey_time = "2h"
+life_time = "3h"
+rekey_bytes = "10G"
+rekey_packets = 1000000
+jitter = 20
+replay_window = 4096
+start_action = "start"
+copy_df = false
+copy_dscp = false
+mss_clamp = 1360
+
+[connections.plain]
+dpd_delay = "45s"
+
+[connections.plain.children.net]
+dpd_action = "trap"
+
+[pools.four]
+addrs = "10.9.0.0/24"
+dns = ["10.9.0.1", "2001:db8::53"]
+
+[pools.six]
+addrs = "fd00::/64"
+
+[secrets.site]
+id = ["*.branch.example.org", "gw.example.org"]
+secret = "0x00ff"
+
+[secrets.rest]
+secret = "rest"
+"#;
+
+#[test]
+fn process_settings() {
+    let config = read(FULL);
+    let headend = &config.headend;
+    let addresses: Vec<IpAddr> = vec![
+        "192.0.2.1".parse().expect("v4"),
+        "2001:db8::1".parse().expect("v6"),
+    ];
+    assert_eq!(headend.listen, addresses);
+    assert_eq!(
+        (headend.ike_port, headend.nat_port, headend.shards),
+        (5500, 5501, Some(3))
+    );
+    assert_eq!(headend.engine, Engine::Epoll);
+    let addrs = vec![("10.9.0.1".parse().expect("v4"), 16)];
+    assert_eq!(
+        headend.inner,
+        InnerDevice::Tun {
+            name: "ps1".into(),
+            mtu: 1380,
+            addrs
+        }
+    );
+    assert!(headend.raw_esp && !headend.install_routes);
+    assert_eq!(
+        (headend.half_open_max, headend.half_open_per_prefix_max),
+        (100, 10)
+    );
+    assert_eq!(
+        (
+            headend.cookie_threshold,
+            headend.cookie_threshold_per_prefix
+        ),
+        (50, 5)
+    );
+    assert_eq!(headend.half_open_timeout, Duration::from_secs(20));
+    assert_eq!(headend.retransmit_timeout, Duration::from_secs(1));
+    assert_eq!(headend.retransmit_limit, Duration::from_secs(20));
+    assert_eq!(
+        (headend.retransmit_base_percent, headend.retransmit_tries),
+        (180, 5)
+    );
+    assert_eq!((headend.refusals_per_second, headend.children_max), (20, 8));
+    assert_eq!(headend.shutdown_time, Duration::from_secs(3));
+    assert_eq!(config.metrics.listen, "[::1]:9000".parse().ok());
+    assert_eq!(
+        (config.log.format, config.log.level),
+        (LogFormat::Json, LogLevel::Debug)
+    );
+    assert_eq!(
+        config.control.socket.as_deref(),
+        Some(Path::new("/run/p/c.sock"))
+    );
+}
+
+#[test]
+fn a_connection_in_full() {
+    let config = read(FULL);
+    let site = &config.policy.connections[0];
+    assert_eq!(&*site.name, "site");
+    assert_eq!(
+        site.local_addrs,
+        ["192.0.2.1".parse::<IpAddr>().expect("v4")]
+    );
+    let peers: Vec<_> = site
+        .remote_addrs
+        .iter()
+        .map(|peer| peer.address.to_string())
+        .collect();
+    assert_eq!(peers, ["198.51.100.1:4501", "198.51.100.2:4501"]);
+    assert_eq!(site.remote_sources.len(), 3);
+    assert_eq!(
+        site.remote_sources[2].1,
+        "203.0.113.255".parse::<IpAddr>().expect("v4")
+    );
+    assert_eq!(
+        site.proposals[0].encryption,
+        [EncryptionAlgorithm::Aes256Gcm16]
+    );
+    assert_eq!(site.proposals[0].prf, [PrfAlgorithm::HmacSha384]);
+    assert_eq!(
+        site.proposals[0].key_exchange,
+        [KeyExchangeMethod::EcpP384, KeyExchangeMethod::X25519]
+    );
+    assert_eq!(
+        site.proposals[1].integrity,
+        [IntegrityAlgorithm::HmacSha256_128]
+    );
+    // As in strongSwan, the integrity algorithm stands for its pseudorandom function.
+    assert_eq!(site.proposals[1].prf, [PrfAlgorithm::HmacSha256]);
+    assert_eq!(site.rekey.time, Some(Duration::from_secs(8 * 3600)));
+    assert_eq!(
+        site.rekey.hard_time,
+        Some(Duration::from_secs(8 * 3600 + 1800))
+    );
+    assert_eq!(site.rekey.jitter_percent, 25);
+    assert_eq!(site.reauth_time, Some(Duration::from_secs(86_400)));
+    assert!(!site.fragmentation && site.force_encap && site.unique && !site.send_initial_contact);
+    assert_eq!(site.fragment_size, 1400);
+    assert_eq!(site.request_virtual, (true, true));
+    assert_eq!(
+        site.pools.iter().map(|pool| &**pool).collect::<Vec<_>>(),
+        ["four", "six"]
+    );
+    assert_eq!(site.local_id, Some(identity("gw.example.org")));
+    assert!(site.remote_id.matches(&identity("a.branch.example.org")));
+    assert!(!site.remote_id.matches(&identity("a.example.org")));
+}
+
+#[test]
+fn a_child_in_full() {
+    let config = read(FULL);
+    let lan = &config.policy.connections[0].children[0];
+    let shown: Vec<_> = lan.local_ts.iter().map(ToString::to_string).collect();
+    assert_eq!(shown, ["10.1.0.0/16", "10.2.0.1-10.2.0.9[tcp/80]"]);
+    assert_eq!(
+        lan.proposals[0].encryption,
+        [EncryptionAlgorithm::ChaCha20Poly1305]
+    );
+    assert_eq!(lan.proposals[0].key_exchange, [KeyExchangeMethod::X25519]);
+    assert_eq!(lan.proposals[0].esn, [true, false]);
+    assert_eq!(lan.rekey.time, Some(Duration::from_secs(7200)));
+    assert_eq!(lan.rekey.hard_time, Some(Duration::from_secs(10_800)));
+    assert_eq!(
+        (lan.rekey.bytes, lan.rekey.packets),
+        (Some(10 << 30), Some(1_000_000))
+    );
+    assert_eq!(lan.rekey.jitter_percent, 20);
+    assert_eq!((lan.replay_window, lan.start), (4096, StartAction::Start));
+    assert_eq!(
+        (lan.df, lan.copy_dscp, lan.mss_clamp),
+        (DfPolicy::Clear, false, Some(1360))
+    );
+}
+
+#[test]
+fn defaults_are_strong_and_open() {
+    let config = read(FULL);
+    let plain = &config.policy.connections[1];
+    assert_eq!(plain.remote_id, IdentityPattern::Any);
+    assert!(plain.local_addrs.is_empty() && plain.remote_sources.is_empty());
+    for proposal in &plain.proposals {
+        assert!(!proposal.prf.contains(&PrfAlgorithm::HmacSha1));
+        assert!(
+            !proposal
+                .integrity
+                .contains(&IntegrityAlgorithm::HmacSha1_96)
+        );
+        assert!(!proposal.key_exchange.contains(&KeyExchangeMethod::Modp2048));
+    }
+    let net = &plain.children[0];
+    assert_eq!(
+        net.local_ts,
+        [TrafficSelector::ANY_V4, TrafficSelector::ANY_V6]
+    );
+    assert!(net.remote_ts.is_empty());
+    assert!(
+        net.proposals
+            .iter()
+            .all(|one| !one.integrity.contains(&IntegrityAlgorithm::HmacSha1_96))
+    );
+    assert_eq!(net.replay_window, 1024);
+}
+
+#[test]
+fn dead_peer_detection_in_three_layers() {
+    let config = read(FULL);
+    let [site, plain] = &config.policy.connections[..] else {
+        panic!("two connections")
+    };
+    let policy =
+        |connection, id: &str| &config.dpd[usize::from(config.dpd_for(connection, &identity(id)))];
+    assert_eq!(config.dpd[0].mode, Mode::Periodic);
+    assert_eq!(config.dpd[0].interval, Duration::from_secs(20));
+    let of_site = &config.dpd[usize::from(site.dpd)];
+    assert_eq!(
+        (of_site.interval, of_site.action),
+        (Duration::from_secs(20), Action::Restart)
+    );
+    // The connection's own exception goes before the global one.
+    let slow = policy(site, "a.slow.example.org");
+    assert_eq!(
+        (slow.suppress_on, slow.interval),
+        (SuppressOn::Hello, Duration::from_secs(20))
+    );
+    let slow = policy(plain, "a.slow.example.org");
+    assert_eq!(
+        (slow.interval, slow.action),
+        (Duration::from_secs(60), Action::Hold)
+    );
+    let other = policy(plain, "b.example.org");
+    assert_eq!(
+        (other.interval, other.retries),
+        (Duration::from_secs(45), 3)
+    );
+    assert_eq!(policy(plain, "10.0.0.1").interval, Duration::from_secs(60));
+}
+
+#[test]
+fn pools_leave_network_and_broadcast_out() {
+    let config = read(FULL);
+    let ends = |pool: &AddressPool| (pool.first.to_string(), pool.last.to_string());
+    let [four, six] = &config.policy.pools[..] else {
+        panic!("two pools")
+    };
+    assert_eq!(ends(four), ("10.9.0.1".into(), "10.9.0.254".into()));
+    assert_eq!(ends(six), ("fd00::1".into(), "fd00::100:0".into()));
+    assert_eq!(four.dns.len(), 2);
+}
+
+#[test]
+fn secrets_are_found_for_their_owners() {
+    let config = read(FULL);
+    let find = |remote: &str| {
+        let key = config
+            .policy
+            .secret_for(&identity("gw.example.org"), &identity(remote));
+        key.map(|key| key.expose().to_vec())
+    };
+    assert_eq!(find("a.branch.example.org"), Some(vec![0x00, 0xff]));
+}
+
+#[test]
+fn secrets_come_from_files_beside_the_configuration() {
+    let directory = std::env::temp_dir().join(format!("palisade-config-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).expect("a directory");
+    std::fs::write(directory.join("psk"), "from a file\r\n").expect("a file");
+    let text = "[connections.a.children.b]\n[secrets.a]\nfile = \"psk\"\n";
+    let config = load(text, &directory.join("palisade.toml"));
+    std::fs::write(directory.join("psk"), "").expect("a file");
+    let empty = load(text, &directory.join("palisade.toml"));
+    std::fs::remove_dir_all(&directory).expect("cleaned up");
+    let config = config.unwrap_or_else(|faults| panic!("{faults}"));
+    let me = identity("a");
+    let key = config.policy.secret_for(&me, &me).expect("a secret");
+    assert_eq!(key.expose(), b"from a file");
+    assert!(empty.is_err());
+}
+
+#[test]
+fn the_embedded_configuration_is_valid() {
+    let directory = std::env::temp_dir().join(format!("palisade-embedded-{}", std::process::id()));
+    std::fs::create_dir_all(&directory).expect("a directory");
+    let psk = directory.join("a \"quoted\" psk");
+    std::fs::write(&psk, "secret").expect("a file");
+    let config = load(&embedded(&psk), Path::new("embedded default"));
+    std::fs::remove_dir_all(&directory).expect("cleaned up");
+    let config = config.unwrap_or_else(|faults| panic!("{faults}"));
+    assert_eq!(config.metrics.listen, "127.0.0.1:9477".parse().ok());
+    assert_eq!(config.policy.pools.len(), 2);
+    assert_eq!(config.dpd[0], dpd::DpdPolicy::default());
+}
+
+#[test]
+fn the_operators_page_explains_every_key() {
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../docs/operating/configuration.md"
+    );
+    let page = std::fs::read_to_string(path).expect("docs/operating/configuration.md");
+    let mut rest = page.as_str();
+    for section in config::SECTIONS
+        .iter()
+        .filter(|section| !section.path.is_empty())
+    {
+        let title = format!("## `[{}]`\n", section.path).replace("[dpd.peer]", "[[dpd.peer]]");
+        let at = rest.find(&title).unwrap_or_else(|| panic!("no {title}"));
+        rest = &rest[at + title.len()..];
+        let body = rest.split("\n## ").next().unwrap_or(rest);
+        let explained: Vec<_> = body
+            .lines()
+            .filter_map(|line| line.strip_prefix("| `"))
+            .filter_map(|row| row.split('`').next())
+            .collect();
+        let mut listed = section.keys.to_vec();
+        let mut sorted = explained.clone();
+        listed.sort_unstable();
+        sorted.sort_unstable();
+        assert_eq!(sorted, listed, "[{}]", section.path);
+    }
+}
+
+#[test]
+fn the_examples_of_the_operators_page_are_valid() {
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../docs/operating/configuration.md"
+    );
+    let page = std::fs::read_to_string(path).expect("docs/operating/configuration.md");
+    let examples: Vec<_> = page.split("```toml\n").skip(1).collect();
+    assert!(examples.len() >= 2);
+    for example in examples {
+        let text = example.split("```").next().expect("an end");
+        read(text);
+    }
+}

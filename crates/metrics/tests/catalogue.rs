@@ -1,0 +1,57 @@
+//! The catalogue against the conventions of Prometheus and the operator's page.
+
+use metrics::catalogue;
+
+#[test]
+fn names_follow_the_conventions() {
+    for (position, metric) in catalogue::ALL.iter().enumerate() {
+        let name = metric.name;
+        assert!(name.starts_with("palisade_"), "{name}");
+        let allowed =
+            |octet: u8| octet.is_ascii_lowercase() || octet == b'_' || octet.is_ascii_digit();
+        assert!(name.bytes().all(allowed), "{name}");
+        let counts = metric.kind == metrics::Kind::Counter;
+        assert_eq!(name.ends_with("_total"), counts, "{name}");
+        assert!(metric.help.ends_with('.'), "{name}");
+        let earlier = catalogue::ALL.iter().take(position);
+        assert!(
+            earlier.clone().all(|other| other.name != name),
+            "{name} twice"
+        );
+    }
+}
+
+#[test]
+fn the_operators_page_lists_every_metric_and_no_other() {
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../docs/operating/metrics.md"
+    );
+    let page = std::fs::read_to_string(path).expect("docs/operating/metrics.md");
+    let mut documented: Vec<_> = page
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `palisade_"))
+        .filter_map(|rest| rest.split('`').next())
+        .map(|rest| format!("palisade_{rest}"))
+        .collect();
+    let mut exposed: Vec<_> = catalogue::ALL
+        .iter()
+        .map(|metric| metric.name.to_owned())
+        .collect();
+    documented.sort();
+    exposed.sort();
+    assert_eq!(documented, exposed);
+    for metric in catalogue::ALL {
+        let row = format!("| `{}` | {} |", metric.name, metric.kind.as_str());
+        assert!(page.contains(&row), "no row starts with {row}");
+        for label in metric.labels {
+            let start = page.find(&row).unwrap_or_default();
+            let line = page[start..].lines().next().unwrap_or_default();
+            assert!(
+                line.contains(&format!("`{label}`")),
+                "{}: label {label}",
+                metric.name
+            );
+        }
+    }
+}

@@ -1,0 +1,214 @@
+//! Child SAs come, take traffic over, and go.
+
+use std::sync::Arc;
+
+use ike::{ChildInstalled, RemovalReason};
+use ipsec::{
+    Encapsulation, EspPath, EspSpi, IkeSpi, InboundParameters, InboundSa, OutboundParameters,
+    OutboundSa, OuterHeaderPolicy, Selectors, TrafficSelector, VolumeLimits,
+};
+use timer::Instant;
+
+use crate::counters::bump;
+use crate::peers::{Child, slot_of};
+use crate::{EventKind, Output, RouteChange, Shard};
+
+impl Shard {
+    /// Makes a Child SA usable: inbound at once, outbound when the peer is ready for it.
+    pub(crate) fn install_child(
+        &mut self,
+        spi: IkeSpi,
+        child: ChildInstalled,
+        now: Instant,
+        out: &mut impl Output,
+    ) {
+        let Some(terms) = child
+            .connection
+            .children
+            .get(usize::from(child.policy))
+            .cloned()
+        else {
+            return;
+        };
+        let selectors = child.selectors.clone();
+        let jitter = self.spi_entropy.next_u32();
+        let limits = VolumeLimits::from_policy(&terms.rekey, jitter);
+        let owner = slot_of(spi);
+        let inbound = InboundSa::new(
+            child.inbound,
+            InboundParameters {
+                key: child.inbound_key,
+                suite: child.suite,
+                esn: child.esn,
+                replay_window: terms.replay_window,
+                selectors: selectors.clone(),
+                limits,
+                owner,
+            },
+        );
+        let outbound = OutboundSa::new(OutboundParameters {
+            spi: child.outbound,
+            key: child.outbound_key,
+            suite: child.suite,
+            esn: child.esn,
+            outer: OuterHeaderPolicy {
+                df: terms.df,
+                copy_dscp: terms.copy_dscp,
+                mss_clamp: terms.mss_clamp,
+            },
+            selectors,
+            limits,
+            owner,
+            path: EspPath {
+                local: child.path.local,
+                remote: child.path.remote,
+                encapsulation: if child.encapsulated {
+                    Encapsulation::Udp
+                } else {
+                    Encapsulation::Raw
+                },
+                mtu: self.settings.path_mtu,
+            },
+        });
+        let installed = self.sad.install_inbound(inbound).is_ok();
+        let handle = self.sad.insert_outbound(outbound);
+        let (true, Some(handle), Some(peer)) = (installed, handle, self.peers.get_mut(spi)) else {
+            self.sad.remove_inbound(child.inbound);
+            return;
+        };
+        peer.children.push(Child {
+            inbound: child.inbound,
+            outbound: handle,
+            policy: child.policy,
+            active: false,
+            awaits_traffic: !child.outbound_ready,
+            replaces: child.replaces,
+        });
+        self.counters.children_installed += 1;
+        let event = EventKind::ChildInstalled {
+            child: terms.name,
+            inbound: child.inbound,
+            outbound: child.outbound,
+            replaces: child.replaces,
+            local_ts: child.selectors.local().to_vec(),
+            remote_ts: child.selectors.remote().to_vec(),
+        };
+        self.emit(spi, event, now, out);
+        if child.outbound_ready {
+            self.activate_child(spi, child.inbound, out);
+        }
+    }
+
+    /// Sends outbound traffic into a Child SA from now on.
+    pub(crate) fn activate_child(&mut self, spi: IkeSpi, inbound: EspSpi, out: &mut impl Output) {
+        let Some(peer) = self.peers.get_mut(spi) else {
+            return;
+        };
+        let same = |child: &&mut Child| child.inbound == inbound && !child.active;
+        let Some(child) = peer.children.iter_mut().find(same) else {
+            return;
+        };
+        child.active = true;
+        child.awaits_traffic = false;
+        let (handle, replaces) = (child.outbound, child.replaces);
+        let Some(sa) = self.sad.outbound(handle) else {
+            return;
+        };
+        let selectors = sa.selectors.clone();
+        // The new SA stands before the old one in the look-up, so no packet falls between them.
+        self.spd.insert(handle, &selectors);
+        self.announce(&selectors, out);
+        if let Some(old) = replaces {
+            self.deactivate_child(spi, old, out);
+        }
+    }
+
+    /// Takes outbound traffic away from a Child SA.
+    fn deactivate_child(&mut self, spi: IkeSpi, inbound: EspSpi, out: &mut impl Output) {
+        let Some(peer) = self.peers.get_mut(spi) else {
+            return;
+        };
+        let same = |child: &&mut Child| child.inbound == inbound && child.active;
+        let Some(child) = peer.children.iter_mut().find(same) else {
+            return;
+        };
+        child.active = false;
+        let handle = child.outbound;
+        let Some(sa) = self.sad.outbound(handle) else {
+            return;
+        };
+        let selectors = sa.selectors.clone();
+        self.spd.remove(handle, &selectors);
+        self.withdraw(&selectors, out);
+    }
+
+    pub(crate) fn remove_child(
+        &mut self,
+        spi: IkeSpi,
+        inbound: EspSpi,
+        reason: RemovalReason,
+        now: Instant,
+        out: &mut impl Output,
+    ) {
+        self.activate_heir(spi, inbound, out);
+        self.deactivate_child(spi, inbound, out);
+        let Some(peer) = self.peers.get_mut(spi) else {
+            return;
+        };
+        let Some(place) = peer
+            .children
+            .iter()
+            .position(|child| child.inbound == inbound)
+        else {
+            return;
+        };
+        let child = peer.children.swap_remove(place);
+        self.sad.remove_inbound(child.inbound);
+        self.sad.remove_outbound(child.outbound);
+        bump(&mut self.counters.children_removed, reason.index());
+        self.emit(spi, EventKind::ChildRemoved { inbound, reason }, now, out);
+    }
+
+    /// A Child SA that replaces the one that goes takes its traffic now at the latest.
+    fn activate_heir(&mut self, spi: IkeSpi, old: EspSpi, out: &mut impl Output) {
+        let Some(peer) = self.peers.get(spi) else {
+            return;
+        };
+        let heir = |child: &&Child| child.replaces == Some(old) && !child.active;
+        if let Some(heir) = peer.children.iter().find(heir).map(|child| child.inbound) {
+            self.activate_child(spi, heir, out);
+        }
+    }
+
+    fn announce(&self, selectors: &Selectors, out: &mut impl Output) {
+        for ts in selectors.remote() {
+            self.directory.announce(ts, self.id);
+            if self.needs_route(ts) {
+                out.route(RouteChange::Add(*ts));
+            }
+        }
+    }
+
+    fn withdraw(&self, selectors: &Selectors, out: &mut impl Output) {
+        for ts in selectors.remote() {
+            self.directory.withdraw(ts, self.id);
+            if self.needs_route(ts) {
+                out.route(RouteChange::Remove(*ts));
+            }
+        }
+    }
+
+    /// Addresses of a pool are routed as a whole; only others need a route of their own.
+    fn needs_route(&self, ts: &TrafficSelector) -> bool {
+        let within = |pool: &ipsec::AddressPool| pool.first <= ts.start && ts.end <= pool.last;
+        !self.policy.snapshot.pools.iter().any(within)
+    }
+
+    pub(crate) fn child_name(&self, spi: IkeSpi, policy: u16) -> Arc<str> {
+        self.peers
+            .get(spi)
+            .and_then(|peer| peer.sa.connection())
+            .and_then(|connection| connection.children.get(usize::from(policy)))
+            .map_or_else(|| "".into(), |child| child.name.clone())
+    }
+}

@@ -1,0 +1,141 @@
+//! Plain counters of one shard. Nothing is shared: the runtime copies them when it is asked.
+
+use esp::{InboundDrop, OutboundDrop};
+use hdrhistogram::Histogram;
+use ike::{ChildFailure, CloseReason, Refusal, Rejection, RemovalReason};
+
+use crate::dense::dense;
+
+dense! {
+    /// Why the shard itself dropped a datagram or packet, before ESP or IKE saw it.
+    ShardDrop {
+        TooShort = "too_short": "The datagram is too short to be IKE or ESP.";
+        NotIke = "not_ike": "A datagram on the IKE port is no IKE message.";
+        ShuttingDown = "shutting_down": "A new IKE SA was asked for while the service stops.";
+        NoSa = "no_sa": "No Child SA covers the inner packet.";
+        Acquiring = "acquiring": "The inner packet made us initiate; it was not kept.";
+        InnerMalformed = "inner_malformed": "The inner packet is no valid IP packet.";
+        SendRefused = "send_refused": "The socket did not take the datagram.";
+        PeersFull = "peers_full": "The shard has no room for another IKE SA.";
+    }
+}
+
+/// What one shard counted since its start, and its gauges at the time of the copy.
+#[derive(Clone)]
+pub struct Counters {
+    /// IKE messages received, whole or as fragments.
+    pub ike_in: u64,
+    /// IKE messages sent.
+    pub ike_out: u64,
+    /// IKE messages without effect, by [`Rejection::index`].
+    pub ike_rejected: Vec<u64>,
+    /// Requests answered with an error, by [`Refusal::index`].
+    pub ike_refused: Vec<u64>,
+    /// Repeated requests of peers that were answered from the cache.
+    pub ike_retransmissions_in: u64,
+    /// IKE SAs established, as initiator and as responder.
+    pub established: [u64; 2],
+    /// IKE SAs closed that were established, by [`CloseReason::index`].
+    pub closed: Vec<u64>,
+    /// IKE SAs closed that never were, by [`CloseReason::index`].
+    pub setup_failed: Vec<u64>,
+    /// Child SAs installed.
+    pub children_installed: u64,
+    /// Child SAs removed, by [`RemovalReason::index`].
+    pub children_removed: Vec<u64>,
+    /// Child SAs that did not come to be, by [`ChildFailure::index`].
+    pub children_failed: Vec<u64>,
+    /// IKE SAs rekeyed.
+    pub ike_rekeyed: u64,
+    /// ESP packets and octets received that passed every check.
+    pub esp_in: (u64, u64),
+    /// ESP packets and octets sent.
+    pub esp_out: (u64, u64),
+    /// ESP packets received and dropped, by [`InboundDrop::index`].
+    pub esp_in_dropped: Vec<u64>,
+    /// Inner packets not sent, by [`OutboundDrop::index`].
+    pub esp_out_dropped: Vec<u64>,
+    /// Drops of the shard itself, by [`ShardDrop::index`].
+    pub dropped: Vec<u64>,
+    /// NAT keepalives received and sent.
+    pub keepalives: [u64; 2],
+    /// Datagrams and inner packets that belonged to another shard.
+    pub strays: u64,
+    /// ICMP "packet too big" answers to inner senders.
+    pub icmp_too_big: u64,
+    /// Liveness.
+    pub dpd: dpd::Counters,
+    /// From the first message of an IKE SA until it was established, in microseconds.
+    pub handshake_us: Histogram<u64>,
+    /// From the due time of a DPD timer until it fired, in microseconds.
+    pub dpd_lateness_us: Histogram<u64>,
+    /// From a DPD try to its answer, in microseconds.
+    pub dpd_round_trip_us: Histogram<u64>,
+    /// From the last proof of life to the verdict, in milliseconds.
+    pub dpd_detection_ms: Histogram<u64>,
+    /// IKE SAs now, half-open ones included.
+    pub ike_sas: u64,
+    /// Half-open IKE SAs of responders now.
+    pub half_open: u64,
+    /// Child SAs now.
+    pub children: u64,
+    /// Timers armed now.
+    pub timers: u64,
+}
+
+impl Counters {
+    pub(crate) fn new() -> Self {
+        let zeros = |len: usize| vec![0; len];
+        Self {
+            ike_in: 0,
+            ike_out: 0,
+            ike_rejected: zeros(Rejection::ALL.len()),
+            ike_refused: zeros(Refusal::ALL.len()),
+            ike_retransmissions_in: 0,
+            established: [0; 2],
+            closed: zeros(CloseReason::ALL.len()),
+            setup_failed: zeros(CloseReason::ALL.len()),
+            children_installed: 0,
+            children_removed: zeros(RemovalReason::ALL.len()),
+            children_failed: zeros(ChildFailure::ALL.len()),
+            ike_rekeyed: 0,
+            esp_in: (0, 0),
+            esp_out: (0, 0),
+            esp_in_dropped: zeros(InboundDrop::ALL.len()),
+            esp_out_dropped: zeros(OutboundDrop::ALL.len()),
+            dropped: zeros(ShardDrop::ALL.len()),
+            keepalives: [0; 2],
+            strays: 0,
+            icmp_too_big: 0,
+            dpd: dpd::Counters::default(),
+            handshake_us: histogram(60_000_000),
+            dpd_lateness_us: histogram(60_000_000),
+            dpd_round_trip_us: histogram(60_000_000),
+            dpd_detection_ms: histogram(86_400_000),
+            ike_sas: 0,
+            half_open: 0,
+            children: 0,
+            timers: 0,
+        }
+    }
+
+    pub(crate) fn dropped_count(&self, reason: ShardDrop) -> u64 {
+        self.dropped.get(reason.index()).copied().unwrap_or(0)
+    }
+
+    pub(crate) fn dropped(&mut self, reason: ShardDrop) {
+        bump(&mut self.dropped, reason.index());
+    }
+}
+
+/// Counts one at `index`.
+pub(crate) fn bump(counters: &mut [u64], index: usize) {
+    if let Some(counter) = counters.get_mut(index) {
+        *counter += 1;
+    }
+}
+
+/// A histogram of two significant digits that saturates at `max`.
+fn histogram(max: u64) -> Histogram<u64> {
+    Histogram::new_with_bounds(1, max, 2).expect("the bounds are constants in range")
+}

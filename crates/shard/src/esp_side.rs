@@ -1,0 +1,362 @@
+//! The packet path: batches of datagrams in, batches of inner packets out.
+
+use core::net::SocketAddr;
+
+use dpd::{NotProof, Proof};
+use esp::{Aged, InboundPacket, Opened, OutboundPacket, Sealed, Touched, open_batch, seal_batch};
+use ike::v2::{Route, route};
+use ike::{Path, RemovalReason};
+use ipsec::{EspSpi, LifeStage};
+use smallvec::SmallVec;
+use timer::Instant;
+use wire::ip::packet_too_big;
+use wire::udp_encap::{Encapsulated, classify};
+
+use crate::counters::{ShardDrop, bump};
+use crate::{Disposition, InnerPacket, Listener, OuterPacket, Output, Shard, ShardId};
+
+/// Packets that go through ESP in one call.
+const BATCH: usize = 64;
+
+/// What a datagram is, before anything in it is believed.
+enum Class {
+    Esp,
+    /// An IKE message that begins after this many octets, and where it goes.
+    Ike(usize, Route),
+    Keepalive,
+    /// It belongs to another shard.
+    Stray(ShardId),
+    Dropped(ShardDrop),
+    Unroutable(ike::Rejection),
+}
+
+type Opening<'a> = SmallVec<[InboundPacket<'a>; BATCH]>;
+type Origins = SmallVec<[Origin; BATCH]>;
+type Sealing<'a> = SmallVec<[OutboundPacket<'a>; BATCH]>;
+
+/// Where a datagram came from and to.
+#[derive(Clone, Copy)]
+struct Origin {
+    local: SocketAddr,
+    remote: SocketAddr,
+    encapsulated: bool,
+}
+
+impl Shard {
+    /// Takes datagrams from outside, in the order of their arrival.
+    pub fn outer(&mut self, packets: &mut [OuterPacket<'_>], now: Instant, out: &mut impl Output) {
+        let mut opening = Opening::new();
+        let mut origins = Origins::new();
+        for packet in packets {
+            match self.classify(packet) {
+                Class::Esp => {
+                    origins.push(Origin {
+                        local: packet.local,
+                        remote: packet.remote,
+                        encapsulated: packet.listener == Listener::Nat,
+                    });
+                    opening.push(InboundPacket::new(&mut *packet.bytes, packet.tos));
+                    if opening.len() == BATCH {
+                        self.open_all(&mut opening, &mut origins, now, out);
+                    }
+                }
+                Class::Ike(start, route) => {
+                    // What came before it is finished before it: a DELETE must not overtake ESP.
+                    self.open_all(&mut opening, &mut origins, now, out);
+                    self.ike_message(packet, start, route, now, out);
+                }
+                Class::Keepalive => {
+                    self.counters.keepalives[0] += 1;
+                    self.watch.counters.not_proof(NotProof::NatKeepalive, 1);
+                }
+                Class::Stray(owner) => {
+                    self.counters.strays += 1;
+                    out.hand_over_outer(owner, packet);
+                }
+                Class::Dropped(reason) => self.counters.dropped(reason),
+                Class::Unroutable(reason) => {
+                    bump(&mut self.counters.ike_rejected, reason.index());
+                }
+            }
+        }
+        self.open_all(&mut opening, &mut origins, now, out);
+    }
+
+    fn classify(&self, packet: &OuterPacket<'_>) -> Class {
+        match packet.listener {
+            Listener::RawEsp => self.classify_esp(packet.bytes),
+            Listener::Ike => self.classify_ike(packet.bytes, 0),
+            Listener::Nat => match classify(packet.bytes) {
+                Encapsulated::Keepalive => Class::Keepalive,
+                Encapsulated::Ike(message) => {
+                    self.classify_ike(message, packet.bytes.len() - message.len())
+                }
+                Encapsulated::Esp => self.classify_esp(packet.bytes),
+                Encapsulated::TooShort => Class::Dropped(ShardDrop::TooShort),
+            },
+        }
+    }
+
+    fn classify_esp(&self, octets: &[u8]) -> Class {
+        let Some(spi) = octets.first_chunk() else {
+            return Class::Dropped(ShardDrop::TooShort);
+        };
+        let owner = self.sad.layout().shard(EspSpi(u32::from_be_bytes(*spi)));
+        self.ours_or_stray(owner).unwrap_or(Class::Esp)
+    }
+
+    fn classify_ike(&self, message: &[u8], start: usize) -> Class {
+        match route(message) {
+            Err(reason) => Class::Unroutable(reason),
+            Ok(Route::Sa(spi)) => self
+                .ours_or_stray(spi.shard())
+                .unwrap_or(Class::Ike(start, Route::Sa(spi))),
+            Ok(Route::FrontDoor) => Class::Ike(start, Route::FrontDoor),
+        }
+    }
+
+    /// `Some` if another shard owns it. The number of a shard that does not exist is nonsense that
+    /// this shard drops as unknown.
+    fn ours_or_stray(&self, owner: u8) -> Option<Class> {
+        (owner != self.id.0 && u16::from(owner) < self.shards)
+            .then_some(Class::Stray(ShardId(owner)))
+    }
+
+    fn ike_message(
+        &mut self,
+        packet: &OuterPacket<'_>,
+        start: usize,
+        route: Route,
+        now: Instant,
+        out: &mut impl Output,
+    ) {
+        self.counters.ike_in += 1;
+        let Some(message) = packet.bytes.get(start..) else {
+            return;
+        };
+        let path = Path {
+            local: packet.local,
+            remote: packet.remote,
+            encapsulated: packet.listener == Listener::Nat,
+        };
+        match route {
+            Route::FrontDoor => self.knock(message, path, now, out),
+            Route::Sa(spi) => self.sa_message(spi, message, path, now, out),
+        }
+    }
+
+    fn open_all(
+        &mut self,
+        opening: &mut Opening<'_>,
+        origins: &mut Origins,
+        now: Instant,
+        out: &mut impl Output,
+    ) {
+        if opening.is_empty() {
+            return;
+        }
+        let mut report = core::mem::take(&mut self.inbound_report);
+        let before = report.packets;
+        open_batch(&mut self.sad, opening, now, &mut report);
+        let proofs = report.packets - before;
+        self.watch.counters.proof(Proof::Esp, proofs);
+        for touched in &report.heard {
+            self.esp_heard(*touched, now, out);
+        }
+        for aged in &report.aged {
+            self.inbound_aged(*aged, now, out);
+        }
+        self.inbound_report = report;
+        let mut checked = None;
+        for (packet, origin) in opening.iter().zip(origins.iter()) {
+            match packet.outcome {
+                Opened::Inner { newest: true, .. } | Opened::Dummy { newest: true } => {
+                    let seen = Some((packet.spi(), origin.remote));
+                    if checked != seen {
+                        checked = seen;
+                        self.follow(packet.spi(), *origin, now, out);
+                    }
+                }
+                _ => {}
+            }
+            if let Some(inner) = packet.inner() {
+                out.deliver_inner(inner);
+            }
+        }
+        opening.clear();
+        origins.clear();
+    }
+
+    /// Authentic ESP came on an SA: its peer lives, and is ready for a Child SA that was held back.
+    fn esp_heard(&mut self, touched: Touched, now: Instant, out: &mut impl Output) {
+        let Some(peer) = self.peers.owner_mut(touched.owner) else {
+            return;
+        };
+        if let Some(liveness) = peer.liveness.as_mut() {
+            liveness.heard(now, Proof::Esp);
+        }
+        let held_back = peer
+            .children
+            .iter()
+            .any(|child| child.awaits_traffic && child.inbound == touched.spi);
+        if held_back {
+            let spi = peer.sa.local_spi();
+            self.with_sa(spi, now, out, |sa, _, actions| {
+                sa.on_child_traffic(touched.spi, actions);
+            });
+        }
+    }
+
+    /// RFC 7296 §2.23: the newest authentic packet shows where the peer is now.
+    fn follow(&mut self, spi: EspSpi, origin: Origin, now: Instant, out: &mut impl Output) {
+        let Some(owner) = self.sad.inbound(spi).map(|sa| sa.owner) else {
+            return;
+        };
+        let Some(peer) = self.peers.owner_mut(owner) else {
+            return;
+        };
+        let known = peer.sa.path();
+        if !origin.encapsulated || !known.encapsulated || known.remote == origin.remote {
+            return;
+        }
+        let path = Path {
+            local: origin.local,
+            remote: origin.remote,
+            encapsulated: true,
+        };
+        let ike_spi = peer.sa.local_spi();
+        self.with_sa(ike_spi, now, out, |sa, _, actions| sa.follow(path, actions));
+    }
+
+    fn inbound_aged(&mut self, aged: Aged, now: Instant, out: &mut impl Output) {
+        self.child_aged(aged, aged.spi, now, out);
+    }
+
+    fn outbound_aged(&mut self, aged: Aged, now: Instant, out: &mut impl Output) {
+        let Some(peer) = self.peers.owner_mut(aged.owner) else {
+            return;
+        };
+        let matches = |child: &&crate::peers::Child| {
+            self.sad
+                .outbound(child.outbound)
+                .is_some_and(|sa| sa.spi == aged.spi)
+        };
+        if let Some(inbound) = peer
+            .children
+            .iter()
+            .find(matches)
+            .map(|child| child.inbound)
+        {
+            self.child_aged(aged, inbound, now, out);
+        }
+    }
+
+    /// A volume limit was reached: soft asks for a rekey, hard ends the Child SA.
+    fn child_aged(&mut self, aged: Aged, inbound: EspSpi, now: Instant, out: &mut impl Output) {
+        let Some(spi) = self.peers.spi_at(aged.owner.index) else {
+            return;
+        };
+        self.with_sa(spi, now, out, |sa, ctx, actions| {
+            // A failure is an action of its own, and a Child SA that is gone needs nothing.
+            let _ = match aged.stage {
+                LifeStage::Fresh => Ok(()),
+                LifeStage::Soft => sa.rekey_child(inbound, ctx, actions),
+                LifeStage::Hard => {
+                    sa.delete_child(inbound, RemovalReason::HardLifetime, ctx, actions)
+                }
+            };
+        });
+    }
+
+    /// Takes packets from the inner side.
+    pub fn inner(&mut self, packets: &mut [InnerPacket<'_>], now: Instant, out: &mut impl Output) {
+        let mut sealing = Sealing::new();
+        for packet in packets {
+            let range = packet.start..packet.start + packet.len;
+            let parsed = packet
+                .buffer
+                .get(range.clone())
+                .map(wire::ip::InnerPacket::parse);
+            let Some(Ok(parsed)) = parsed else {
+                self.counters.dropped(ShardDrop::InnerMalformed);
+                continue;
+            };
+            let flow = esp::flow(&parsed);
+            match self.spd.lookup(&self.sad, &flow) {
+                Some(handle) => {
+                    sealing.push(OutboundPacket::new(&mut *packet.buffer, range, handle));
+                    if sealing.len() == BATCH {
+                        self.seal_all(&mut sealing, now, out);
+                    }
+                }
+                None => {
+                    let octets = packet.buffer.get(range).unwrap_or(&[]);
+                    self.missed(octets, &flow, now, out);
+                }
+            }
+        }
+        self.seal_all(&mut sealing, now, out);
+    }
+
+    /// No SA of this shard takes the packet: another shard, a trap, or nobody.
+    fn missed(&mut self, octets: &[u8], flow: &ipsec::Flow, now: Instant, out: &mut impl Output) {
+        match self.directory.owner_of_address(flow.destination) {
+            Some(owner) if owner != self.id => {
+                self.counters.strays += 1;
+                out.hand_over_inner(owner, octets);
+            }
+            _ if self.spring_trap(flow, now, out) => self.counters.dropped(ShardDrop::Acquiring),
+            _ => self.counters.dropped(ShardDrop::NoSa),
+        }
+    }
+
+    fn seal_all(&mut self, sealing: &mut Sealing<'_>, now: Instant, out: &mut impl Output) {
+        if sealing.is_empty() {
+            return;
+        }
+        let mut report = core::mem::take(&mut self.outbound_report);
+        seal_batch(&mut self.sad, sealing, now, &mut report);
+        for packet in sealing.iter_mut() {
+            match &packet.outcome {
+                Sealed::Packet { range, outer } => {
+                    let (Some(sa), Some(octets)) = (
+                        self.sad.outbound(packet.sa),
+                        packet.buffer.get(range.clone()),
+                    ) else {
+                        continue;
+                    };
+                    if out.send_esp(&sa.path, *outer, octets) == Disposition::Refused {
+                        self.counters.dropped(ShardDrop::SendRefused);
+                    }
+                }
+                Sealed::TooBig { mtu } => {
+                    let inner = packet.buffer.get(packet.inner.clone()).unwrap_or(&[]);
+                    self.too_big(inner, *mtu, out);
+                }
+                Sealed::Dropped(_) | Sealed::Pending => {}
+            }
+        }
+        for touched in &report.used {
+            self.sent_esp(touched.owner, now, out);
+        }
+        for aged in &report.aged {
+            self.outbound_aged(*aged, now, out);
+        }
+        self.outbound_report = report;
+        sealing.clear();
+    }
+
+    /// Tells the sender of an inner packet how much passes (RFC 4301 §8.2). The answer comes from
+    /// the address that the sender wanted to reach: the kernel takes packets from its own addresses
+    /// on no device, and this one is routed here.
+    fn too_big(&mut self, inner: &[u8], mtu: u16, out: &mut impl Output) {
+        let Ok(parsed) = wire::ip::InnerPacket::parse(inner) else {
+            return;
+        };
+        let router = parsed.destination;
+        if packet_too_big(inner, router, u32::from(mtu), &mut self.icmp).is_ok() {
+            self.counters.icmp_too_big += 1;
+            out.deliver_inner(&self.icmp);
+        }
+    }
+}

@@ -1,0 +1,491 @@
+//! IKE messages, timers and results on their way to an IKE SA, and its actions on their way out.
+
+use dpd::{NotProof, Proof};
+use ike::v2::{IkeSa, InitVerdict, Received, Role};
+use ike::{Action, CloseReason, Computed, Context, Established, Path, Rejection};
+use ipsec::{EspSpi, IkeSpi};
+use timer::Instant;
+
+use crate::counters::{ShardDrop, bump};
+use crate::host::HostView;
+use crate::peers::{Peer, slot_of};
+use crate::shard::Token;
+use crate::{Disposition, EventKind, Mail, Output, PeerRef, Shard, Ticket};
+
+impl Shard {
+    /// An IKE_SA_INIT request that no IKE SA of ours is waiting for.
+    pub(crate) fn knock(
+        &mut self,
+        message: &[u8],
+        path: Path,
+        now: Instant,
+        out: &mut impl Output,
+    ) {
+        if self.shutting_down {
+            self.counters.dropped(ShardDrop::ShuttingDown);
+            return;
+        }
+        let mut actions = core::mem::take(&mut self.actions);
+        let (spis, _) = self.peers.split(IkeSpi::ZERO);
+        let mut host = HostView {
+            sad: &mut self.sad,
+            spis,
+            directory: &*self.directory,
+            policy: &self.policy.snapshot,
+            nat_sockets: &self.settings.nat_sockets,
+            entropy: &mut *self.spi_entropy,
+        };
+        let mut ctx = Context {
+            now,
+            entropy: &mut *self.entropy,
+            policy: &self.policy.snapshot,
+            settings: &self.settings.ike,
+            host: &mut host,
+        };
+        let verdict = self.front.on_request(message, path, &mut ctx, &mut actions);
+        let spi = match verdict {
+            InitVerdict::HalfOpen(sa) => self.adopt(sa, now),
+            InitVerdict::Known(spi) => {
+                self.sa_message(spi, message, path, now, out);
+                IkeSpi::ZERO
+            }
+            InitVerdict::Rejected(reason) => {
+                bump(&mut self.counters.ike_rejected, reason.index());
+                IkeSpi::ZERO
+            }
+        };
+        self.apply_all(spi, &mut actions, now, out);
+        self.actions = actions;
+        self.rearm_ike(spi);
+    }
+
+    /// Puts a new IKE SA into the table.
+    pub(crate) fn adopt(&mut self, sa: Box<IkeSa>, now: Instant) -> IkeSpi {
+        let spi = sa.local_spi();
+        self.peers.insert(Peer::new(sa, now));
+        spi
+    }
+
+    /// A message for an IKE SA of this shard.
+    pub(crate) fn sa_message(
+        &mut self,
+        spi: IkeSpi,
+        message: &[u8],
+        path: Path,
+        now: Instant,
+        out: &mut impl Output,
+    ) {
+        let handled = self.with_sa(spi, now, out, |sa, ctx, actions| {
+            sa.on_message(message, path, ctx, actions)
+        });
+        match handled.unwrap_or(Received::Rejected(Rejection::UnknownSpi)) {
+            Received::FreshRequest { liveness } => {
+                let proof = if liveness {
+                    Proof::Hello
+                } else {
+                    Proof::IkeRequest
+                };
+                self.heard(spi, proof, now);
+            }
+            Received::FreshResponse { liveness } => {
+                let proof = if liveness {
+                    Proof::Answer
+                } else {
+                    Proof::IkeResponse
+                };
+                self.heard(spi, proof, now);
+            }
+            Received::Retransmission => {
+                self.counters.ike_retransmissions_in += 1;
+                self.watch.counters.not_proof(NotProof::Retransmitted, 1);
+            }
+            Received::Rejected(reason) => {
+                bump(&mut self.counters.ike_rejected, reason.index());
+                if reason == Rejection::IcvMismatch {
+                    self.watch.counters.not_proof(NotProof::Unauthenticated, 1);
+                }
+            }
+            Received::Fragment | Received::Unauthenticated => {}
+        }
+    }
+
+    /// The result of slow work.
+    pub fn computed(
+        &mut self,
+        ticket: Ticket,
+        computed: Computed,
+        now: Instant,
+        out: &mut impl Output,
+    ) {
+        self.with_sa(ticket.spi, now, out, |sa, ctx, actions| {
+            sa.on_computed(computed, ctx, actions);
+        });
+    }
+
+    pub(crate) fn ike_timer_fired(&mut self, slot: u32, now: Instant, out: &mut impl Output) {
+        let Some(spi) = self.peers.spi_at(slot) else {
+            return;
+        };
+        if let Some(peer) = self.peers.get_mut(spi) {
+            peer.ike_timer = None;
+        }
+        self.with_sa(spi, now, out, IkeSa::on_timer);
+    }
+
+    /// Calls an IKE SA with its context, carries out its actions and re-arms its timer.
+    pub(crate) fn with_sa<R>(
+        &mut self,
+        spi: IkeSpi,
+        now: Instant,
+        out: &mut impl Output,
+        call: impl FnOnce(&mut IkeSa, &mut Context<'_>, &mut Vec<Action>) -> R,
+    ) -> Option<R> {
+        let (spis, peer) = self.peers.split(spi);
+        let peer = peer?;
+        let mut actions = core::mem::take(&mut self.actions);
+        let mut host = HostView {
+            sad: &mut self.sad,
+            spis,
+            directory: &*self.directory,
+            policy: &self.policy.snapshot,
+            nat_sockets: &self.settings.nat_sockets,
+            entropy: &mut *self.spi_entropy,
+        };
+        let mut ctx = Context {
+            now,
+            entropy: &mut *self.entropy,
+            policy: &self.policy.snapshot,
+            settings: &self.settings.ike,
+            host: &mut host,
+        };
+        let result = call(&mut peer.sa, &mut ctx, &mut actions);
+        self.apply_all(spi, &mut actions, now, out);
+        self.actions = actions;
+        self.rearm_ike(spi);
+        Some(result)
+    }
+
+    pub(crate) fn apply_all(
+        &mut self,
+        spi: IkeSpi,
+        actions: &mut Vec<Action>,
+        now: Instant,
+        out: &mut impl Output,
+    ) {
+        for action in actions.drain(..) {
+            self.apply(spi, action, now, out);
+        }
+    }
+
+    fn apply(&mut self, spi: IkeSpi, action: Action, now: Instant, out: &mut impl Output) {
+        match action {
+            Action::Send { path, message } => {
+                self.send_ike(&path, &message, out);
+            }
+            Action::Compute(job) => out.compute(
+                Ticket {
+                    shard: self.id,
+                    spi,
+                },
+                job,
+            ),
+            Action::Established(facts) => self.established(spi, *facts, now, out),
+            Action::PeerInitialContact { .. } => {
+                if let Some(peer) = self.peers.get_mut(spi) {
+                    peer.initial_contact = true;
+                }
+                self.claim_identity(spi, now, out);
+            }
+            Action::ChildInstalled(child) => self.install_child(spi, *child, now, out),
+            Action::OutboundSwitched { child } => self.activate_child(spi, child, out),
+            Action::ChildRemoved { child, reason } => {
+                self.remove_child(spi, child, reason, now, out);
+            }
+            Action::ChildFailed { policy, reason, .. } => {
+                bump(&mut self.counters.children_failed, reason.index());
+                let child = self.child_name(spi, policy);
+                self.emit(spi, EventKind::ChildFailed { child, reason }, now, out);
+            }
+            Action::Rekeyed { successor } => self.succeeded(spi, successor, now, out),
+            Action::ReauthenticationDue => self.reauthenticate(spi, now, out),
+            Action::PathChanged { path } => self.path_changed(spi, path, now, out),
+            Action::HalfOpenEnded(key) => self.front.half_open_ended(key),
+            Action::Refused(refusal) => bump(&mut self.counters.ike_refused, refusal.index()),
+            Action::Closed { reason } => self.closed(spi, reason, now, out),
+        }
+    }
+
+    fn send_ike(&mut self, path: &Path, message: &[u8], out: &mut impl Output) {
+        match out.send_ike(path, message) {
+            Disposition::Taken => self.counters.ike_out += 1,
+            Disposition::Refused => self.counters.dropped(ShardDrop::SendRefused),
+        }
+    }
+
+    fn established(
+        &mut self,
+        spi: IkeSpi,
+        facts: Established,
+        now: Instant,
+        out: &mut impl Output,
+    ) {
+        let Some(peer) = self.peers.get_mut(spi) else {
+            return;
+        };
+        let setup = now - peer.born;
+        let role = peer.sa.role();
+        let replaces = peer.replaces.take();
+        let given: Vec<_> = facts.leases.iter().map(|lease| lease.address).collect();
+        peer.addresses = if given.is_empty() {
+            facts.addresses.clone()
+        } else {
+            given.clone()
+        };
+        self.counters.established[usize::from(role == Role::Responder)] += 1;
+        let micros = u64::try_from(setup.as_micros()).unwrap_or(u64::MAX);
+        self.counters.handshake_us.saturating_record(micros);
+        for address in facts.addresses {
+            out.route(crate::RouteChange::AddAddress(address));
+        }
+        self.watch(spi, &facts.connection, now);
+        if facts.local_behind_nat {
+            self.arm_keepalive(spi, now);
+        }
+        self.claim_identity(spi, now, out);
+        self.emit(
+            spi,
+            EventKind::Established {
+                role,
+                setup,
+                leases: given,
+            },
+            now,
+            out,
+        );
+        self.initiation_succeeded(spi);
+        if let Some(old) = replaces {
+            self.with_sa(old, now, out, |sa, ctx, actions| {
+                sa.delete_ike(CloseReason::Reauthenticated, ctx, actions);
+            });
+        }
+    }
+
+    /// Records that the peer's identity is ours now, and drops its former IKE SA if the connection
+    /// wants identities unique or the peer said INITIAL_CONTACT (RFC 7296 §2.4).
+    fn claim_identity(&mut self, spi: IkeSpi, now: Instant, out: &mut impl Output) {
+        let Some(peer) = self.peers.get_mut(spi) else {
+            return;
+        };
+        let (Some(identity), Some(connection)) = (peer.sa.peer().cloned(), peer.sa.connection())
+        else {
+            return;
+        };
+        let (unique, contact) = (connection.unique, peer.initial_contact);
+        let replaced_on_purpose = peer.replaces.is_some();
+        let owner = Ticket {
+            shard: self.id,
+            spi,
+        };
+        let former = self.directory.claim_identity(&identity, owner);
+        if let Some(peer) = self.peers.get_mut(spi) {
+            peer.claimed = Some(identity);
+        }
+        let Some(former) = former.filter(|former| *former != owner) else {
+            return;
+        };
+        if (!unique && !contact) || replaced_on_purpose {
+            return;
+        }
+        if former.shard == self.id {
+            self.replaced(former.spi, !contact, now, out);
+        } else {
+            out.mail(
+                former.shard,
+                Mail::Replaced {
+                    spi: former.spi,
+                    notify: !contact,
+                },
+            );
+        }
+    }
+
+    /// Drops an IKE SA whose identity has a newer one.
+    pub(crate) fn replaced(
+        &mut self,
+        spi: IkeSpi,
+        notify: bool,
+        now: Instant,
+        out: &mut impl Output,
+    ) {
+        self.with_sa(spi, now, out, |sa, ctx, actions| {
+            if notify {
+                sa.close(CloseReason::Deleted, false, ctx, actions);
+            } else {
+                sa.close(CloseReason::Dropped, true, ctx, actions);
+            }
+        });
+    }
+
+    /// The IKE SA was rekeyed: its successor takes over all that belongs to the peer.
+    fn succeeded(
+        &mut self,
+        spi: IkeSpi,
+        successor: Box<IkeSa>,
+        now: Instant,
+        out: &mut impl Output,
+    ) {
+        self.counters.ike_rekeyed += 1;
+        let new = successor.local_spi();
+        self.emit(spi, EventKind::Rekeyed { successor: new }, now, out);
+        let Some(old) = self.peers.get_mut(spi) else {
+            return;
+        };
+        let mut heir = Peer::new(successor, old.born);
+        heir.children = core::mem::take(&mut old.children);
+        heir.addresses = core::mem::take(&mut old.addresses);
+        heir.liveness = old.liveness.take();
+        heir.domains = old.domains;
+        heir.initiated = old.initiated.take();
+        heir.claimed = old.claimed.take();
+        let (dpd_timer, keepalive_timer) = (old.dpd_timer.take(), old.keepalive_timer.take());
+        for child in &heir.children {
+            if let Some(sa) = self.sad.inbound_mut(child.inbound) {
+                sa.owner = slot_of(new);
+            }
+            if let Some(sa) = self.sad.outbound_mut(child.outbound) {
+                sa.owner = slot_of(new);
+            }
+        }
+        if let Some(identity) = &heir.claimed {
+            self.directory.claim_identity(
+                identity,
+                Ticket {
+                    shard: self.id,
+                    spi: new,
+                },
+            );
+        }
+        self.peers.insert(heir);
+        self.inherit_timers(new, dpd_timer, keepalive_timer, now);
+        self.rearm_ike(new);
+    }
+
+    fn path_changed(&mut self, spi: IkeSpi, path: Path, now: Instant, out: &mut impl Output) {
+        let Some(peer) = self.peers.get_mut(spi) else {
+            return;
+        };
+        let mut from = path;
+        for child in &peer.children {
+            if let Some(sa) = self.sad.outbound_mut(child.outbound) {
+                from.remote = sa.path.remote;
+                from.local = sa.path.local;
+                sa.path.remote = path.remote;
+                sa.path.local = path.local;
+            }
+        }
+        self.emit(spi, EventKind::PathChanged { from, to: path }, now, out);
+    }
+
+    fn closed(&mut self, spi: IkeSpi, reason: CloseReason, now: Instant, out: &mut impl Output) {
+        if reason == CloseReason::Unresponsive {
+            self.unresponsive(spi, now, out);
+        }
+        let reference = self.peer_ref(spi);
+        self.leave(spi, now);
+        let Some(peer) = self.peers.remove(spi) else {
+            return;
+        };
+        for key in [
+            peer.ike_timer.map(|(key, _)| key),
+            peer.dpd_timer.map(|(key, _)| key),
+            peer.keepalive_timer,
+        ]
+        .into_iter()
+        .flatten()
+        {
+            self.wheel.cancel(key);
+        }
+        if let Some(identity) = &peer.claimed {
+            self.directory.release_identity(
+                identity,
+                Ticket {
+                    shard: self.id,
+                    spi,
+                },
+            );
+        }
+        if peer.sa.role() == Role::Initiator {
+            for address in &peer.addresses {
+                out.route(crate::RouteChange::RemoveAddress(*address));
+            }
+        }
+        let was_established = peer.sa.peer().is_some();
+        self.after_close(&peer, reason, now);
+        let counters = if was_established {
+            &mut self.counters.closed
+        } else {
+            &mut self.counters.setup_failed
+        };
+        bump(counters, reason.index());
+        if let Some(reference) = reference {
+            out.event(crate::Event {
+                at: now,
+                peer: reference,
+                kind: EventKind::Closed {
+                    reason,
+                    established: was_established,
+                },
+            });
+        }
+    }
+
+    /// Arms the timer of an IKE SA for what it waits for now.
+    pub(crate) fn rearm_ike(&mut self, spi: IkeSpi) {
+        let Some(peer) = self.peers.get_mut(spi) else {
+            return;
+        };
+        let wanted = peer.sa.next_deadline();
+        if peer.ike_timer.is_some_and(|(_, due)| due == wanted) {
+            return;
+        }
+        if let Some((key, _)) = peer.ike_timer.take() {
+            self.wheel.cancel(key);
+        }
+        if wanted != Instant::MAX {
+            peer.ike_timer = Some((self.wheel.arm(wanted, Token::Ike(spi.slot())), wanted));
+        }
+    }
+
+    /// Names a peer for logs and events.
+    pub(crate) fn peer_ref(&self, spi: IkeSpi) -> Option<PeerRef> {
+        let peer = self.peers.get(spi)?;
+        let path = peer.sa.path();
+        Some(PeerRef {
+            shard: self.id,
+            spi,
+            connection: peer
+                .sa
+                .connection()
+                .map_or_else(|| "".into(), |c| c.name.clone()),
+            identity: peer.sa.peer().cloned(),
+            local: path.local,
+            remote: path.remote,
+        })
+    }
+
+    pub(crate) fn emit(&self, spi: IkeSpi, kind: EventKind, now: Instant, out: &mut impl Output) {
+        if let Some(peer) = self.peer_ref(spi) {
+            out.event(crate::Event {
+                at: now,
+                peer,
+                kind,
+            });
+        }
+    }
+
+    /// The IKE SA to which a Child SA belongs.
+    pub(crate) fn owner_of_child(&self, inbound: EspSpi) -> Option<IkeSpi> {
+        let owner = self.sad.inbound(inbound)?.owner;
+        self.peers.spi_at(owner.index)
+    }
+}

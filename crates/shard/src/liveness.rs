@@ -1,0 +1,275 @@
+//! Dead peer detection: `dpd` says when, the IKE SA says what, this file carries it between them.
+
+use core::net::IpAddr;
+
+use dpd::{
+    Act, Action, Decision, DomainKey, Evidence, FaultDomain, Liveness, Nat, Proof, Protocol,
+    TimerChange,
+};
+use ike::CloseReason;
+use ike::v2::Probe;
+use ipsec::{ConnectionPolicy, IkeSlot, IkeSpi};
+use timer::{Instant, TimerKey};
+
+use crate::counters::ShardDrop;
+use crate::obituary::Obituary;
+use crate::peers::Peer;
+use crate::shard::Token;
+use crate::{Disposition, EventKind, Output, Shard};
+
+impl Shard {
+    /// Begins to watch a peer that was just authenticated.
+    pub(crate) fn watch(&mut self, spi: IkeSpi, connection: &ConnectionPolicy, now: Instant) {
+        let Some(settings) = self.policy.dpd.get(usize::from(connection.dpd)) else {
+            return;
+        };
+        let seed = self.spi_entropy.next_u32();
+        let (liveness, timer) = Liveness::new(now, settings, connection.dpd, Protocol::Ikev2, seed);
+        let Some(peer) = self.peers.get_mut(spi) else {
+            return;
+        };
+        peer.domains = domains(self.id.0, peer.sa.path().remote.ip());
+        peer.liveness = Some(liveness);
+        self.watch.breaker.joined(&peer.domains);
+        self.change_timer(spi, timer);
+    }
+
+    /// A message proved that the peer lives.
+    pub(crate) fn heard(&mut self, spi: IkeSpi, proof: Proof, now: Instant) {
+        self.watch.counters.proof(proof, 1);
+        let peer = self.peers.get_mut(spi);
+        let Some(liveness) = peer.and_then(|peer| peer.liveness.as_mut()) else {
+            return;
+        };
+        if proof != Proof::Answer {
+            liveness.heard(now, proof);
+        } else if let Some(round_trip) = liveness.answered(now, None) {
+            let micros = u64::try_from(round_trip.as_micros()).unwrap_or(u64::MAX);
+            self.counters.dpd_round_trip_us.saturating_record(micros);
+        }
+    }
+
+    /// Traffic went to the owner of an SA. If nobody watched that peer, the question is asked now.
+    pub(crate) fn sent_esp(&mut self, owner: IkeSlot, now: Instant, out: &mut impl Output) {
+        let Some(peer) = self.peers.owner_mut(owner) else {
+            return;
+        };
+        let spi = peer.sa.local_spi();
+        if peer.liveness.as_mut().is_some_and(Liveness::sent_outbound) {
+            self.with_liveness(spi, now, out, Liveness::woken);
+        }
+    }
+
+    pub(crate) fn dpd_timer_fired(
+        &mut self,
+        slot: u32,
+        due: Instant,
+        now: Instant,
+        out: &mut impl Output,
+    ) {
+        let Some(spi) = self.peers.spi_at(slot) else {
+            return;
+        };
+        if let Some(peer) = self.peers.get_mut(spi) {
+            peer.dpd_timer = None;
+        }
+        let lateness = u64::try_from((now - due).as_micros()).unwrap_or(u64::MAX);
+        self.counters.dpd_lateness_us.saturating_record(lateness);
+        self.with_liveness(spi, now, out, |liveness, ctx| liveness.fired(due, ctx));
+    }
+
+    /// The IKE SA gave up a request of ours (RFC 7296 §2.4).
+    pub(crate) fn unresponsive(&mut self, spi: IkeSpi, now: Instant, out: &mut impl Output) {
+        let Some(decision) = self.decide(spi, now, Liveness::gave_up) else {
+            return;
+        };
+        if let Act::Dead(evidence) = decision.act {
+            self.record_death(spi, evidence, now, out);
+        }
+    }
+
+    fn with_liveness(
+        &mut self,
+        spi: IkeSpi,
+        now: Instant,
+        out: &mut impl Output,
+        call: impl FnOnce(&mut Liveness, &mut dpd::Context<'_>) -> Decision,
+    ) {
+        let Some(decision) = self.decide(spi, now, call) else {
+            return;
+        };
+        self.change_timer(spi, decision.timer);
+        if decision.recovered {
+            self.emit(spi, EventKind::Recovered, now, out);
+        }
+        match decision.act {
+            Act::Nothing => {}
+            Act::Probe { .. } => self.send_probe(spi, now, out),
+            Act::Suspect => self.emit(spi, EventKind::Suspect, now, out),
+            Act::Dead(evidence) => self.bury(spi, evidence, now, out),
+        }
+    }
+
+    /// Asks the liveness machine of a peer with the world around it.
+    fn decide<R>(
+        &mut self,
+        spi: IkeSpi,
+        now: Instant,
+        call: impl FnOnce(&mut Liveness, &mut dpd::Context<'_>) -> R,
+    ) -> Option<R> {
+        let peer = self.peers.get_mut(spi)?;
+        let nat = peer.sa.nat();
+        let liveness = peer.liveness.as_mut()?;
+        let mut ctx = dpd::Context {
+            now,
+            policy: self.policy.dpd.get(usize::from(liveness.policy()))?,
+            health: self.health,
+            domains: &peer.domains,
+            nat: Nat {
+                local: nat.local,
+                remote: nat.remote,
+            },
+            watch: &mut self.watch,
+        };
+        Some(call(liveness, &mut ctx))
+    }
+
+    /// The peer goes: the breaker must not count it any longer.
+    pub(crate) fn leave(&mut self, spi: IkeSpi, now: Instant) {
+        let Some(peer) = self.peers.get_mut(spi) else {
+            return;
+        };
+        if let Some(liveness) = peer.liveness.as_mut() {
+            liveness.leave(now, &peer.domains, &mut self.watch);
+        }
+    }
+
+    fn change_timer(&mut self, spi: IkeSpi, change: TimerChange) {
+        let due = match change {
+            TimerChange::Keep => return,
+            TimerChange::At(due) => Some(due),
+            TimerChange::None => None,
+        };
+        let Some(peer) = self.peers.get_mut(spi) else {
+            return;
+        };
+        if let Some((key, _)) = peer.dpd_timer.take() {
+            self.wheel.cancel(key);
+        }
+        peer.dpd_timer = due.map(|due| (self.wheel.arm(due, Token::Dpd(spi.slot())), due));
+    }
+
+    /// Carries the timers of an IKE SA over to its successor.
+    pub(crate) fn inherit_timers(
+        &mut self,
+        spi: IkeSpi,
+        dpd: Option<(TimerKey, Instant)>,
+        keepalive: Option<TimerKey>,
+        now: Instant,
+    ) {
+        if let Some((key, due)) = dpd {
+            self.wheel.cancel(key);
+            self.change_timer(spi, TimerChange::At(due));
+        }
+        if let Some(key) = keepalive {
+            self.wheel.cancel(key);
+            self.arm_keepalive(spi, now);
+        }
+    }
+
+    /// One try. An outstanding request of ours is the check (RFC 7296 §2.4), else an empty one.
+    fn send_probe(&mut self, spi: IkeSpi, now: Instant, out: &mut impl Output) {
+        let refused = self.counters.dropped_count(ShardDrop::SendRefused);
+        let asked = self.with_sa(spi, now, out, |sa, ctx, actions| {
+            sa.retransmit_outstanding(actions) || sa.probe(ctx, actions) == Probe::Sent
+        });
+        let left = self.counters.dropped_count(ShardDrop::SendRefused) == refused;
+        if asked == Some(true) && left {
+            return;
+        }
+        let peer = self.peers.get_mut(spi);
+        if let Some(liveness) = peer.and_then(|peer| peer.liveness.as_mut()) {
+            liveness.unsent();
+        }
+    }
+
+    /// The verdict: one DELETE that is never repeated, then the SAs go, then the policy's action.
+    fn bury(&mut self, spi: IkeSpi, evidence: Box<Evidence>, now: Instant, out: &mut impl Output) {
+        self.record_death(spi, evidence, now, out);
+        self.with_sa(spi, now, out, |sa, ctx, actions| {
+            sa.close(CloseReason::Unresponsive, false, ctx, actions);
+        });
+    }
+
+    fn record_death(
+        &mut self,
+        spi: IkeSpi,
+        evidence: Box<Evidence>,
+        now: Instant,
+        out: &mut impl Output,
+    ) {
+        let detection = now - evidence.last_proof_at;
+        let millis = u64::try_from(detection.as_millis()).unwrap_or(u64::MAX);
+        self.counters.dpd_detection_ms.saturating_record(millis);
+        if let Some(peer) = self.peer_ref(spi) {
+            self.obituaries.add(Obituary {
+                peer,
+                at: now,
+                evidence: (*evidence).clone(),
+            });
+        }
+        self.emit(spi, EventKind::Dead { evidence }, now, out);
+    }
+
+    /// What the policy of a dead peer says should follow.
+    pub(crate) fn action_after_death(&self, peer: &Peer) -> Action {
+        peer.liveness
+            .as_ref()
+            .and_then(|liveness| self.policy.dpd.get(usize::from(liveness.policy())))
+            .map_or(Action::Clear, |policy| policy.action)
+    }
+
+    pub(crate) fn arm_keepalive(&mut self, spi: IkeSpi, now: Instant) {
+        let due = now + self.settings.keepalive;
+        if let Some(peer) = self.peers.get_mut(spi) {
+            let key = self.wheel.arm(due, Token::Keepalive(spi.slot()));
+            if let Some(old) = peer.keepalive_timer.replace(key) {
+                self.wheel.cancel(old);
+            }
+        }
+    }
+
+    pub(crate) fn keepalive_timer_fired(&mut self, slot: u32, now: Instant, out: &mut impl Output) {
+        let Some(spi) = self.peers.spi_at(slot) else {
+            return;
+        };
+        let Some(peer) = self.peers.get_mut(spi) else {
+            return;
+        };
+        peer.keepalive_timer = None;
+        match out.send_keepalive(&peer.sa.path()) {
+            Disposition::Taken => self.counters.keepalives[1] += 1,
+            Disposition::Refused => self.counters.dropped(ShardDrop::SendRefused),
+        }
+        self.arm_keepalive(spi, now);
+    }
+}
+
+/// What a peer shares with others, so that one fault may silence them together.
+fn domains(shard: u8, remote: IpAddr) -> [DomainKey; 3] {
+    let (family, prefix) = match remote {
+        IpAddr::V4(address) => (4, u32::from(address) >> 8),
+        IpAddr::V6(address) => {
+            let [a, b, c, ..] = address.segments();
+            (
+                6,
+                (u32::from(a) << 16 | u32::from(b)) ^ u32::from(c).rotate_left(7),
+            )
+        }
+    };
+    [
+        DomainKey::new(FaultDomain::Shard, u32::from(shard)),
+        DomainKey::new(FaultDomain::AddressFamily, family),
+        DomainKey::new(FaultDomain::SourcePrefix, prefix),
+    ]
+}

@@ -1,0 +1,208 @@
+//! The table of IKE SAs, indexed by the slot in the SPI that we chose.
+
+use core::net::IpAddr;
+
+use crypto::Entropy;
+use dpd::{DomainKey, FaultDomain, Liveness};
+use ike::v2::IkeSa;
+use ipsec::{EspSpi, Identity, IkeSlot, IkeSpi, OutboundHandle, Slab};
+use timer::{Instant, TimerKey};
+
+use crate::ShardId;
+
+/// What the shard keeps beside an IKE SA.
+pub(crate) struct Peer {
+    pub(crate) sa: Box<IkeSa>,
+    /// Present from authentication on.
+    pub(crate) liveness: Option<Liveness>,
+    /// The fault domains that the breaker was told when liveness began.
+    pub(crate) domains: [DomainKey; 3],
+    pub(crate) ike_timer: Option<(TimerKey, Instant)>,
+    pub(crate) dpd_timer: Option<(TimerKey, Instant)>,
+    pub(crate) keepalive_timer: Option<TimerKey>,
+    pub(crate) born: Instant,
+    pub(crate) children: Vec<Child>,
+    /// Virtual addresses: given to the peer, or by the peer to us.
+    pub(crate) addresses: Vec<IpAddr>,
+    /// Index of the connection when we are the initiator, and which of its peers we talk to.
+    pub(crate) initiated: Option<Initiated>,
+    /// Set between INITIAL_CONTACT and the claim on the identity.
+    pub(crate) initial_contact: bool,
+    /// The identity that this IKE SA claimed in the directory.
+    pub(crate) claimed: Option<Identity>,
+    /// The IKE SA that this one is to replace by reauthentication.
+    pub(crate) replaces: Option<IkeSpi>,
+}
+
+impl Peer {
+    pub(crate) fn new(sa: Box<IkeSa>, born: Instant) -> Self {
+        Self {
+            sa,
+            liveness: None,
+            domains: [DomainKey::new(FaultDomain::Shard, 0); 3],
+            ike_timer: None,
+            dpd_timer: None,
+            keepalive_timer: None,
+            born,
+            children: Vec::new(),
+            addresses: Vec::new(),
+            initiated: None,
+            initial_contact: false,
+            claimed: None,
+            replaces: None,
+        }
+    }
+}
+
+/// Which part of the policy made us initiate.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Initiated {
+    pub(crate) connection: u16,
+    pub(crate) child: u16,
+    pub(crate) remote: u16,
+}
+
+/// One Child SA as the shard sees it.
+#[derive(Clone, Copy)]
+pub(crate) struct Child {
+    pub(crate) inbound: EspSpi,
+    pub(crate) outbound: OutboundHandle,
+    /// Index in the connection's children.
+    pub(crate) policy: u16,
+    /// Outbound traffic uses it.
+    pub(crate) active: bool,
+    /// Held back until the peer shows that it is ready.
+    pub(crate) awaits_traffic: bool,
+    pub(crate) replaces: Option<EspSpi>,
+}
+
+/// The IKE SAs of a shard.
+pub(crate) struct Peers {
+    shard: ShardId,
+    spis: Slab<IkeSpi>,
+    live: Vec<Option<Box<Peer>>>,
+    count: usize,
+}
+
+impl Peers {
+    pub(crate) fn new(shard: ShardId, capacity: u32) -> Self {
+        Self {
+            shard,
+            spis: Slab::new(capacity.min(IkeSpi::SLOT_MAX)),
+            live: Vec::new(),
+            count: 0,
+        }
+    }
+
+    /// The allocator of SPIs, apart from the peers, so that an IKE SA can reserve an SPI for its
+    /// successor while it is borrowed.
+    pub(crate) fn split(&mut self, spi: IkeSpi) -> (SpiReserve<'_>, Option<&mut Peer>) {
+        let peer = match self.live.get_mut(spi.slot() as usize) {
+            Some(Some(peer)) if peer.sa.local_spi() == spi => Some(&mut **peer),
+            _ => None,
+        };
+        (
+            SpiReserve {
+                shard: self.shard,
+                spis: &mut self.spis,
+            },
+            peer,
+        )
+    }
+
+    pub(crate) fn reserve(&mut self) -> SpiReserve<'_> {
+        SpiReserve {
+            shard: self.shard,
+            spis: &mut self.spis,
+        }
+    }
+
+    pub(crate) fn get(&self, spi: IkeSpi) -> Option<&Peer> {
+        let peer = self.live.get(spi.slot() as usize)?.as_deref()?;
+        (peer.sa.local_spi() == spi).then_some(peer)
+    }
+
+    pub(crate) fn get_mut(&mut self, spi: IkeSpi) -> Option<&mut Peer> {
+        self.split(spi).1
+    }
+
+    /// The peer that owns an SA, by the slot that the SA carries.
+    pub(crate) fn owner_mut(&mut self, slot: IkeSlot) -> Option<&mut Peer> {
+        let peer = self.live.get_mut(slot.index as usize)?.as_deref_mut()?;
+        (slot_of(peer.sa.local_spi()) == slot).then_some(peer)
+    }
+
+    /// The SPI of the peer in a slot.
+    pub(crate) fn spi_at(&self, slot: u32) -> Option<IkeSpi> {
+        let peer = self.live.get(slot as usize)?.as_deref()?;
+        Some(peer.sa.local_spi())
+    }
+
+    /// Puts a peer into the slot that its SPI reserved.
+    pub(crate) fn insert(&mut self, peer: Peer) {
+        let slot = peer.sa.local_spi().slot() as usize;
+        if self.live.len() <= slot {
+            self.live.resize_with(slot + 1, || None);
+        }
+        if let Some(place) = self.live.get_mut(slot) {
+            debug_assert!(place.is_none(), "an SPI names one IKE SA");
+            *place = Some(Box::new(peer));
+            self.count += 1;
+        }
+    }
+
+    /// Takes a peer out and frees its SPI.
+    pub(crate) fn remove(&mut self, spi: IkeSpi) -> Option<Box<Peer>> {
+        self.get(spi)?;
+        let peer = self.live.get_mut(spi.slot() as usize)?.take()?;
+        self.spis.remove(spi.slot());
+        self.count -= 1;
+        Some(peer)
+    }
+
+    pub(crate) const fn len(&self) -> usize {
+        self.count
+    }
+
+    /// The peers from slot `from` on, with their slots.
+    pub(crate) fn iter_from(&self, from: usize) -> impl Iterator<Item = (usize, &Peer)> {
+        let rest = self.live.get(from..).unwrap_or(&[]);
+        rest.iter()
+            .enumerate()
+            .filter_map(move |(i, peer)| Some((from + i, peer.as_deref()?)))
+    }
+}
+
+/// Hands out SPIs.
+pub(crate) struct SpiReserve<'a> {
+    shard: ShardId,
+    spis: &'a mut Slab<IkeSpi>,
+}
+
+impl SpiReserve<'_> {
+    pub(crate) fn allocate(&mut self, entropy: &mut dyn Entropy) -> Option<IkeSpi> {
+        let nonce = entropy.next_u32();
+        let slot = self
+            .spis
+            .insert_with(|slot| IkeSpi::compose(self.shard.0, slot, nonce))?;
+        self.spis
+            .get(slot)
+            .copied()
+            .filter(|spi| *spi != IkeSpi::ZERO)
+    }
+
+    pub(crate) fn release(&mut self, spi: IkeSpi) {
+        if self.spis.get(spi.slot()) == Some(&spi) {
+            self.spis.remove(spi.slot());
+        }
+    }
+}
+
+/// How SAs name the IKE SA that owns them: its slot, and the random part of its SPI.
+pub(crate) fn slot_of(spi: IkeSpi) -> IkeSlot {
+    #[allow(clippy::cast_possible_truncation)] // The lower half is what is wanted.
+    IkeSlot {
+        index: spi.slot(),
+        generation: spi.0 as u32,
+    }
+}

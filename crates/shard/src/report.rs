@@ -1,0 +1,239 @@
+//! What a shard tells about its peers, as plain rows.
+
+use core::net::{IpAddr, SocketAddr};
+use core::time::Duration;
+use std::sync::Arc;
+
+use crypto::ProtectionSuite;
+use dpd::{Evidence, Proof};
+use ike::v2::Role;
+use ipsec::{EspSpi, Identity, IkeSpi, InboundCounters, OutboundCounters, TrafficSelector};
+use timer::Instant;
+
+use crate::obituary::Obituary;
+use crate::peers::{Child, Peer};
+use crate::{PeerRef, Shard};
+
+/// One IKE SA.
+#[derive(Clone, Debug)]
+pub struct PeerRow {
+    /// Names it.
+    pub peer: PeerRef,
+    /// Our part in it.
+    pub role: Role,
+    /// The peer's SPI.
+    pub peer_spi: IkeSpi,
+    /// Whether both ends are authenticated.
+    pub established: bool,
+    /// IKE and ESP go in UDP on the encapsulating port.
+    pub encapsulated: bool,
+    /// Whether a NAT is before us, and before the peer.
+    pub nat: (bool, bool),
+    /// Time since its first message, or since that of the IKE SA which it succeeded.
+    pub age: Duration,
+    /// Virtual addresses.
+    pub addresses: Vec<IpAddr>,
+    /// How many Child SAs it has.
+    pub children: usize,
+    /// Liveness; `None` before authentication.
+    pub liveness: Option<LivenessRow>,
+}
+
+/// What is known of a peer's life.
+#[derive(Clone, Debug)]
+pub struct LivenessRow {
+    /// The state of dead peer detection.
+    pub state: dpd::State,
+    /// The last proof of life.
+    pub last_proof: Proof,
+    /// Time since then.
+    pub since_proof: Duration,
+    /// Tries of the current probe so far.
+    pub tries: u8,
+    /// The record of the current probe, from its second try on.
+    pub evidence: Option<Evidence>,
+}
+
+/// One Child SA.
+#[derive(Clone, Debug)]
+pub struct SaRow {
+    /// The IKE SA that owns it.
+    pub peer: PeerRef,
+    /// Name of the child in its connection.
+    pub child: Arc<str>,
+    /// Our SPI.
+    pub inbound: EspSpi,
+    /// The peer's SPI.
+    pub outbound: EspSpi,
+    /// Outbound traffic uses it.
+    pub active: bool,
+    /// Algorithms.
+    pub suite: ProtectionSuite,
+    /// 64-bit sequence numbers.
+    pub esn: bool,
+    /// What may pass on our side.
+    pub local_ts: Vec<TrafficSelector>,
+    /// What may pass on the peer's side.
+    pub remote_ts: Vec<TrafficSelector>,
+    /// What came in.
+    pub counted_in: InboundCounters,
+    /// What went out.
+    pub counted_out: OutboundCounters,
+}
+
+/// Who is meant by a question.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub enum Which {
+    /// The IKE SA with this SPI of ours.
+    Spi(IkeSpi),
+    /// The peer with this identity.
+    Identity(Identity),
+    /// The peer behind this inner address.
+    Inner(IpAddr),
+    /// The peer at this outer address.
+    Outer(SocketAddr),
+}
+
+impl Shard {
+    /// Up to `limit` IKE SAs from slot `from` on, and the slot to go on from.
+    #[must_use]
+    pub fn peers(&self, from: usize, limit: usize, now: Instant) -> (Vec<PeerRow>, Option<usize>) {
+        let mut rows = Vec::new();
+        for (slot, peer) in self.peers.iter_from(from) {
+            if rows.len() == limit {
+                return (rows, Some(slot));
+            }
+            rows.push(self.peer_row(peer, now));
+        }
+        (rows, None)
+    }
+
+    /// The Child SAs of up to `limit` IKE SAs from slot `from` on, and the slot to go on from.
+    #[must_use]
+    pub fn sas(&self, from: usize, limit: usize) -> (Vec<SaRow>, Option<usize>) {
+        let mut rows = Vec::new();
+        for (count, (slot, peer)) in self.peers.iter_from(from).enumerate() {
+            if count == limit {
+                return (rows, Some(slot));
+            }
+            rows.extend(
+                peer.children
+                    .iter()
+                    .filter_map(|child| self.sa_row(peer, child)),
+            );
+        }
+        (rows, None)
+    }
+
+    /// One IKE SA and its Child SAs.
+    #[must_use]
+    pub fn peer(&self, which: &Which, now: Instant) -> Option<(PeerRow, Vec<SaRow>)> {
+        let peer = self.peers.get(self.find(which)?)?;
+        let sas = peer
+            .children
+            .iter()
+            .filter_map(|child| self.sa_row(peer, child))
+            .collect();
+        Some((self.peer_row(peer, now), sas))
+    }
+
+    /// The latest verdict on a peer.
+    #[must_use]
+    pub fn why_dead(&self, which: &Which) -> Option<Obituary> {
+        let found = match which {
+            Which::Spi(spi) => self.obituaries.of_spi(*spi),
+            Which::Identity(identity) => self.obituaries.of_identity(identity),
+            Which::Outer(address) => self
+                .obituaries
+                .iter()
+                .find(|obituary| obituary.peer.remote.ip() == address.ip()),
+            Which::Inner(_) => None,
+        };
+        found.cloned()
+    }
+
+    /// Finds an IKE SA of this shard.
+    #[must_use]
+    pub fn find(&self, which: &Which) -> Option<IkeSpi> {
+        match which {
+            Which::Spi(spi) => self.peers.get(*spi).map(|peer| peer.sa.local_spi()),
+            Which::Identity(identity) => {
+                let owner = self.directory.owner_of_identity(identity)?;
+                (owner.shard == self.id).then_some(owner.spi)
+            }
+            Which::Inner(address) => {
+                let matches = |peer: &&Peer| peer.addresses.contains(address);
+                let found = self
+                    .peers
+                    .iter_from(0)
+                    .map(|(_, peer)| peer)
+                    .find(matches)?;
+                Some(found.sa.local_spi())
+            }
+            Which::Outer(address) => {
+                let matches = |peer: &&Peer| peer.sa.path().remote.ip() == address.ip();
+                let found = self
+                    .peers
+                    .iter_from(0)
+                    .map(|(_, peer)| peer)
+                    .find(matches)?;
+                Some(found.sa.local_spi())
+            }
+        }
+    }
+
+    fn peer_row(&self, peer: &Peer, now: Instant) -> PeerRow {
+        let path = peer.sa.path();
+        let nat = peer.sa.nat();
+        PeerRow {
+            peer: PeerRef {
+                shard: self.id,
+                spi: peer.sa.local_spi(),
+                connection: peer
+                    .sa
+                    .connection()
+                    .map_or_else(|| "".into(), |c| c.name.clone()),
+                identity: peer.sa.peer().cloned(),
+                local: path.local,
+                remote: path.remote,
+            },
+            role: peer.sa.role(),
+            peer_spi: peer.sa.peer_spi(),
+            established: peer.sa.is_established(),
+            encapsulated: path.encapsulated,
+            nat: (nat.local, nat.remote),
+            age: now - peer.born,
+            addresses: peer.addresses.clone(),
+            children: peer.children.len(),
+            liveness: peer.liveness.as_ref().map(|liveness| {
+                let (last_proof, at) = liveness.last_proof();
+                LivenessRow {
+                    state: liveness.state(),
+                    last_proof,
+                    since_proof: now - at,
+                    tries: liveness.tries(),
+                    evidence: liveness.evidence().cloned(),
+                }
+            }),
+        }
+    }
+
+    fn sa_row(&self, peer: &Peer, child: &Child) -> Option<SaRow> {
+        let inbound = self.sad.inbound(child.inbound)?;
+        let outbound = self.sad.outbound(child.outbound)?;
+        let spi = peer.sa.local_spi();
+        Some(SaRow {
+            peer: self.peer_ref(spi)?,
+            child: self.child_name(spi, child.policy),
+            inbound: child.inbound,
+            outbound: outbound.spi,
+            active: child.active,
+            suite: inbound.suite,
+            esn: inbound.esn,
+            local_ts: inbound.selectors.local().to_vec(),
+            remote_ts: inbound.selectors.remote().to_vec(),
+            counted_in: inbound.counters,
+            counted_out: outbound.counters,
+        })
+    }
+}

@@ -1,0 +1,229 @@
+use core::net::SocketAddr;
+use core::time::Duration;
+use std::sync::Arc;
+
+use crypto::Entropy;
+use dpd::{BreakerPolicy, BudgetPolicy, ServiceHealth, Watch};
+use esp::{InboundReport, OutboundReport};
+use ike::Action;
+use ike::v2::FrontDoor;
+use ipsec::{EspSpiLayout, Sad, Spd};
+use timer::{Instant, Wheel};
+
+use crate::counters::Counters;
+use crate::initiate::Initiations;
+use crate::obituary::Obituaries;
+use crate::peers::Peers;
+use crate::{Command, Directory, Mail, Output, Policy, ShardId};
+
+/// Limits and times of a shard.
+#[derive(Clone, Debug)]
+pub struct Settings {
+    /// Limits and times of IKE.
+    pub ike: ike::Settings,
+    /// IKE SAs at most, half-open ones included.
+    pub peers_max: u32,
+    /// Child SAs at most.
+    pub children_max: u32,
+    /// Probes, verdicts and initiations per second.
+    pub budgets: BudgetPolicy,
+    /// When a mass death is suspected to be our own fault.
+    pub breaker: BreakerPolicy,
+    /// Time between NAT keepalives if we are behind a NAT (RFC 3948 §4).
+    pub keepalive: Duration,
+    /// Our sockets without a non-ESP marker; an unspecified address stands for every one.
+    pub ike_sockets: Vec<SocketAddr>,
+    /// Our sockets with a non-ESP marker; an unspecified address stands for every one.
+    pub nat_sockets: Vec<SocketAddr>,
+    /// Octets that an outer IP packet may have.
+    pub path_mtu: u16,
+}
+
+/// What a new shard is given.
+pub struct Setup {
+    /// Its number.
+    pub id: ShardId,
+    /// How many shards there are.
+    pub shards: u16,
+    /// Limits and times.
+    pub settings: Settings,
+    /// What the operator allows.
+    pub policy: Policy,
+    /// What it shares with the others.
+    pub directory: Arc<dyn Directory>,
+    /// The source of nonces and seeds of key pairs.
+    pub entropy: Box<dyn Entropy + Send>,
+    /// The source of SPIs and jitter, apart from the other so that both can be lent at once.
+    pub spi_entropy: Box<dyn Entropy + Send>,
+    /// The time now.
+    pub now: Instant,
+}
+
+/// What a timer of the wheel is for. The number is the slot of an IKE SA, or a connection.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Token {
+    Ike(u32),
+    Dpd(u32),
+    Keepalive(u32),
+    Initiate(u16),
+}
+
+/// One worker's whole world. See the [crate documentation](crate).
+pub struct Shard {
+    pub(crate) id: ShardId,
+    pub(crate) shards: u16,
+    pub(crate) settings: Settings,
+    pub(crate) policy: Policy,
+    pub(crate) directory: Arc<dyn Directory>,
+    pub(crate) entropy: Box<dyn Entropy + Send>,
+    pub(crate) spi_entropy: Box<dyn Entropy + Send>,
+    pub(crate) front: FrontDoor,
+    pub(crate) peers: Peers,
+    pub(crate) sad: Sad,
+    pub(crate) spd: Spd,
+    pub(crate) wheel: Wheel<Token>,
+    pub(crate) watch: Watch,
+    pub(crate) health: ServiceHealth,
+    pub(crate) initiations: Initiations,
+    pub(crate) counters: Counters,
+    pub(crate) obituaries: Obituaries,
+    pub(crate) inbound_report: InboundReport,
+    pub(crate) outbound_report: OutboundReport,
+    pub(crate) shutting_down: bool,
+    /// Scratch space that is kept to save allocations.
+    pub(crate) actions: Vec<Action>,
+    /// The last ICMP answer that was built.
+    pub(crate) icmp: Vec<u8>,
+    fired: Vec<(Token, Instant)>,
+}
+
+impl Shard {
+    /// An empty shard.
+    #[must_use]
+    pub fn new(setup: Setup) -> Self {
+        let Setup {
+            id,
+            shards,
+            settings,
+            policy,
+            directory,
+            mut entropy,
+            mut spi_entropy,
+            now,
+        } = setup;
+        let layout = EspSpiLayout::for_shards(shards);
+        let mut shard = Self {
+            id,
+            shards,
+            front: FrontDoor::new(now, &mut entropy),
+            peers: Peers::new(id, settings.peers_max),
+            sad: Sad::new(id.0, layout, settings.children_max),
+            spd: Spd::new(spi_entropy.next_u64()),
+            wheel: Wheel::new(now),
+            watch: Watch::new(&settings.budgets, settings.breaker.clone()),
+            health: ServiceHealth::good(now),
+            initiations: Initiations::default(),
+            counters: Counters::new(),
+            obituaries: Obituaries::default(),
+            inbound_report: InboundReport::default(),
+            outbound_report: OutboundReport::default(),
+            shutting_down: false,
+            actions: Vec::new(),
+            icmp: Vec::new(),
+            fired: Vec::new(),
+            settings,
+            policy,
+            directory,
+            entropy,
+            spi_entropy,
+        };
+        shard.set_traps();
+        shard
+    }
+
+    /// Fires the timers that are due.
+    pub fn tick(&mut self, now: Instant, out: &mut impl Output) {
+        let mut fired = core::mem::take(&mut self.fired);
+        self.wheel
+            .fire(now, |timer| fired.push((timer.token, timer.due)));
+        for (token, due) in fired.drain(..) {
+            match token {
+                Token::Ike(slot) => self.ike_timer_fired(slot, now, out),
+                Token::Dpd(slot) => self.dpd_timer_fired(slot, due, now, out),
+                Token::Keepalive(slot) => self.keepalive_timer_fired(slot, now, out),
+                Token::Initiate(connection) => self.initiate_timer_fired(connection, now, out),
+            }
+        }
+        self.fired = fired;
+    }
+
+    /// When [`tick`](Self::tick) has something to do, at the earliest.
+    #[must_use]
+    pub fn next_deadline(&self) -> Option<Instant> {
+        self.wheel.next_deadline()
+    }
+
+    /// How the receive path has been doing. The owner says so each time it has read its sockets
+    /// until nothing was left; without that, silence of a peer proves nothing.
+    pub fn serviced(&mut self, health: ServiceHealth) {
+        self.health = health;
+    }
+
+    /// Carries out what the operator or the runtime wants. Returns `false` if there is no such SA
+    /// or connection.
+    pub fn command(&mut self, command: Command, now: Instant, out: &mut impl Output) -> bool {
+        match command {
+            Command::Initiate { connection, child } => {
+                self.initiate(connection, child, now, out).is_some()
+            }
+            Command::Terminate { spi } => self.terminate(spi, now, out),
+            Command::TerminateChild { inbound } => self.terminate_child(inbound, now, out),
+            Command::RekeyIke { spi } => self.rekey_ike(spi, now, out),
+            Command::RekeyChild { inbound } => self.rekey_child(inbound, now, out),
+            Command::Shutdown => {
+                self.shut_down(now, out);
+                true
+            }
+            Command::ReplacePolicy(policy) => {
+                self.policy = policy;
+                self.set_traps();
+                true
+            }
+        }
+    }
+
+    /// Takes a message from another shard.
+    pub fn mail(&mut self, mail: Mail, now: Instant, out: &mut impl Output) {
+        match mail {
+            Mail::Replaced { spi, notify } => self.replaced(spi, notify, now, out),
+        }
+    }
+
+    /// A copy of everything that this shard counts.
+    #[must_use]
+    pub fn counters(&self) -> Counters {
+        let mut counters = self.counters.clone();
+        counters.ike_sas = self.peers.len() as u64;
+        counters.half_open = self.front.half_open() as u64;
+        counters.children = u64::from(self.sad.outbound_len());
+        counters.timers = self.wheel.len() as u64;
+        counters.dpd = self.watch.counters.clone();
+        counters.esp_in = (self.inbound_report.packets, self.inbound_report.bytes);
+        counters.esp_in_dropped = self.inbound_report.drops.to_vec();
+        counters.esp_out = (self.outbound_report.packets, self.outbound_report.bytes);
+        counters.esp_out_dropped = self.outbound_report.drops.to_vec();
+        counters
+    }
+
+    /// Whether every IKE SA is gone, after [`Command::Shutdown`].
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.peers.len() == 0
+    }
+
+    /// The number of this shard.
+    #[must_use]
+    pub const fn id(&self) -> ShardId {
+        self.id
+    }
+}
