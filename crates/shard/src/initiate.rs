@@ -132,16 +132,9 @@ impl Shard {
         let Some((connection, child)) = caught.map(|trap| (trap.connection, trap.child)) else {
             return false;
         };
-        let busy = self
-            .initiations
-            .by_connection
-            .get(&connection)
-            .is_some_and(|attempt| {
-                attempt.timer.is_some()
-                    || attempt
-                        .current
-                        .is_some_and(|spi| self.peers.get(spi).is_some())
-            });
+        let waits = self.initiations.by_connection.get(&connection);
+        let busy = waits.is_some_and(|attempt| attempt.timer.is_some())
+            || self.current_of(connection).is_some();
         if !busy {
             self.initiate(connection, child, now, out);
         }
@@ -182,11 +175,13 @@ impl Shard {
             remote,
             encapsulated: false,
         };
+        let alone = self.current_of(connection).is_none();
         let initiation = Initiation {
             connection: policy,
             path,
             child: Some(child),
             local_id: None,
+            initial_contact: alone,
         };
         let spi = self.open(initiation, now, out)?;
         if let Some(peer) = self.peers.get_mut(spi) {
@@ -196,6 +191,12 @@ impl Shard {
             attempt.current = Some(spi);
         }
         Some(spi)
+    }
+
+    /// The IKE SA that a connection of ours has.
+    fn current_of(&self, connection: u16) -> Option<IkeSpi> {
+        let current = self.initiations.by_connection.get(&connection)?.current;
+        current.filter(|spi| self.peers.get(*spi).is_some())
     }
 
     fn open(
