@@ -58,6 +58,12 @@ pub enum Action {
         /// The new IKE SA.
         successor: Box<IkeSa>,
     },
+    /// Both ends rekeyed the IKE SA at once, and this one lost (RFC 7296 §2.8.2). The owner routes
+    /// its SPI until `Closed`; it holds nothing and will hold nothing.
+    Redundant {
+        /// The IKE SA that lost.
+        sa: Box<IkeSa>,
+    },
     /// The IKE SA should be authenticated anew: the owner initiates a new one for the same
     /// connection and then deletes this one with [`CloseReason::Reauthenticated`].
     ReauthenticationDue,

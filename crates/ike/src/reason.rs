@@ -1,3 +1,5 @@
+use wire::ikev2::NotifyType;
+
 /// A dense enum whose variants are counter indices, each with a metric label and a sentence.
 macro_rules! reasons {
     ($(#[$doc:meta])* $name:ident { $($(#[$vdoc:meta])* $variant:ident = $label:literal, $sentence:literal;)+ }) => {
@@ -133,5 +135,23 @@ reasons! {
         HardLifetime = "hard_lifetime", "The Child SA reached its hard lifetime.";
         IkeSaClosed = "ike_sa_closed", "The IKE SA of the Child SA is closed.";
         Rejected = "rejected", "The peer's view of the Child SA differs from ours.";
+    }
+}
+
+impl ChildFailure {
+    /// What an error notify in the answer to our request means for the Child SA.
+    pub(crate) fn of_notify(error: NotifyType) -> Self {
+        match error {
+            NotifyType::NO_PROPOSAL_CHOSEN => Self::NoProposalChosen,
+            NotifyType::TS_UNACCEPTABLE | NotifyType::SINGLE_PAIR_REQUIRED => Self::TsUnacceptable,
+            NotifyType::INTERNAL_ADDRESS_FAILURE | NotifyType::FAILED_CP_REQUIRED => {
+                Self::AddressFailure
+            }
+            NotifyType::NO_ADDITIONAL_SAS => Self::NoAdditionalSas,
+            NotifyType::TEMPORARY_FAILURE => Self::TemporaryFailure,
+            NotifyType::CHILD_SA_NOT_FOUND => Self::ChildSaNotFound,
+            NotifyType::INVALID_KE_PAYLOAD => Self::InvalidKe,
+            _ => Self::PeerRefused,
+        }
     }
 }

@@ -6,7 +6,7 @@ use wire::ikev2::numbers::protocol;
 use wire::ikev2::{Delete, ExchangeType, NotifyType, Payload};
 
 use super::task::Exchange;
-use super::{ChildState, IkeSa};
+use super::{ChildState, IkeSa, create_child};
 use crate::{Action, CloseReason, Context, RemovalReason};
 
 /// How an IKE SA is deleted: it is the one that protects the message, so no SPI is named.
@@ -35,8 +35,11 @@ impl IkeSa {
     ) {
         if deletes_ike(payloads) {
             self.respond_informational(message_id, &[], actions);
+            create_child::on_peer_deletes_ike(self, ctx, actions);
             // RFC 7296 §2.25.2: our own request to delete it is forgotten.
-            self.terminate(CloseReason::PeerDeleted, ctx, actions);
+            let replaced = self.standing().and_then(|standing| standing.replaced);
+            let reason = replaced.unwrap_or(CloseReason::PeerDeleted);
+            self.terminate(reason, ctx, actions);
             return;
         }
         if rejects_us(payloads) {

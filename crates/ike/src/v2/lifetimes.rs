@@ -4,6 +4,8 @@ use crypto::Entropy;
 use ipsec::RekeyPolicy;
 use timer::Instant;
 
+use crate::Context;
+
 /// The soft and hard end of an SA that begins now; [`Instant::MAX`] for never.
 pub(super) struct Lifetimes {
     pub(super) rekey_at: Instant,
@@ -35,6 +37,13 @@ pub(super) fn shortened(time: Duration, percent: u8, entropy: &mut dyn Entropy) 
     time.saturating_sub(Duration::from_nanos(
         u64::try_from(nanos).unwrap_or(u64::MAX),
     ))
+}
+
+/// When to try again what the peer refused for now, spread so that two ends which refused each other
+/// do not meet again (RFC 7296 §2.25).
+pub(super) fn retry_at(ctx: &mut Context<'_>) -> Instant {
+    let pause = ctx.settings.retry_after_refusal;
+    ctx.now + shortened(pause.saturating_mul(2), 75, ctx.entropy)
 }
 
 #[cfg(test)]

@@ -15,6 +15,7 @@ mod identity;
 mod ike_auth;
 mod ike_sa_init;
 mod informational;
+mod install;
 mod keymat;
 mod lifetimes;
 mod narrow;

@@ -246,7 +246,7 @@ fn an_answer_must_be_one_of_our_offers_with_one_transform_of_each_type() {
     let good = select_ike(&policy[1..], &offer, 0).unwrap().answer(&[]);
     assert_eq!(good.number, 2);
     assert_eq!(
-        accept_ike(&policy, &[good.clone()], 0)
+        accept_ike(&policy, core::slice::from_ref(&good), 0)
             .unwrap()
             .suite
             .encryption,

@@ -109,26 +109,6 @@ impl IkeSa {
         }
     }
 
-    /// The IKE SA that a rekey makes of this one: it takes over path, peer, Child SAs and virtual
-    /// addresses; message IDs start anew (RFC 7296 §2.18). `role` is ours in the rekey exchange.
-    pub(super) fn successor(
-        &mut self,
-        role: Role,
-        local_spi: IkeSpi,
-        peer_spi: IkeSpi,
-        keys: SaKeys,
-        ctx: &mut Context<'_>,
-    ) -> Option<Box<Self>> {
-        let standing = self.standing_mut()?;
-        standing.replaced = true;
-        let phase = Phase::Established(Box::new(standing.hand_over(ctx)));
-        let mut successor = Self::new(role, local_spi, peer_spi, self.path, phase);
-        successor.nat = self.nat;
-        successor.fragment_size = self.fragment_size;
-        successor.keys = Some(Box::new(keys));
-        Some(Box::new(successor))
-    }
-
     /// A name for the next computation of this side.
     fn next_job(&mut self, side: Side) -> JobId {
         self.job_serial = self.job_serial.wrapping_add(1);

@@ -26,8 +26,8 @@ pub(super) struct Standing {
     pub(super) expires_at: Instant,
     /// We asked the peer to delete the IKE SA, for this reason.
     pub(super) closing: Option<CloseReason>,
-    /// A successor stands; only deletion is left.
-    pub(super) replaced: bool,
+    /// Another IKE SA stands in its place, and only deletion is left, for this reason.
+    pub(super) replaced: Option<CloseReason>,
 }
 
 impl Standing {
@@ -54,32 +54,40 @@ impl Standing {
             reauth_at: lifetimes::after(ctx.now, reauth),
             expires_at: ends.expires_at,
             closing: None,
-            replaced: false,
+            replaced: None,
         }
     }
 
-    /// What a successor gets: everything but the end of the old one. Its lifetime starts anew, the
-    /// time of the next authentication does not.
-    pub(super) fn hand_over(&mut self, ctx: &mut Context<'_>) -> Self {
+    /// What a successor starts with: the same peer, and nothing inherited yet. Its lifetime starts
+    /// anew, the time of the next authentication does not.
+    pub(super) fn successor(&self, ctx: &mut Context<'_>) -> Self {
         let ends = Lifetimes::from(&self.connection.rekey, ctx.now, ctx.entropy);
         Self {
             proof: self.proof.clone(),
             local_id: Arc::clone(&self.local_id),
             connection: Arc::clone(&self.connection),
-            children: core::mem::take(&mut self.children),
-            leases: core::mem::take(&mut self.leases),
-            addresses: core::mem::take(&mut self.addresses),
+            children: Vec::new(),
+            leases: Vec::new(),
+            addresses: Vec::new(),
             rekey_at: ends.rekey_at,
             reauth_at: self.reauth_at,
             expires_at: ends.expires_at,
             closing: None,
-            replaced: false,
+            replaced: None,
         }
+    }
+
+    /// Another IKE SA stands in its place: only deletion is left, for which it is kept until then.
+    pub(super) fn replace(&mut self, reason: CloseReason, until: Instant) {
+        self.replaced = Some(reason);
+        self.rekey_at = Instant::MAX;
+        self.reauth_at = Instant::MAX;
+        self.expires_at = until;
     }
 
     /// Neither end is deleting it and no successor stands: exchanges may begin.
     pub(super) fn is_open(&self) -> bool {
-        self.closing.is_none() && !self.replaced
+        self.closing.is_none() && self.replaced.is_none()
     }
 
     /// The Child SA with this inbound SPI.

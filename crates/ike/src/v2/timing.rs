@@ -20,6 +20,7 @@ impl IkeSa {
         self.retransmit_due(ctx, actions);
         self.expire(ctx, actions);
         self.rekey_due(ctx, actions);
+        self.next_command(ctx, actions);
     }
 
     /// When [`on_timer`](Self::on_timer) has something to do; [`Instant::MAX`] for never. It may
@@ -31,6 +32,10 @@ impl IkeSa {
             earliest = earliest.min(request.due);
         }
         if let Some(standing) = self.standing() {
+            if self.task.is_none() && !self.queue.is_empty() {
+                // What a successor inherited waits to be started.
+                return Instant::ZERO;
+            }
             earliest = earliest.min(standing.expires_at);
             if standing.is_open() {
                 earliest = earliest.min(standing.rekey_at).min(standing.reauth_at);
@@ -78,7 +83,11 @@ impl IkeSa {
             return;
         };
         if standing.expires_at <= ctx.now {
-            self.close(CloseReason::HardLifetime, false, ctx, actions);
+            match standing.replaced {
+                // The peer should have deleted it; whatever it held is elsewhere.
+                Some(reason) => self.terminate(reason, ctx, actions),
+                None => self.close(CloseReason::HardLifetime, false, ctx, actions),
+            }
             return;
         }
         let expired: Vec<_> = standing

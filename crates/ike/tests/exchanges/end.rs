@@ -104,6 +104,7 @@ pub(crate) enum Event {
     Removed(u32, RemovalReason),
     ChildFailed(ChildFailure),
     Rekeyed,
+    Redundant,
     ReauthenticationDue,
     Path(Path),
     Refused(Refusal),
@@ -332,6 +333,13 @@ impl End {
                 assert!(self.owner.ike_spis.contains(&spi), "a reserved SPI");
                 assert!(self.sas.insert(spi, successor).is_none(), "a fresh SPI");
                 Event::Rekeyed
+            }
+            Action::Redundant { sa } => {
+                let spi = sa.local_spi().0;
+                assert!(self.owner.ike_spis.contains(&spi), "a reserved SPI");
+                assert!(sa.children().is_empty(), "it holds nothing");
+                assert!(self.sas.insert(spi, sa).is_none(), "a fresh SPI");
+                Event::Redundant
             }
             Action::ReauthenticationDue => Event::ReauthenticationDue,
             Action::PathChanged { path } => Event::Path(path),

@@ -1,42 +1,19 @@
 //! The Child SA that IKE_AUTH sets up along with the IKE SA (RFC 7296 §1.2).
 
 use core::net::IpAddr;
-use std::sync::Arc;
 
 use ipsec::{ChildPolicy, ConnectionPolicy, EspSpi, Selectors};
 use wire::ikev2::{NotifyType, Payload, Proposal};
 
 use super::Handshake;
-use crate::action::{ChildInstalled, ChildTerms};
+use crate::v2::IkeSa;
 use crate::v2::contents::Contents;
-use crate::v2::keymat::{Nonces, child_keys};
-use crate::v2::lifetimes::Lifetimes;
+use crate::v2::install::{Agreed, NewChild};
+use crate::v2::keymat::Nonces;
 use crate::v2::narrow::{self, Ends, to_wire};
-use crate::v2::negotiation::{self, ChildAgreement, ChildOffer, Disagreement};
+use crate::v2::negotiation::{self, ChildOffer, Disagreement};
 use crate::v2::offer::{Pfs, esp_proposals};
-use crate::v2::phase::Phase;
-use crate::v2::suite::EspSuite;
-use crate::v2::{ChildSa, ChildState, IkeSa};
 use crate::{Action, ChildFailure, Context};
-
-/// A Child SA on which both ends agree.
-pub(super) struct Agreed {
-    pub(super) policy: u16,
-    pub(super) outbound: EspSpi,
-    pub(super) suite: EspSuite,
-    pub(super) selectors: Selectors,
-}
-
-impl Agreed {
-    fn read(agreement: &ChildAgreement<'_>) -> Option<Self> {
-        Some(Self {
-            policy: agreement.policy,
-            outbound: spi_of(agreement.chosen.peer_spi)?,
-            suite: agreement.chosen.suite,
-            selectors: agreement.selectors.clone(),
-        })
-    }
-}
 
 /// What an initiator proposes. The peer's side, left out in the policy, is its outer address.
 pub(super) fn proposed(policy: &ChildPolicy, peer: IpAddr) -> Selectors {
@@ -69,28 +46,13 @@ pub(super) fn check_answer(
     contents: &Contents<'_, '_>,
 ) -> Result<Agreed, ChildFailure> {
     if let Some(error) = contents.error() {
-        return Err(failure_of(error));
+        return Err(ChildFailure::of_notify(error));
     }
     let answer = contents.child_offer().ok_or(ChildFailure::PeerMisbehaved)?;
     negotiation::check_answer(policy, index, Pfs::NotNegotiated, answer, proposed)
         .ok()
         .and_then(|agreement| Agreed::read(&agreement))
         .ok_or(ChildFailure::PeerMisbehaved)
-}
-
-/// Our failure for the peer's error notify.
-fn failure_of(error: NotifyType) -> ChildFailure {
-    match error {
-        NotifyType::NO_PROPOSAL_CHOSEN => ChildFailure::NoProposalChosen,
-        NotifyType::TS_UNACCEPTABLE | NotifyType::SINGLE_PAIR_REQUIRED => {
-            ChildFailure::TsUnacceptable
-        }
-        NotifyType::INTERNAL_ADDRESS_FAILURE | NotifyType::FAILED_CP_REQUIRED => {
-            ChildFailure::AddressFailure
-        }
-        NotifyType::NO_ADDITIONAL_SAS => ChildFailure::NoAdditionalSas,
-        _ => ChildFailure::PeerRefused,
-    }
 }
 
 /// As responder, finds the first child policy that accepts what the peer proposes.
@@ -114,12 +76,6 @@ pub(super) fn choose(
     Ok((agreed, agreement.chosen.answer(&[])))
 }
 
-/// RFC 4303 §2.1: SPIs up to 255 are reserved.
-fn spi_of(octets: &[u8]) -> Option<EspSpi> {
-    let spi = u32::from_be_bytes(octets.try_into().ok()?);
-    (spi > 255).then_some(EspSpi(spi))
-}
-
 impl IkeSa {
     /// Installs the first Child SA of an IKE SA that is established.
     pub(super) fn install_first_child(
@@ -130,51 +86,16 @@ impl IkeSa {
         ctx: &mut Context<'_>,
         actions: &mut Vec<Action>,
     ) {
-        let (role, path) = (self.role, self.path);
-        let encapsulated = path.encapsulated || self.nat.any();
-        let (Some(keys), Phase::Established(standing)) = (&self.keys, &mut self.phase) else {
-            return;
-        };
-        let children = &standing.connection.children;
-        let Some(policy) = children.get(usize::from(agreed.policy)) else {
-            return;
+        let child = NewChild {
+            agreed,
+            inbound,
+            replaces: None,
+            outbound_ready: true,
         };
         let nonces = Nonces {
             initiator: &handshake.initiator_nonce,
             responder: &handshake.responder_nonce,
         };
-        let prf = keys.suite.prf;
-        let derivation = &keys.keys.derivation;
-        let (outbound_key, inbound_key) =
-            child_keys(prf, derivation, None, nonces, &agreed.suite, role);
-        let ends = Lifetimes::from(&policy.rekey, ctx.now, ctx.entropy);
-        standing.children.push(ChildSa {
-            inbound,
-            outbound: agreed.outbound,
-            policy: agreed.policy,
-            state: ChildState::Installed,
-            replaced_by: None,
-            outbound_pending: false,
-            rekey_at: ends.rekey_at,
-            expires_at: ends.expires_at,
-            selectors: agreed.selectors.clone(),
-        });
-        let terms = ChildTerms {
-            inbound,
-            outbound: agreed.outbound,
-            suite: agreed.suite.protection(),
-            inbound_key,
-            outbound_key,
-            esn: agreed.suite.esn,
-            encapsulated,
-            path,
-            selectors: agreed.selectors,
-            connection: Arc::clone(&standing.connection),
-            policy: agreed.policy,
-            replaces: None,
-            outbound_ready: true,
-        };
-        let installed = ChildInstalled::new(terms, &standing.proof);
-        actions.push(Action::ChildInstalled(Box::new(installed)));
+        self.install_child(child, nonces, None, self.role, ctx, actions);
     }
 }
