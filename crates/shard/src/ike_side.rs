@@ -207,6 +207,11 @@ impl Shard {
                 self.emit(spi, EventKind::ChildFailed { child, reason }, now, out);
             }
             Action::Rekeyed { successor } => self.succeeded(spi, successor, now, out),
+            Action::Redundant { sa } => {
+                let redundant = sa.local_spi();
+                self.peers.insert(Peer::new(sa, now));
+                self.rearm_ike(redundant);
+            }
             Action::ReauthenticationDue => self.reauthenticate(spi, now, out),
             Action::PathChanged { path } => self.path_changed(spi, path, now, out),
             Action::HalfOpenEnded(key) => self.front.half_open_ended(key),

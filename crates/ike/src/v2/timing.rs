@@ -73,7 +73,10 @@ impl IkeSa {
         // RFC 7296 §2.4: a peer that answers nothing is gone, and the whole IKE SA with it.
         let reason = match exchange {
             Exchange::DeleteIke { reason } => *reason,
-            _ => CloseReason::Unresponsive,
+            _ => self
+                .standing()
+                .and_then(|standing| standing.replaced)
+                .unwrap_or(CloseReason::Unresponsive),
         };
         self.terminate(reason, ctx, actions);
     }
