@@ -145,6 +145,11 @@ impl IkeSa {
     /// Starts waiting commands until one is under way. Called whenever an exchange of ours ends.
     pub(super) fn next_command(&mut self, ctx: &mut Context<'_>, actions: &mut Vec<Action>) {
         while self.task.is_none() && self.standing().is_some() && !self.queue.is_empty() {
+            if self.next_request == u32::MAX {
+                // RFC 7296 §2.2: message IDs never wrap within an IKE SA.
+                self.terminate(CloseReason::MessageIdsExhausted, ctx, actions);
+                return;
+            }
             let command = self.queue.remove(0);
             if self.queue.is_empty() {
                 self.queue = Vec::new();

@@ -157,7 +157,8 @@ impl IkeSa {
         if id.checked_add(1) == Some(self.expected_request) {
             return self.on_repeated_request(bytes, message, path, actions);
         }
-        if id != self.expected_request {
+        // The last ID is never used: after it the numbers would begin anew under the same keys.
+        if id != self.expected_request || id == u32::MAX {
             return Err(Rejection::OutsideWindow);
         }
         if self.answering.is_some() {

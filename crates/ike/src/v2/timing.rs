@@ -170,10 +170,9 @@ impl IkeSa {
     /// Sends the outstanding request again, bit-identically. `false` when there is none.
     pub fn retransmit_outstanding(&mut self, actions: &mut Vec<Action>) -> bool {
         let path = self.path;
-        let Some(Task::Awaiting { request, .. }) = self.task.as_deref_mut() else {
+        let Some(Task::Awaiting { request, .. }) = self.task.as_deref() else {
             return false;
         };
-        request.retransmits = request.retransmits.saturating_add(1);
         super::window::send_all(path, &request.datagrams, actions);
         true
     }

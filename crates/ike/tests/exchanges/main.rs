@@ -2,7 +2,11 @@
 //! translates as told.
 #![forbid(unsafe_code)]
 
+mod authentication;
 mod end;
+mod first_message;
 mod handshake;
+mod informational;
+mod nat;
 mod policy;
 mod world;

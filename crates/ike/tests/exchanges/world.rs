@@ -21,6 +21,15 @@ pub(crate) enum Side {
     Right,
 }
 
+impl Side {
+    pub(crate) fn other(self) -> Self {
+        match self {
+            Self::Left => Self::Right,
+            Self::Right => Self::Left,
+        }
+    }
+}
+
 /// A translator in front of the left end: its address, and what it adds to a port.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Translator {
@@ -124,10 +133,7 @@ impl World {
         };
         let number = self.sent.len();
         self.sent.push((from, datagram.clone()));
-        let to = match from {
-            Side::Left => Side::Right,
-            Side::Right => Side::Left,
-        };
+        let to = from.other();
         if self.lose.contains(&number) || self.deaf == Some(to) {
             return;
         }

@@ -1,13 +1,17 @@
+use core::net::IpAddr;
 use std::sync::Arc;
 
-use ipsec::{ChildPolicy, ConnectionPolicy, EspSpi, Identity, Selectors};
+use ipsec::{
+    ChildPolicy, ConnectionPolicy, EspSpi, Identity, IdentityPattern, PreSharedKey, Selectors,
+};
+use wire::ikev2::numbers::authentication;
 use wire::ikev2::{ExchangeType, Identification, NotifyType, Payload};
 
 use super::first_child;
 use super::{Authenticated, Handshake, address_identity, proof};
 use crate::v2::configuration;
 use crate::v2::contents::{Contents, notify, unsupported_critical};
-use crate::v2::identity::to_wire;
+use crate::v2::identity::{from_wire, to_wire};
 use crate::v2::phase::Phase;
 use crate::v2::task::Exchange;
 use crate::v2::{IkeSa, PeerAuthenticated, Role};
@@ -50,7 +54,7 @@ impl AuthInitiator {
     /// Whom we expect, if the connection names exactly one.
     fn expected_peer(&self) -> Option<&Identity> {
         match &self.connection.remote_id {
-            ipsec::IdentityPattern::Exact(identity) => Some(identity),
+            IdentityPattern::Exact(identity) => Some(identity),
             _ => None,
         }
     }
@@ -77,7 +81,7 @@ impl IkeSa {
             .is_some()
             .then(|| ctx.host.allocate_inbound_spi())
             .flatten();
-        let Some(secret) = initiator_secret(auth, &local_id, ctx) else {
+        let Some(secret) = initiator_secret(auth, &local_id, peer_ip, ctx) else {
             self.terminate(CloseReason::NoSharedSecret, ctx, actions);
             return;
         };
@@ -112,7 +116,7 @@ impl IkeSa {
             Payload::IdentificationResponder(Identification { kind: *kind, data })
         }));
         payloads.push(Payload::Authentication {
-            method: wire::ikev2::numbers::authentication::SHARED_KEY,
+            method: authentication::SHARED_KEY,
             data: mic.expose(),
         });
         payloads.extend(configuration::write_request(connection.request_virtual));
@@ -169,13 +173,13 @@ impl IkeSa {
         ctx: &Context<'_>,
     ) -> Option<PeerAuthenticated> {
         let keys = self.keys.as_ref()?;
-        let identity = crate::v2::identity::from_wire(claimed).ok();
+        let identity = from_wire(claimed).ok();
         let secret = identity
             .as_ref()
             .filter(|identity| auth.connection.remote_id.matches(identity))
             .zip(auth.local_id.as_ref())
             .and_then(|(identity, local)| ctx.policy.secret_for(local, identity));
-        let secret = secret.map(ipsec::PreSharedKey::expose);
+        let secret = secret.map(PreSharedKey::expose);
         proof::of_peer(
             keys,
             &auth.handshake,
@@ -266,10 +270,14 @@ impl IkeSa {
         ctx: &mut Context<'_>,
         actions: &mut Vec<Action>,
     ) {
-        let installed_there = contents.error().is_none() && contents.proposals.is_some();
-        if installed_there && reason == ChildFailure::PeerMisbehaved {
-            self.delete_ike(CloseReason::PeerMisbehaved, ctx, actions);
+        if contents.error().is_some() || contents.proposals.is_none() {
+            return;
         }
+        let reason = match reason {
+            ChildFailure::AddressFailure => CloseReason::NoVirtualAddress,
+            _ => CloseReason::PeerMisbehaved,
+        };
+        self.delete_ike(reason, ctx, actions);
     }
 }
 
@@ -277,7 +285,7 @@ impl IkeSa {
 /// the Child SA anyway.
 fn address_given(
     connection: &ConnectionPolicy,
-    addresses: &[core::net::IpAddr],
+    addresses: &[IpAddr],
     contents: &Contents<'_, '_>,
 ) -> bool {
     connection.request_virtual == (false, false)
@@ -285,17 +293,17 @@ fn address_given(
         || contents.error().is_some()
 }
 
+/// Without a name for the peer, its address stands for it; its answer is checked with the secret for
+/// the identity that it then claims.
 fn initiator_secret(
     auth: &AuthInitiator,
     local: &Identity,
+    peer_ip: IpAddr,
     ctx: &Context<'_>,
-) -> Option<ipsec::PreSharedKey> {
-    let remote = auth.expected_peer().cloned();
-    // Without a name for the peer its secret is found by ours alone; the answer is checked with the
-    // secret for the identity that the peer then claims.
-    let remote = remote.or_else(|| {
-        let address = auth.connection.remote_addrs.first()?;
-        Some(address_identity(address.address.ip()))
-    });
-    ctx.policy.secret_for(local, &remote?).cloned()
+) -> Option<PreSharedKey> {
+    let remote = auth
+        .expected_peer()
+        .cloned()
+        .unwrap_or_else(|| address_identity(peer_ip));
+    ctx.policy.secret_for(local, &remote).cloned()
 }

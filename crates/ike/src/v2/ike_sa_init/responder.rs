@@ -42,6 +42,8 @@ pub(in crate::v2) struct Responding {
     request: Box<[u8]>,
     initiator_nonce: Box<[u8]>,
     responder_nonce: [u8; NONCE_LEN],
+    /// The peer detects NATs.
+    detects_nat: bool,
     fragmentation: bool,
 }
 
@@ -68,6 +70,7 @@ impl IkeSa {
             request: accepted.request.into(),
             initiator_nonce: accepted.nonce.into(),
             responder_nonce,
+            detects_nat: accepted.nat.is_some(),
             fragmentation: accepted.fragmentation,
         }));
         let mut sa = Box::new(Self::new(
@@ -134,7 +137,10 @@ impl IkeSa {
             },
             Payload::Nonce(&state.responder_nonce),
         ];
-        payloads.extend(hashes.payloads());
+        // What the peer did not ask for would only make the answer longer than the request.
+        if state.detects_nat {
+            payloads.extend(hashes.payloads());
+        }
         if state.fragmentation {
             payloads.push(fragmentation_notify());
         }
