@@ -27,7 +27,7 @@ pub use buffer::{Buffer, BufferPool, HEADROOM, TAILROOM};
 pub use counters::Counters;
 pub use engine::{Engine, EngineKind, EngineSettings, Wakeup};
 pub use packet::{Batch, InnerPacket, OuterPacket, OuterSend, SendError, SocketId, TunId};
-pub use route::{Route, RouteGuard};
+pub use route::{AddressGuard, Route, RouteGuard};
 pub use socket::{OuterSocket, PathMtuDiscovery, RawSettings, UdpSettings};
 pub use steering::{Condition, Instruction, Program, Rule};
 pub use thread::{available_cpus, pin_current_thread, process_cpu_time, thread_cpu_time};

@@ -95,13 +95,29 @@ pub(crate) fn set_link_up(index: u32, mtu: u32) -> io::Result<()> {
 }
 
 /// Gives an interface an address with the length of its on-link prefix.
-pub(crate) fn add_address(index: u32, address: IpAddr, prefix_len: u8) -> io::Result<()> {
+pub(crate) fn add_address(index: u32, held: IpAddr, prefix_len: u8) -> io::Result<()> {
+    let flags = libc::NLM_F_CREATE | libc::NLM_F_EXCL;
+    address(libc::RTM_NEWADDR, flags, index, held, prefix_len)
+}
+
+/// Takes an address off an interface.
+pub(crate) fn remove_address(index: u32, held: IpAddr, prefix_len: u8) -> io::Result<()> {
+    address(libc::RTM_DELADDR, 0, index, held, prefix_len)
+}
+
+fn address(
+    kind: u16,
+    flags: i32,
+    index: u32,
+    address: IpAddr,
+    prefix_len: u8,
+) -> io::Result<()> {
     // Nobody else can hold an address on a point-to-point device of our own making, and without
     // the flag an IPv6 address is unusable for a second.
-    let flags = if address.is_ipv6() { IFA_F_NODAD } else { 0 };
+    let own = if address.is_ipv6() { IFA_F_NODAD } else { 0 };
     let [i0, i1, i2, i3] = index.to_ne_bytes();
-    let body = [family(address), prefix_len, flags, 0, i0, i1, i2, i3];
-    Request::new(libc::RTM_NEWADDR, libc::NLM_F_CREATE | libc::NLM_F_EXCL)
+    let body = [family(address), prefix_len, own, 0, i0, i1, i2, i3];
+    Request::new(kind, flags)
         .body(&body)
         .address(libc::IFA_LOCAL, address)
         .address(libc::IFA_ADDRESS, address)

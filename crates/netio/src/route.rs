@@ -50,3 +50,29 @@ impl Drop for RouteGuard {
         let _ = netlink::remove_route(interface, destination, prefix_len);
     }
 }
+
+/// Takes its address off the interface when dropped.
+#[derive(Debug)]
+pub struct AddressGuard {
+    interface: u32,
+    address: IpAddr,
+    prefix_len: u8,
+}
+
+impl AddressGuard {
+    pub(crate) fn add(interface: u32, address: IpAddr, prefix_len: u8) -> io::Result<Self> {
+        netlink::add_address(interface, address, prefix_len)?;
+        Ok(Self {
+            interface,
+            address,
+            prefix_len,
+        })
+    }
+}
+
+impl Drop for AddressGuard {
+    fn drop(&mut self) {
+        // It fails only when the address is gone already, with its interface or by hand.
+        let _ = netlink::remove_address(self.interface, self.address, self.prefix_len);
+    }
+}

@@ -7,7 +7,7 @@ use std::io;
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::fs::OpenOptionsExt;
 
-use crate::{Route, RouteGuard, netlink};
+use crate::{AddressGuard, Route, RouteGuard, netlink};
 
 const NAME_LEN: usize = libc::IFNAMSIZ;
 
@@ -75,6 +75,14 @@ impl Tun {
     #[must_use]
     pub fn index(&self) -> u32 {
         self.index
+    }
+
+    /// Gives the device one more address of this host until the guard is dropped.
+    ///
+    /// # Errors
+    /// Those of the operating system: no privilege, the device has the address already.
+    pub fn address(&self, address: IpAddr, prefix_len: u8) -> io::Result<AddressGuard> {
+        AddressGuard::add(self.index, address, prefix_len)
     }
 
     /// Routes a prefix through the device until the guard is dropped.

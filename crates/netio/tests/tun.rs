@@ -263,6 +263,10 @@ fn routes_and_addresses_come_and_go() {
         assert!(ip("-6 route").contains("2001:db8::/32 dev ptest0"));
         let again = tun.route(address("198.51.100.0"), 24).unwrap_err();
         assert_eq!(again.raw_os_error(), Some(libc::EEXIST));
+        let leased = tun.address(address("198.51.100.9"), 32).unwrap();
+        assert!(ip("addr show dev ptest0").contains("198.51.100.9/32"));
+        drop(leased);
+        assert!(!ip("addr show dev ptest0").contains("198.51.100.9/32"));
         drop(guard);
         drop(guard6);
         assert!(!ip("route").contains("198.51.100.0"));

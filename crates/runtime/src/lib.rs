@@ -1,1 +1,35 @@
+//! The headend as a running thing: threads, the one clock, mailboxes, the directory that shards
+//! share, the compute pool for key exchanges, sockets and the inner device.
+//!
+//! [`Service::start`] brings it up; everything else is asked of the [`Service`].
+#![forbid(unsafe_code)]
 
+mod clock;
+mod compute;
+mod directory;
+mod echo;
+mod entropy;
+mod error;
+mod events;
+mod leases;
+mod mailbox;
+mod prefixes;
+mod questions;
+mod report;
+mod routes;
+mod service;
+mod settings;
+mod sink;
+mod sockets;
+mod start;
+mod steering;
+mod worker;
+
+pub use clock::Clock;
+pub use error::{Busy, NotReady, StartError};
+pub use events::{StreamEnded, Subscription};
+pub use questions::{Cursor, Page};
+pub use report::ShardReport;
+pub use service::Service;
+pub use settings::{InnerDevice, Listen, Settings};
+pub use sink::InnerDrops;

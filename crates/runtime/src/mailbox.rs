@@ -1,0 +1,150 @@
+use core::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
+use std::sync::OnceLock;
+
+use crossbeam::queue::ArrayQueue;
+use ike::Computed;
+use netio::Waker;
+use shard::{Listener, Mail, Ticket};
+
+use crate::worker::Worker;
+
+/// What other threads send to a worker.
+pub(crate) enum Message {
+    /// A datagram that reached another shard first.
+    Outer(Box<Stray>),
+    /// An inner packet that reached another shard first.
+    Inner(Box<[u8]>),
+    /// From another shard.
+    Mail(Mail),
+    /// From the compute pool.
+    Computed(Ticket, Computed),
+    /// From the control interface: done on the worker's thread.
+    Call(Box<dyn FnOnce(&mut Worker) + Send>),
+}
+
+/// A datagram on its way from the shard that received it to the shard that owns it.
+pub(crate) struct Stray {
+    pub(crate) listener: Listener,
+    pub(crate) local: core::net::SocketAddr,
+    pub(crate) remote: core::net::SocketAddr,
+    pub(crate) tos: u8,
+    pub(crate) bytes: Box<[u8]>,
+}
+
+/// A worker's bounded inbox. Packets and messages queue apart, so that a flood of strays does not
+/// cost an exchange its key.
+pub(crate) struct Mailbox {
+    packets: ArrayQueue<Message>,
+    messages: ArrayQueue<Message>,
+    /// Set while the worker sleeps or is about to.
+    idle: AtomicBool,
+    waker: OnceLock<Waker>,
+    pub(crate) drops: AtomicU64,
+    pub(crate) handoffs: AtomicU64,
+    pub(crate) finished: AtomicBool,
+    /// When the worker last went round its loop, in milliseconds of the service's clock.
+    pub(crate) beat_millis: AtomicU64,
+}
+
+impl Mailbox {
+    pub(crate) fn new(capacity: usize) -> Self {
+        Self {
+            packets: ArrayQueue::new(capacity.max(1)),
+            messages: ArrayQueue::new(capacity.max(1)),
+            idle: AtomicBool::new(false),
+            waker: OnceLock::new(),
+            drops: AtomicU64::new(0),
+            handoffs: AtomicU64::new(0),
+            finished: AtomicBool::new(false),
+            beat_millis: AtomicU64::new(0),
+        }
+    }
+
+    pub(crate) fn connect(&self, waker: Waker) {
+        let _ = self.waker.set(waker);
+    }
+
+    /// Leaves a message, or drops and counts it when the box is full.
+    pub(crate) fn post(&self, message: Message) -> bool {
+        let queue = match message {
+            Message::Outer(_) | Message::Inner(_) => {
+                self.handoffs.fetch_add(1, Ordering::Relaxed);
+                &self.packets
+            }
+            Message::Mail(_) | Message::Computed(..) | Message::Call(_) => &self.messages,
+        };
+        if queue.push(message).is_err() {
+            self.drops.fetch_add(1, Ordering::Relaxed);
+            return false;
+        }
+        // Pairs with the fence in `sleep`: either we see that the worker is idle, or it sees the
+        // message before it sleeps.
+        fence(Ordering::SeqCst);
+        if self.idle.load(Ordering::Relaxed) && self.idle.swap(false, Ordering::Relaxed) {
+            if let Some(waker) = self.waker.get() {
+                waker.wake();
+            }
+        }
+        true
+    }
+
+    /// Announces that the worker is about to sleep. `false` when it must not, because there is
+    /// something to do.
+    pub(crate) fn sleep(&self) -> bool {
+        self.idle.store(true, Ordering::Relaxed);
+        fence(Ordering::SeqCst);
+        if self.is_empty() {
+            return true;
+        }
+        self.idle.store(false, Ordering::Relaxed);
+        false
+    }
+
+    /// The worker is awake: nobody needs to wake it.
+    pub(crate) fn awake(&self) {
+        self.idle.store(false, Ordering::Relaxed);
+    }
+
+    /// The next message; messages before packets.
+    pub(crate) fn take(&self) -> Option<Message> {
+        self.messages.pop().or_else(|| self.packets.pop())
+    }
+
+    pub(crate) fn is_empty(&self) -> bool {
+        self.messages.is_empty() && self.packets.is_empty()
+    }
+
+    pub(crate) fn len(&self) -> usize {
+        self.messages.len() + self.packets.len()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn packet() -> Message {
+        Message::Inner(Box::from([1, 2, 3]))
+    }
+
+    #[test]
+    fn a_full_box_drops_and_counts() {
+        let mailbox = Mailbox::new(2);
+        assert!(mailbox.post(packet()));
+        assert!(mailbox.post(packet()));
+        assert!(!mailbox.post(packet()));
+        assert_eq!(mailbox.drops.load(Ordering::Relaxed), 1);
+        assert!(mailbox.post(Message::Call(Box::new(|_| {}))));
+        assert!(matches!(mailbox.take(), Some(Message::Call(_))));
+        assert_eq!(mailbox.len(), 2);
+    }
+
+    #[test]
+    fn a_worker_with_mail_does_not_sleep() {
+        let mailbox = Mailbox::new(2);
+        assert!(mailbox.sleep());
+        mailbox.awake();
+        mailbox.post(packet());
+        assert!(!mailbox.sleep());
+    }
+}

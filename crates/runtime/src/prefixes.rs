@@ -1,0 +1,195 @@
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use core::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{PoisonError, RwLock};
+
+use dashmap::DashMap;
+use dashmap::mapref::entry::Entry;
+use ipsec::TrafficSelector;
+use shard::ShardId;
+
+/// Which shard reaches an inner address: the longest prefix that a shard has announced, else a
+/// range that is no prefix.
+pub(crate) struct Prefixes {
+    owners: DashMap<(IpAddr, u8), Owner>,
+    /// How many prefixes of each length there are, so that a look-up tries only lengths in use.
+    lengths_v4: [AtomicU32; 33],
+    lengths_v6: [AtomicU32; 129],
+    ranges: RwLock<Vec<(TrafficSelector, ShardId)>>,
+}
+
+struct Owner {
+    shard: ShardId,
+    announcements: u32,
+}
+
+impl Default for Prefixes {
+    fn default() -> Self {
+        Self {
+            owners: DashMap::new(),
+            lengths_v4: [const { AtomicU32::new(0) }; 33],
+            lengths_v6: [const { AtomicU32::new(0) }; 129],
+            ranges: RwLock::new(Vec::new()),
+        }
+    }
+}
+
+impl Prefixes {
+    /// The latest announcement of a prefix wins.
+    pub(crate) fn announce(&self, selector: &TrafficSelector, shard: ShardId) {
+        let Some(prefix) = selector.prefix() else {
+            self.ranges
+                .write()
+                .unwrap_or_else(PoisonError::into_inner)
+                .push((*selector, shard));
+            return;
+        };
+        match self.owners.entry(prefix) {
+            Entry::Occupied(mut entry) => {
+                let owner = entry.get_mut();
+                let same = owner.shard == shard;
+                owner.announcements = if same { owner.announcements + 1 } else { 1 };
+                owner.shard = shard;
+            }
+            Entry::Vacant(entry) => {
+                entry.insert(Owner {
+                    shard,
+                    announcements: 1,
+                });
+                if let Some(count) = self.length(prefix) {
+                    count.fetch_add(1, Ordering::Relaxed);
+                }
+            }
+        }
+    }
+
+    /// Takes one announcement back, unless another shard's has replaced it.
+    pub(crate) fn withdraw(&self, selector: &TrafficSelector, shard: ShardId) {
+        let Some(prefix) = selector.prefix() else {
+            let mut ranges = self.ranges.write().unwrap_or_else(PoisonError::into_inner);
+            if let Some(at) = ranges.iter().position(|range| *range == (*selector, shard)) {
+                ranges.swap_remove(at);
+            }
+            return;
+        };
+        let Entry::Occupied(mut entry) = self.owners.entry(prefix) else {
+            return;
+        };
+        if entry.get().shard != shard {
+            return;
+        }
+        entry.get_mut().announcements -= 1;
+        if entry.get().announcements == 0 {
+            entry.remove();
+            if let Some(count) = self.length(prefix) {
+                count.fetch_sub(1, Ordering::Relaxed);
+            }
+        }
+    }
+
+    pub(crate) fn owner(&self, address: IpAddr) -> Option<ShardId> {
+        let lengths: &[AtomicU32] = match address {
+            IpAddr::V4(_) => &self.lengths_v4,
+            IpAddr::V6(_) => &self.lengths_v6,
+        };
+        let in_use = lengths
+            .iter()
+            .zip(0_u8..)
+            .rev()
+            .filter(|(count, _)| count.load(Ordering::Relaxed) != 0);
+        for (_, length) in in_use {
+            if let Some(owner) = self.owners.get(&(network(address, length), length)) {
+                return Some(owner.shard);
+            }
+        }
+        let ranges = self.ranges.read().unwrap_or_else(PoisonError::into_inner);
+        ranges
+            .iter()
+            .find(|(selector, _)| selector.contains_address(address))
+            .map(|(_, shard)| *shard)
+    }
+
+    fn length(&self, (network, length): (IpAddr, u8)) -> Option<&AtomicU32> {
+        match network {
+            IpAddr::V4(_) => self.lengths_v4.get(usize::from(length)),
+            IpAddr::V6(_) => self.lengths_v6.get(usize::from(length)),
+        }
+    }
+}
+
+/// The first address of the prefix of `length` bits around an address.
+fn network(address: IpAddr, length: u8) -> IpAddr {
+    match address {
+        IpAddr::V4(v4) => {
+            let mask = u32::MAX
+                .checked_shl(32 - u32::from(length.min(32)))
+                .unwrap_or(0);
+            Ipv4Addr::from(u32::from(v4) & mask).into()
+        }
+        IpAddr::V6(v6) => {
+            let mask = u128::MAX
+                .checked_shl(128 - u32::from(length.min(128)))
+                .unwrap_or(0);
+            Ipv6Addr::from(u128::from(v6) & mask).into()
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ip(text: &str) -> IpAddr {
+        text.parse().unwrap()
+    }
+
+    fn prefix(text: &str, length: u8) -> TrafficSelector {
+        TrafficSelector::from_prefix(ip(text), length).unwrap()
+    }
+
+    #[test]
+    fn the_longest_prefix_wins() {
+        let prefixes = Prefixes::default();
+        prefixes.announce(&prefix("0.0.0.0", 0), ShardId(1));
+        prefixes.announce(&prefix("10.0.0.0", 8), ShardId(2));
+        prefixes.announce(&prefix("10.1.2.3", 32), ShardId(3));
+        prefixes.announce(&prefix("2001:db8::", 32), ShardId(4));
+        assert_eq!(prefixes.owner(ip("192.0.2.1")), Some(ShardId(1)));
+        assert_eq!(prefixes.owner(ip("10.9.9.9")), Some(ShardId(2)));
+        assert_eq!(prefixes.owner(ip("10.1.2.3")), Some(ShardId(3)));
+        assert_eq!(prefixes.owner(ip("2001:db8:1::1")), Some(ShardId(4)));
+        assert_eq!(prefixes.owner(ip("2001:db9::1")), None);
+    }
+
+    #[test]
+    fn what_was_announced_twice_stays_until_withdrawn_twice() {
+        let prefixes = Prefixes::default();
+        let selector = prefix("10.0.0.0", 8);
+        prefixes.announce(&selector, ShardId(0));
+        prefixes.announce(&selector, ShardId(0));
+        prefixes.withdraw(&selector, ShardId(0));
+        assert_eq!(prefixes.owner(ip("10.0.0.1")), Some(ShardId(0)));
+        prefixes.withdraw(&selector, ShardId(0));
+        assert_eq!(prefixes.owner(ip("10.0.0.1")), None);
+    }
+
+    #[test]
+    fn a_successor_on_another_shard_is_not_withdrawn_by_its_predecessor() {
+        let prefixes = Prefixes::default();
+        let selector = prefix("10.0.0.7", 32);
+        prefixes.announce(&selector, ShardId(0));
+        prefixes.announce(&selector, ShardId(1));
+        prefixes.withdraw(&selector, ShardId(0));
+        assert_eq!(prefixes.owner(ip("10.0.0.7")), Some(ShardId(1)));
+    }
+
+    #[test]
+    fn a_range_that_is_no_prefix_is_found_too() {
+        let prefixes = Prefixes::default();
+        let selector = TrafficSelector::range(ip("10.0.0.3"), ip("10.0.0.5"));
+        prefixes.announce(&selector, ShardId(6));
+        assert_eq!(prefixes.owner(ip("10.0.0.4")), Some(ShardId(6)));
+        assert_eq!(prefixes.owner(ip("10.0.0.6")), None);
+        prefixes.withdraw(&selector, ShardId(6));
+        assert_eq!(prefixes.owner(ip("10.0.0.4")), None);
+    }
+}

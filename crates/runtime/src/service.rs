@@ -1,0 +1,244 @@
+use core::net::SocketAddr;
+use core::sync::atomic::{AtomicBool, Ordering};
+use core::time::Duration;
+use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
+
+use crossbeam::channel::{Receiver, bounded};
+use netio::EngineKind;
+use shard::{Command, Listener, Policy};
+
+use crate::mailbox::Message;
+use crate::settings::ASK_TIMEOUT;
+use crate::start::{self, Parts};
+use crate::worker::Worker;
+use crate::{Busy, Clock, NotReady, Settings, StartError, Subscription};
+
+/// A worker that has not gone round its loop for this long is stuck.
+const STUCK_AFTER: Duration = Duration::from_secs(5);
+/// How long a service that is dropped without [`Service::stop`] takes to tell its peers.
+const DROP_TIMEOUT: Duration = Duration::from_millis(200);
+
+/// A running headend.
+///
+/// Its methods may be called from any thread but a worker's. Those that ask the workers take up to
+/// a second and fail with [`Busy`] after that.
+pub struct Service {
+    pub(crate) parts: Parts,
+    stopping: AtomicBool,
+    ends: Mutex<Ends>,
+}
+
+/// What is left to be ended.
+struct Ends {
+    threads: Vec<std::thread::JoinHandle<()>>,
+}
+
+impl Service {
+    /// Opens sockets and the inner device, starts the workers and returns when all of them run.
+    ///
+    /// # Errors
+    /// [`StartError`] says what is wrong; nothing is left running then.
+    pub fn start(settings: Settings) -> Result<Self, StartError> {
+        let mut parts = start::start(settings)?;
+        let threads = core::mem::take(&mut parts.threads);
+        Ok(Self {
+            parts,
+            stopping: AtomicBool::new(false),
+            ends: Mutex::new(Ends { threads }),
+        })
+    }
+
+    /// The clock of all times that the service tells.
+    #[must_use]
+    pub fn clock(&self) -> Clock {
+        self.parts.clock
+    }
+
+    /// How many shards there are.
+    #[must_use]
+    pub fn shards(&self) -> u16 {
+        self.parts.mailboxes.len() as u16
+    }
+
+    /// Where peers are served; the ports are the real ones.
+    #[must_use]
+    pub fn listeners(&self) -> &[(Listener, SocketAddr)] {
+        &self.parts.listeners
+    }
+
+    /// The packet engine in use.
+    #[must_use]
+    pub fn engine(&self) -> EngineKind {
+        self.parts.engine
+    }
+
+    /// The inner device, for people.
+    #[must_use]
+    pub fn inner(&self) -> &str {
+        &self.parts.inner
+    }
+
+    /// Whether peers are accepted.
+    ///
+    /// # Errors
+    /// Why they are not.
+    pub fn readiness(&self) -> Result<(), NotReady> {
+        if self.stopping.load(Ordering::Acquire) {
+            return Err(NotReady::Stopping);
+        }
+        let now = self.parts.clock.now().as_millis();
+        for (mailbox, shard) in self.parts.mailboxes.iter().zip(0_u16..) {
+            if mailbox.finished.load(Ordering::Acquire) {
+                return Err(NotReady::ShardEnded(shard));
+            }
+            let beat = mailbox.beat_millis.load(Ordering::Relaxed);
+            if u128::from(now.saturating_sub(beat)) > STUCK_AFTER.as_millis() {
+                return Err(NotReady::ShardStuck(shard));
+            }
+        }
+        Ok(())
+    }
+
+    /// The events of all shards from now on, for a listener that may lag behind by up to `backlog`
+    /// of them.
+    #[must_use]
+    pub fn subscribe(&self, backlog: usize) -> Subscription {
+        self.parts.events.subscribe(backlog)
+    }
+
+    /// Has one shard carry out a command. Returns `false` if there is no such SA or connection.
+    ///
+    /// # Errors
+    /// [`Busy`]
+    pub fn command(&self, shard: u16, command: Command) -> Result<bool, Busy> {
+        self.ask(shard, move |worker| {
+            let now = worker.clock.now();
+            worker.shard.command(command, now, &mut worker.sink)
+        })
+    }
+
+    /// Has the shard to which a connection falls initiate it. Returns `false` if there is no such
+    /// connection or child.
+    ///
+    /// # Errors
+    /// [`Busy`]
+    pub fn initiate(&self, connection: u16, child: u16) -> Result<bool, Busy> {
+        let shard = connection % self.shards().max(1);
+        self.command(shard, Command::Initiate { connection, child })
+    }
+
+    /// Has all shards work by another policy from now on. Standing SAs stay.
+    ///
+    /// # Errors
+    /// [`Busy`]; the shards that answered work by the new policy already.
+    pub fn replace_policy(&self, policy: &Policy) -> Result<(), Busy> {
+        self.parts.directory.replace_pools(&policy.snapshot.pools);
+        for shard in 0..self.shards() {
+            self.command(shard, Command::ReplacePolicy(policy.clone()))?;
+        }
+        Ok(())
+    }
+
+    /// Deletes all peers with notice to them, for up to `timeout`, ends the workers and removes
+    /// routes. Returns whether every peer's answer came in time. Further calls do nothing.
+    pub fn stop(&self, timeout: Duration) -> bool {
+        self.stopping.store(true, Ordering::Release);
+        let mut ends = self.ends();
+        let threads = core::mem::take(&mut ends.threads);
+        if threads.is_empty() {
+            return true;
+        }
+        let started = Instant::now();
+        let answers: Vec<_> = (0..self.shards())
+            .map(|shard| self.tell_to_stop(shard, timeout, started))
+            .collect();
+        let mut all_gone = true;
+        for thread in threads {
+            all_gone &= thread.join().is_ok();
+        }
+        for answer in answers {
+            let in_time = answer.is_some_and(|gone| gone.try_recv().is_ok());
+            all_gone &= in_time;
+        }
+        all_gone
+    }
+
+    /// Posts the order to stop until it is taken: a full mailbox must not keep a worker alive. The
+    /// receiver yields a value when the shard ended with no peers left.
+    fn tell_to_stop(
+        &self,
+        shard: u16,
+        timeout: Duration,
+        started: Instant,
+    ) -> Option<Receiver<()>> {
+        let mailbox = self.parts.mailboxes.get(usize::from(shard))?;
+        loop {
+            let (sender, receiver) = bounded(1);
+            let order = move |worker: &mut Worker| worker.stop(timeout, sender);
+            if mailbox.post(Message::Call(Box::new(order))) {
+                return Some(receiver);
+            }
+            if mailbox.finished.load(Ordering::Acquire) || started.elapsed() > timeout + ASK_TIMEOUT
+            {
+                return None;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
+
+    fn ends(&self) -> MutexGuard<'_, Ends> {
+        self.ends.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Runs a question on a shard's thread.
+    pub(crate) fn ask<R: Send + 'static>(
+        &self,
+        shard: u16,
+        question: impl FnOnce(&mut Worker) -> R + Send + 'static,
+    ) -> Result<R, Busy> {
+        let answer = self.pose(shard, question).ok_or(Busy)?;
+        answer.recv_timeout(ASK_TIMEOUT).map_err(|_| Busy)
+    }
+
+    /// Runs a question on all shards' threads at once; the answers stand in the shards' order.
+    pub(crate) fn ask_all<R: Send + 'static>(
+        &self,
+        question: impl Fn(&mut Worker) -> R + Clone + Send + 'static,
+    ) -> Result<Vec<R>, Busy> {
+        let deadline = Instant::now() + ASK_TIMEOUT;
+        let posed: Vec<_> = (0..self.shards())
+            .map(|shard| self.pose(shard, question.clone()))
+            .collect();
+        posed
+            .into_iter()
+            .map(|answer| answer.ok_or(Busy)?.recv_deadline(deadline).map_err(|_| Busy))
+            .collect()
+    }
+
+    fn pose<R: Send + 'static>(
+        &self,
+        shard: u16,
+        question: impl FnOnce(&mut Worker) -> R + Send + 'static,
+    ) -> Option<Receiver<R>> {
+        let mailbox = self.parts.mailboxes.get(usize::from(shard))?;
+        let (sender, receiver) = bounded(1);
+        let call = move |worker: &mut Worker| {
+            // Nobody waits any more when the asker's patience has ended.
+            let _ = sender.send(question(worker));
+        };
+        mailbox
+            .post(Message::Call(Box::new(call)))
+            .then_some(receiver)
+    }
+}
+
+impl Drop for Service {
+    fn drop(&mut self) {
+        self.stop(DROP_TIMEOUT);
+        self.parts.compute.stop();
+        if let Some(routes) = &mut self.parts.routes {
+            routes.stop();
+        }
+    }
+}

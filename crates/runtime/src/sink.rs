@@ -1,0 +1,199 @@
+use core::net::SocketAddr;
+use std::sync::Arc;
+
+use ike::{Job, Path};
+use netio::{Buffer, Engine, OuterSend, SocketId, TunId};
+use shard::{Disposition, Event, Listener, Mail, OuterPacket, Output, RouteChange, ShardId, Ticket};
+
+use crate::compute::ComputeQueue;
+use crate::echo;
+use crate::events::Events;
+use crate::mailbox::{Mailbox, Message, Stray};
+use crate::routes::RouteQueue;
+
+/// RFC 3948 §2.2: stands before IKE on the port shared with ESP.
+const NON_ESP_MARKER: [u8; 4] = [0; 4];
+/// RFC 3948 §2.3.
+const KEEPALIVE: [u8; 1] = [0xff];
+/// Answers of the echo that may wait for their turn.
+const ECHO_MAX: usize = 256;
+
+/// A socket of this worker.
+#[derive(Clone, Copy)]
+pub(crate) struct Bound {
+    pub(crate) id: SocketId,
+    pub(crate) listener: Listener,
+    pub(crate) address: SocketAddr,
+}
+
+/// Where this worker's inner packets go.
+pub(crate) enum Inner {
+    Tun(TunId),
+    /// Answers to be opened as inner packets after the current batch.
+    Echo(Vec<Buffer>),
+    Discard,
+}
+
+/// Inner packets that went nowhere, by why.
+#[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
+pub struct InnerDrops {
+    /// The echo has no answer to it.
+    pub unanswered: u64,
+    /// Too many answers of the echo waited, or no buffer was free.
+    pub full: u64,
+    /// There is no inner device.
+    pub discarded: u64,
+}
+
+/// Carries out what a shard decides.
+pub(crate) struct Sink {
+    pub(crate) engine: Engine,
+    pub(crate) sockets: Vec<Bound>,
+    pub(crate) inner: Inner,
+    pub(crate) inner_drops: InnerDrops,
+    pub(crate) mailboxes: Arc<[Mailbox]>,
+    pub(crate) compute: ComputeQueue,
+    pub(crate) events: Arc<Events>,
+    pub(crate) routes: Option<RouteQueue>,
+}
+
+impl Sink {
+    fn describe(&self, path: &Path, listener: Listener) -> Option<OuterSend> {
+        let socket = self.sockets.iter().find(|socket| {
+            let bound = socket.address;
+            socket.listener == listener
+                && (bound.port() == path.local.port() || listener == Listener::RawEsp)
+                && bound.is_ipv4() == path.local.is_ipv4()
+                && (bound.ip() == path.local.ip() || bound.ip().is_unspecified())
+        })?;
+        Some(OuterSend {
+            socket: socket.id,
+            local: Some(path.local.ip()),
+            remote: path.remote,
+            tos: 0,
+            dont_fragment: false,
+            segment: 0,
+        })
+    }
+
+    /// IKE and keepalives leave at once: they are few, and whether a probe left decides whether it
+    /// counts as a try.
+    fn send_now(&mut self, send: Option<OuterSend>, octets: &[u8]) -> Disposition {
+        match send.map(|send| self.engine.send_now(&send, octets)) {
+            Some(Ok(())) => Disposition::Taken,
+            Some(Err(_)) | None => Disposition::Refused,
+        }
+    }
+
+    fn post(&self, to: ShardId, message: Message) {
+        if let Some(mailbox) = self.mailboxes.get(usize::from(to.0)) {
+            mailbox.post(message);
+        }
+    }
+
+    fn echo(&mut self, packet: &[u8]) {
+        let Some(mut buffer) = self.engine.buffer() else {
+            self.inner_drops.full += 1;
+            return;
+        };
+        let answered = buffer.fill(packet) && echo::answer(buffer.bytes_mut());
+        match &mut self.inner {
+            Inner::Echo(answers) if answered && answers.len() < ECHO_MAX => {
+                answers.push(buffer);
+                return;
+            }
+            _ if answered => self.inner_drops.full += 1,
+            _ => self.inner_drops.unanswered += 1,
+        }
+        self.engine.give(buffer);
+    }
+}
+
+fn listener(path: &Path) -> Listener {
+    if path.encapsulated {
+        Listener::Nat
+    } else {
+        Listener::Ike
+    }
+}
+
+impl Output for Sink {
+    fn send_ike(&mut self, path: &Path, message: &[u8]) -> Disposition {
+        let send = self.describe(path, listener(path));
+        if !path.encapsulated {
+            return self.send_now(send, message);
+        }
+        let Some(mut buffer) = self.engine.buffer() else {
+            return Disposition::Refused;
+        };
+        let marked = buffer.fill(message) && buffer.prepend(&NON_ESP_MARKER);
+        let disposition = if marked {
+            self.send_now(send, buffer.bytes())
+        } else {
+            Disposition::Refused
+        };
+        self.engine.give(buffer);
+        disposition
+    }
+
+    fn send_esp(&mut self, path: &Path, tos: u8, df: bool, packet: &[u8]) -> Disposition {
+        let listener = if path.encapsulated {
+            Listener::Nat
+        } else {
+            Listener::RawEsp
+        };
+        let Some(mut send) = self.describe(path, listener) else {
+            return Disposition::Refused;
+        };
+        send.tos = tos;
+        send.dont_fragment = df;
+        self.engine.send_bytes(send, packet);
+        Disposition::Taken
+    }
+
+    fn send_keepalive(&mut self, path: &Path) -> Disposition {
+        let send = self.describe(path, Listener::Nat);
+        self.send_now(send, &KEEPALIVE)
+    }
+
+    fn deliver_inner(&mut self, packet: &[u8]) {
+        match &self.inner {
+            Inner::Tun(tun) => self.engine.write_tun_bytes(*tun, packet),
+            Inner::Echo(_) => self.echo(packet),
+            Inner::Discard => self.inner_drops.discarded += 1,
+        }
+    }
+
+    fn compute(&mut self, ticket: Ticket, job: Job) {
+        self.compute.order(ticket, job);
+    }
+
+    fn hand_over_outer(&mut self, to: ShardId, packet: &OuterPacket<'_>) {
+        let stray = Stray {
+            listener: packet.listener,
+            local: packet.local,
+            remote: packet.remote,
+            tos: packet.tos,
+            bytes: Box::from(&*packet.bytes),
+        };
+        self.post(to, Message::Outer(Box::new(stray)));
+    }
+
+    fn hand_over_inner(&mut self, to: ShardId, packet: &[u8]) {
+        self.post(to, Message::Inner(Box::from(packet)));
+    }
+
+    fn mail(&mut self, to: ShardId, mail: Mail) {
+        self.post(to, Message::Mail(mail));
+    }
+
+    fn route(&mut self, change: RouteChange) {
+        if let Some(routes) = &self.routes {
+            routes.change(change);
+        }
+    }
+
+    fn event(&mut self, event: Event) {
+        self.events.publish(event);
+    }
+}

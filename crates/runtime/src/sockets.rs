@@ -1,0 +1,147 @@
+//! Opens the sockets of all shards before any of them runs, so that whatever is wrong is said at
+//! the start.
+
+use core::net::{IpAddr, SocketAddr};
+use std::io;
+
+use ipsec::EspSpiLayout;
+use netio::{OuterSocket, Program, RawSettings, UdpSettings};
+use shard::Listener;
+
+use crate::{Listen, StartError, steering};
+
+/// IP protocol number of ESP.
+const ESP: u8 = wire::ip::protocol::ESP;
+
+/// The sockets of every shard, in the same order for each.
+pub(crate) struct Sockets {
+    /// What each place in the order is.
+    pub(crate) listeners: Vec<(Listener, SocketAddr)>,
+    /// By shard.
+    pub(crate) of_shard: Vec<Vec<OuterSocket>>,
+}
+
+impl Sockets {
+    pub(crate) fn open(
+        listen: &[Listen],
+        shards: u16,
+        buffer_bytes: usize,
+    ) -> Result<Self, StartError> {
+        let mut sockets = Self {
+            listeners: Vec::new(),
+            of_shard: (0..shards).map(|_| Vec::new()).collect(),
+        };
+        let layout = EspSpiLayout::for_shards(shards);
+        for entry in listen {
+            let udp = Udp {
+                entry,
+                buffer_bytes,
+            };
+            sockets.add_udp(&udp, Listener::Ike, &steering::ike_program())?;
+            sockets.add_udp(&udp, Listener::Nat, &steering::nat_program(layout))?;
+            if entry.raw_esp {
+                sockets.add_raw(entry, buffer_bytes, layout)?;
+            }
+        }
+        Ok(sockets)
+    }
+
+    fn add_udp(
+        &mut self,
+        udp: &Udp<'_>,
+        listener: Listener,
+        program: &Program,
+    ) -> Result<(), StartError> {
+        let (mut port, protocol) = match listener {
+            Listener::Nat => (udp.entry.nat_port, "UDP (NAT traversal)"),
+            Listener::Ike | Listener::RawEsp => (udp.entry.ike_port, "UDP (IKE)"),
+        };
+        let many = self.of_shard.len() > 1;
+        for (index, list) in self.of_shard.iter_mut().enumerate() {
+            let address = SocketAddr::new(udp.entry.address, port);
+            let bound = udp.open(address, many).and_then(|socket| {
+                if many && index == 0 {
+                    socket.steer(program)?;
+                }
+                Ok(socket)
+            });
+            let socket = bound.map_err(|source| StartError::Bind {
+                address,
+                protocol,
+                source,
+            })?;
+            port = socket.local().port();
+            list.push(socket);
+        }
+        let address = SocketAddr::new(udp.entry.address, port);
+        self.listeners.push((listener, address));
+        Ok(())
+    }
+
+    fn add_raw(
+        &mut self,
+        entry: &Listen,
+        buffer_bytes: usize,
+        layout: EspSpiLayout,
+    ) -> Result<(), StartError> {
+        let many = self.of_shard.len() > 1;
+        for (list, shard) in self.of_shard.iter_mut().zip(0_u8..=u8::MAX) {
+            let filter = many.then(|| steering::raw_filter(layout, shard, entry.address.is_ipv6()));
+            let socket = open_raw(entry, buffer_bytes, filter.as_ref());
+            list.push(socket.map_err(|source| StartError::Bind {
+                address: SocketAddr::new(entry.address, 0),
+                protocol: "IP protocol 50 (ESP)",
+                source,
+            })?);
+        }
+        let address = SocketAddr::new(entry.address, 0);
+        self.listeners.push((Listener::RawEsp, address));
+        Ok(())
+    }
+
+    /// The addresses at which ESP shares a UDP port with IKE.
+    pub(crate) fn nat(&self) -> Vec<SocketAddr> {
+        self.listeners
+            .iter()
+            .filter(|(listener, _)| *listener == Listener::Nat)
+            .map(|(_, address)| *address)
+            .collect()
+    }
+}
+
+struct Udp<'a> {
+    entry: &'a Listen,
+    buffer_bytes: usize,
+}
+
+impl Udp<'_> {
+    /// A port that only one socket needs is not shared: another service on it is an error that
+    /// shows, instead of a thief of datagrams.
+    fn open(&self, address: SocketAddr, shared: bool) -> io::Result<OuterSocket> {
+        OuterSocket::udp(&UdpSettings {
+            reuse_port: shared,
+            rx_buffer_bytes: self.buffer_bytes,
+            tx_buffer_bytes: self.buffer_bytes,
+            device: self.entry.device.clone(),
+            ..UdpSettings::new(address)
+        })
+    }
+}
+
+fn open_raw(
+    entry: &Listen,
+    buffer_bytes: usize,
+    filter: Option<&Program>,
+) -> io::Result<OuterSocket> {
+    let address: IpAddr = entry.address;
+    let socket = OuterSocket::raw(&RawSettings {
+        rx_buffer_bytes: buffer_bytes,
+        tx_buffer_bytes: buffer_bytes,
+        device: entry.device.clone(),
+        ..RawSettings::new(address, ESP)
+    })?;
+    if let Some(filter) = filter {
+        socket.filter(filter)?;
+    }
+    Ok(socket)
+}

@@ -1,0 +1,283 @@
+//! Puts a service together, in an order that says what is wrong before anything runs.
+
+use core::sync::atomic::Ordering;
+use std::io;
+use std::sync::Arc;
+use std::thread::{self, JoinHandle};
+
+use crossbeam::channel::{Sender, bounded};
+use crypto::Entropy as _;
+use netio::{Engine, EngineKind, OuterSocket, SocketId, Tun, TunQueue, TunSettings};
+use shard::{Listener, Setup, Shard, ShardId};
+
+use crate::clock::Clock;
+use crate::compute::{ComputePool, ComputeQueue};
+use crate::directory::Directory;
+use crate::entropy::SeededEntropy;
+use crate::events::Events;
+use crate::mailbox::Mailbox;
+use crate::routes::{RouteQueue, Routes};
+use crate::sink::{Bound, Inner, InnerDrops, Sink};
+use crate::sockets::Sockets;
+use crate::worker::Worker;
+use crate::{InnerDevice, Settings, StartError};
+
+/// The parts of a running service.
+pub(crate) struct Parts {
+    pub(crate) clock: Clock,
+    pub(crate) mailboxes: Arc<[Mailbox]>,
+    pub(crate) events: Arc<Events>,
+    pub(crate) directory: Arc<Directory>,
+    pub(crate) listeners: Vec<(Listener, core::net::SocketAddr)>,
+    pub(crate) engine: EngineKind,
+    pub(crate) inner: String,
+    pub(crate) compute: ComputePool,
+    pub(crate) routes: Option<Routes>,
+    pub(crate) threads: Vec<JoinHandle<()>>,
+}
+
+/// What one worker's thread is given to build its world from.
+struct Seedling {
+    index: u16,
+    cpu: Option<usize>,
+    setup: Setup,
+    sockets: Vec<OuterSocket>,
+    listeners: Vec<(Listener, core::net::SocketAddr)>,
+    inner: InnerPart,
+    settings: netio::EngineSettings,
+    clock: Clock,
+    mailboxes: Arc<[Mailbox]>,
+    events: Arc<Events>,
+    compute: ComputeQueue,
+    routes: Option<RouteQueue>,
+}
+
+enum InnerPart {
+    Tun(TunQueue),
+    Echo,
+    Discard,
+}
+
+pub(crate) fn start(settings: Settings) -> Result<Parts, StartError> {
+    let cpus = netio::available_cpus().map_err(StartError::System)?;
+    let shards = shard_count(&settings, cpus.len())?;
+    let mut sockets = Sockets::open(&settings.listen, shards, settings.socket_buffer_bytes)?;
+    let (tun, inner_parts) = open_inner(&settings.inner, shards)?;
+    let inner = describe(&settings.inner, tun.as_ref());
+    let clock = Clock::new();
+    let mailboxes: Arc<[Mailbox]> = (0..shards)
+        .map(|_| Mailbox::new(settings.mailbox_max))
+        .collect();
+    let mut entropy = SeededEntropy::new().map_err(StartError::System)?;
+    let pools = &settings.policy.snapshot.pools;
+    let directory = Arc::new(Directory::new(pools, entropy.next_u64()));
+    let threads = match settings.compute_threads {
+        0 => cpus.len(),
+        threads => threads,
+    };
+    let compute = ComputePool::start(threads, settings.compute_queue_max, &mailboxes)
+        .map_err(StartError::System)?;
+    let routes = start_routes(&settings.inner, tun)?;
+    let events = Arc::new(Events::default());
+    let mut shard_settings = settings.shard;
+    shard_settings.nat_sockets = sockets.nat();
+    let mut parts = Parts {
+        clock,
+        mailboxes: Arc::clone(&mailboxes),
+        events: Arc::clone(&events),
+        directory: Arc::clone(&directory),
+        listeners: sockets.listeners.clone(),
+        engine: EngineKind::Auto,
+        inner,
+        compute,
+        routes,
+        threads: Vec::new(),
+    };
+    let (ready, outcomes) = bounded(usize::from(shards));
+    for (index, inner) in (0..shards).zip(inner_parts) {
+        let new_entropy = || SeededEntropy::new().map_err(StartError::System);
+        let setup = Setup {
+            id: ShardId(index as u8),
+            shards,
+            settings: shard_settings.clone(),
+            policy: settings.policy.clone(),
+            directory: Arc::clone(&directory) as Arc<dyn shard::Directory>,
+            entropy: Box::new(new_entropy()?),
+            spi_entropy: Box::new(new_entropy()?),
+            now: clock.now(),
+        };
+        let own = sockets.of_shard.get_mut(usize::from(index));
+        let Some(compute) = parts.compute.queue() else {
+            continue;
+        };
+        let seedling = Seedling {
+            index,
+            cpu: pinned(settings.pin_threads, &cpus, index),
+            setup,
+            sockets: own.map(core::mem::take).unwrap_or_default(),
+            listeners: parts.listeners.clone(),
+            inner,
+            settings: settings.engine,
+            clock,
+            mailboxes: Arc::clone(&mailboxes),
+            events: Arc::clone(&events),
+            compute,
+            routes: parts.routes.as_ref().and_then(Routes::queue),
+        };
+        parts.threads.push(spawn(seedling, ready.clone())?);
+    }
+    drop(ready);
+    for _ in 0..shards {
+        // A thread that ends without a word panicked.
+        let silent = || io::Error::other("a worker ended while it started");
+        let outcome = outcomes.recv().unwrap_or_else(|_| Err(silent()));
+        parts.engine = outcome.map_err(StartError::Engine)?;
+    }
+    Ok(parts)
+}
+
+fn shard_count(settings: &Settings, cpus: usize) -> Result<u16, StartError> {
+    if settings.listen.is_empty() {
+        return Err(StartError::NoListener);
+    }
+    let wanted = match settings.shards {
+        0 => u16::try_from(cpus).unwrap_or(u16::MAX).clamp(1, 256),
+        shards => shards,
+    };
+    if wanted > 256 {
+        return Err(StartError::TooManyShards(wanted));
+    }
+    Ok(wanted)
+}
+
+fn pinned(pin: bool, cpus: &[usize], index: u16) -> Option<usize> {
+    let place = usize::from(index) % cpus.len().max(1);
+    cpus.get(place).copied().filter(|_| pin)
+}
+
+fn open_inner(
+    device: &InnerDevice,
+    shards: u16,
+) -> Result<(Option<Tun>, Vec<InnerPart>), StartError> {
+    let each = |part: fn() -> InnerPart| (0..shards).map(|_| part()).collect();
+    let InnerDevice::Tun {
+        name,
+        mtu,
+        addresses,
+        ..
+    } = device
+    else {
+        let echo = *device == InnerDevice::Echo;
+        let part = if echo { || InnerPart::Echo } else { || InnerPart::Discard };
+        return Ok((None, each(part)));
+    };
+    let opened = Tun::open(&TunSettings {
+        name: name.clone(),
+        queues: usize::from(shards),
+        mtu: *mtu,
+        addresses: addresses.clone(),
+    });
+    let (tun, queues) = opened.map_err(|source| StartError::Tun {
+        name: name.clone(),
+        source,
+    })?;
+    Ok((
+        Some(tun),
+        queues.into_iter().map(InnerPart::Tun).collect(),
+    ))
+}
+
+fn describe(device: &InnerDevice, tun: Option<&Tun>) -> String {
+    match (device, tun) {
+        (InnerDevice::Tun { mtu, .. }, Some(tun)) => format!("{} (MTU {mtu})", tun.name()),
+        _ => device.describe(),
+    }
+}
+
+fn start_routes(device: &InnerDevice, tun: Option<Tun>) -> Result<Option<Routes>, StartError> {
+    match (device, tun) {
+        (
+            InnerDevice::Tun {
+                install_routes: true,
+                ..
+            },
+            Some(tun),
+        ) => Routes::start(tun).map(Some).map_err(StartError::System),
+        _ => Ok(None),
+    }
+}
+
+fn spawn(
+    seedling: Seedling,
+    ready: Sender<io::Result<EngineKind>>,
+) -> Result<JoinHandle<()>, StartError> {
+    thread::Builder::new()
+        .name(format!("shard-{}", seedling.index))
+        .spawn(move || grow(seedling, &ready))
+        .map_err(StartError::System)
+}
+
+/// The life of a worker's thread.
+fn grow(seedling: Seedling, ready: &Sender<io::Result<EngineKind>>) {
+    let _end = End {
+        mailboxes: Arc::clone(&seedling.mailboxes),
+        index: seedling.index,
+    };
+    match build(seedling) {
+        Ok(worker) => {
+            let _ = ready.send(Ok(worker.sink.engine.kind()));
+            worker.run();
+        }
+        Err(error) => {
+            let _ = ready.send(Err(error));
+        }
+    }
+}
+
+/// Marks a worker as ended, also when it panicked.
+struct End {
+    mailboxes: Arc<[Mailbox]>,
+    index: u16,
+}
+
+impl Drop for End {
+    fn drop(&mut self) {
+        if let Some(mailbox) = self.mailboxes.get(usize::from(self.index)) {
+            mailbox.finished.store(true, Ordering::Release);
+        }
+    }
+}
+
+fn build(seedling: Seedling) -> io::Result<Worker> {
+    if let Some(cpu) = seedling.cpu {
+        netio::pin_current_thread(cpu)?;
+    }
+    let mut engine = Engine::new(&seedling.settings)?;
+    let mut sockets = Vec::with_capacity(seedling.sockets.len());
+    for (socket, &(listener, address)) in seedling.sockets.into_iter().zip(&seedling.listeners) {
+        let id: SocketId = engine.attach_socket(socket)?;
+        sockets.push(Bound {
+            id,
+            listener,
+            address,
+        });
+    }
+    let inner = match seedling.inner {
+        InnerPart::Tun(queue) => Inner::Tun(engine.attach_tun(queue)?),
+        InnerPart::Echo => Inner::Echo(Vec::new()),
+        InnerPart::Discard => Inner::Discard,
+    };
+    let sink = Sink {
+        engine,
+        sockets,
+        inner,
+        inner_drops: InnerDrops::default(),
+        mailboxes: seedling.mailboxes,
+        compute: seedling.compute,
+        events: seedling.events,
+        routes: seedling.routes,
+    };
+    let shard = Shard::new(seedling.setup);
+    let batch = seedling.settings.batch;
+    Ok(Worker::new(shard, sink, seedling.clock, batch))
+}

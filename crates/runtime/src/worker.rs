@@ -1,0 +1,264 @@
+use core::sync::atomic::Ordering;
+use core::time::Duration;
+use std::sync::Arc;
+
+use crossbeam::channel::Sender;
+use dpd::ServiceHealth;
+use netio::{Batch, Buffer, InnerPacket as InnerBuffer, OuterPacket as OuterBuffer};
+use shard::{InnerPacket, Listener, OuterPacket, Shard};
+use smallvec::SmallVec;
+use timer::Instant;
+
+use crate::clock::Clock;
+use crate::mailbox::{Mailbox, Message, Stray};
+use crate::sink::{Inner, Sink};
+
+/// Longest sleep: the loop goes round at least this often, which is its sign of life.
+const SLEEP_MAX: Duration = Duration::from_millis(500);
+/// Batches received before timers and mail have their turn.
+const BATCHES_MAX: usize = 8;
+/// Messages taken before packets and timers have their turn.
+const MESSAGES_MAX: usize = 256;
+/// Packets of one batch that are described on the stack.
+const INLINE: usize = 64;
+
+/// One shard's thread: waits for the world, tells the shard, carries out what it decides.
+pub(crate) struct Worker {
+    pub(crate) shard: Shard,
+    pub(crate) sink: Sink,
+    pub(crate) clock: Clock,
+    pub(crate) index: usize,
+    /// When to end at the latest, once stopping.
+    pub(crate) stop_at: Option<Instant>,
+    /// Hears that the last peer is gone, once stopping.
+    pub(crate) on_gone: Option<Sender<()>>,
+    mailboxes: Arc<[Mailbox]>,
+    batch: Batch,
+    /// When the last round of work began.
+    woke: Instant,
+    pub(crate) rounds: u64,
+}
+
+impl Worker {
+    pub(crate) fn new(shard: Shard, sink: Sink, clock: Clock, batch: usize) -> Self {
+        let mailboxes = Arc::clone(&sink.mailboxes);
+        let index = usize::from(shard.id().0);
+        if let Some(mailbox) = mailboxes.get(index) {
+            mailbox.connect(sink.engine.waker());
+        }
+        Self {
+            shard,
+            sink,
+            clock,
+            index,
+            stop_at: None,
+            on_gone: None,
+            mailboxes,
+            batch: Batch::with_capacity(batch * 2),
+            woke: clock.now(),
+            rounds: 0,
+        }
+    }
+
+    /// Runs until stopped.
+    pub(crate) fn run(mut self) {
+        self.shard.start(self.clock.now(), &mut self.sink);
+        while !self.is_done() {
+            self.sleep();
+            self.woke = self.clock.now();
+            let drained = self.receive();
+            self.read_mail();
+            self.shard.tick(self.clock.now(), &mut self.sink);
+            self.echo();
+            self.sink.engine.flush();
+            if drained {
+                self.report_health();
+            }
+            self.rounds += 1;
+        }
+        self.sink.engine.flush();
+        if self.shard.is_empty()
+            && let Some(gone) = self.on_gone.take()
+        {
+            let _ = gone.send(());
+        }
+    }
+
+    fn is_done(&self) -> bool {
+        self.stop_at
+            .is_some_and(|at| self.shard.is_empty() || self.clock.now() >= at)
+    }
+
+    fn mailbox(&self) -> Option<&Mailbox> {
+        self.mailboxes.get(self.index)
+    }
+
+    /// Waits for a datagram, an inner packet, a message or the next timer.
+    fn sleep(&mut self) {
+        let now = self.clock.now();
+        let until_timer = self
+            .shard
+            .next_deadline()
+            .map_or(SLEEP_MAX, |deadline| deadline - now);
+        let mut timeout = until_timer.min(SLEEP_MAX);
+        if let Some(mailbox) = self.mailbox() {
+            mailbox
+                .beat_millis
+                .store(now.as_millis(), Ordering::Relaxed);
+            if !mailbox.sleep() {
+                timeout = Duration::ZERO;
+            }
+        }
+        // An engine that cannot wait cannot be mended here; the pause keeps the loop from spinning
+        // while timers and mail still work.
+        if self.sink.engine.wait(Some(timeout)).is_err() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+        if let Some(mailbox) = self.mailbox() {
+            mailbox.awake();
+        }
+    }
+
+    /// Receives some batches; `true` when nothing is left.
+    fn receive(&mut self) -> bool {
+        for _ in 0..BATCHES_MAX {
+            if self.sink.engine.receive(&mut self.batch) == 0 {
+                return true;
+            }
+            self.open_outer();
+            self.open_inner();
+            self.sink.engine.recycle(&mut self.batch);
+            self.echo();
+        }
+        false
+    }
+
+    fn open_outer(&mut self) {
+        if self.batch.outer.is_empty() {
+            return;
+        }
+        let sockets = &self.sink.sockets;
+        let mut packets: SmallVec<[OuterPacket<'_>; INLINE]> = self
+            .batch
+            .outer
+            .iter_mut()
+            .filter_map(|packet| {
+                let socket = sockets.get(usize::from(packet.socket.0))?;
+                Some(describe_outer(packet, socket.listener))
+            })
+            .collect();
+        let now = self.clock.now();
+        self.shard.outer(&mut packets, now, &mut self.sink);
+    }
+
+    fn open_inner(&mut self) {
+        if self.batch.inner.is_empty() {
+            return;
+        }
+        let mut packets: SmallVec<[InnerPacket<'_>; INLINE]> = self
+            .batch
+            .inner
+            .iter_mut()
+            .map(|InnerBuffer { buffer, .. }| describe_inner(buffer))
+            .collect();
+        let now = self.clock.now();
+        self.shard.inner(&mut packets, now, &mut self.sink);
+    }
+
+    /// Feeds the answers of the echo back.
+    fn echo(&mut self) {
+        let Inner::Echo(answers) = &mut self.sink.inner else {
+            return;
+        };
+        if answers.is_empty() {
+            return;
+        }
+        let mut answers = core::mem::take(answers);
+        let mut packets: SmallVec<[InnerPacket<'_>; INLINE]> =
+            answers.iter_mut().map(describe_inner).collect();
+        let now = self.clock.now();
+        self.shard.inner(&mut packets, now, &mut self.sink);
+        drop(packets);
+        for buffer in answers.drain(..) {
+            self.sink.engine.give(buffer);
+        }
+        // What the shard delivered meanwhile (its own ICMP) has no answer; the list is reused.
+        if let Inner::Echo(list) = &mut self.sink.inner
+            && list.is_empty()
+        {
+            *list = answers;
+        }
+    }
+
+    fn read_mail(&mut self) {
+        for _ in 0..MESSAGES_MAX {
+            let Some(message) = self.mailbox().and_then(Mailbox::take) else {
+                return;
+            };
+            let now = self.clock.now();
+            match message {
+                Message::Outer(stray) => self.open_stray(*stray, now),
+                Message::Inner(packet) => self.open_inner_stray(&packet, now),
+                Message::Mail(mail) => self.shard.mail(mail, now, &mut self.sink),
+                Message::Computed(ticket, computed) => {
+                    self.shard.computed(ticket, computed, now, &mut self.sink);
+                }
+                Message::Call(call) => call(self),
+            }
+        }
+    }
+
+    fn open_stray(&mut self, mut stray: Stray, now: Instant) {
+        let mut packet = [OuterPacket {
+            listener: stray.listener,
+            local: stray.local,
+            remote: stray.remote,
+            tos: stray.tos,
+            bytes: &mut stray.bytes,
+        }];
+        self.shard.outer(&mut packet, now, &mut self.sink);
+    }
+
+    fn open_inner_stray(&mut self, packet: &[u8], now: Instant) {
+        let Some(mut buffer) = self.sink.engine.buffer() else {
+            return;
+        };
+        if buffer.fill(packet) {
+            let mut packets = [describe_inner(&mut buffer)];
+            self.shard.inner(&mut packets, now, &mut self.sink);
+        }
+        self.sink.engine.give(buffer);
+    }
+
+    /// Everything that had arrived is read: silence after this means something. What was read last
+    /// waited no longer than this round of work has taken.
+    fn report_health(&mut self) {
+        let now = self.clock.now();
+        let counters = self.sink.engine.counters();
+        let drops = counters.rx_kernel_drops.wrapping_add(counters.rx_no_buffer);
+        self.shard.serviced(ServiceHealth {
+            rx_serviced: now,
+            queue_delay: now - self.woke,
+            rx_drops: drops as u32,
+        });
+    }
+}
+
+fn describe_outer(packet: &mut OuterBuffer, listener: Listener) -> OuterPacket<'_> {
+    OuterPacket {
+        listener,
+        local: packet.local,
+        remote: packet.remote,
+        tos: packet.tos,
+        bytes: packet.buffer.bytes_mut(),
+    }
+}
+
+fn describe_inner(buffer: &mut Buffer) -> InnerPacket<'_> {
+    let range = buffer.range();
+    InnerPacket {
+        start: range.start,
+        len: range.len(),
+        buffer: buffer.storage_mut(),
+    }
+}
