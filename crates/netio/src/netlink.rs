@@ -105,13 +105,7 @@ pub(crate) fn remove_address(index: u32, held: IpAddr, prefix_len: u8) -> io::Re
     address(libc::RTM_DELADDR, 0, index, held, prefix_len)
 }
 
-fn address(
-    kind: u16,
-    flags: i32,
-    index: u32,
-    address: IpAddr,
-    prefix_len: u8,
-) -> io::Result<()> {
+fn address(kind: u16, flags: i32, index: u32, address: IpAddr, prefix_len: u8) -> io::Result<()> {
     // Nobody else can hold an address on a point-to-point device of our own making, and without
     // the flag an IPv6 address is unusable for a second.
     let own = if address.is_ipv6() { IFA_F_NODAD } else { 0 };

@@ -22,12 +22,8 @@ pub(crate) fn answer(packet: &mut [u8]) -> bool {
     let at = parsed.header_len;
     let answered = match (parsed.is_ipv6(), parsed.protocol) {
         (_, protocol::UDP) => swap(packet, at, at + 2, 2),
-        (false, protocol::ICMP) => {
-            change_type(packet, at, ICMP_ECHO_REQUEST, ICMP_ECHO_REPLY)
-        }
-        (true, protocol::ICMPV6) => {
-            change_type(packet, at, ICMPV6_ECHO_REQUEST, ICMPV6_ECHO_REPLY)
-        }
+        (false, protocol::ICMP) => change_type(packet, at, ICMP_ECHO_REQUEST, ICMP_ECHO_REPLY),
+        (true, protocol::ICMPV6) => change_type(packet, at, ICMPV6_ECHO_REQUEST, ICMPV6_ECHO_REPLY),
         _ => false,
     };
     answered
@@ -125,8 +121,10 @@ mod tests {
     #[test]
     fn icmpv6_echo_requests_are_answered() {
         let mut packet = udp("[2001:db8::1]:1", "[2001:db8::2]:2");
-        let (source, destination): (IpAddr, IpAddr) =
-            ("2001:db8::1".parse().unwrap(), "2001:db8::2".parse().unwrap());
+        let (source, destination): (IpAddr, IpAddr) = (
+            "2001:db8::1".parse().unwrap(),
+            "2001:db8::2".parse().unwrap(),
+        );
         packet[6] = protocol::ICMPV6;
         packet[40] = ICMPV6_ECHO_REQUEST;
         packet[41..44].fill(0);

@@ -35,7 +35,9 @@ impl fmt::Display for StartError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::NoListener => f.write_str("there is no address to listen on"),
-            Self::TooManyShards(count) => write!(f, "{count} shards are more than the 256 possible"),
+            Self::TooManyShards(count) => {
+                write!(f, "{count} shards are more than the 256 possible")
+            }
             Self::Bind {
                 address,
                 protocol,

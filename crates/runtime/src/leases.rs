@@ -31,9 +31,9 @@ impl Leases {
         let mut current = self.lock();
         let mut former = core::mem::take(&mut *current);
         for range in pools {
-            let kept = former.remove(&range.name).filter(|entry| {
-                (entry.range.first, entry.range.last) == (range.first, range.last)
-            });
+            let kept = former
+                .remove(&range.name)
+                .filter(|entry| (entry.range.first, entry.range.last) == (range.first, range.last));
             let pool = match kept {
                 Some(entry) => entry.pool,
                 None => Pool::new(range, self.seed),

@@ -91,12 +91,11 @@ impl Prefixes {
             IpAddr::V4(_) => &self.lengths_v4,
             IpAddr::V6(_) => &self.lengths_v6,
         };
-        let in_use = lengths
-            .iter()
-            .zip(0_u8..)
-            .rev()
-            .filter(|(count, _)| count.load(Ordering::Relaxed) != 0);
-        for (_, length) in in_use {
+        for length in (0..=128_u8).rev() {
+            let count = lengths.get(usize::from(length));
+            if count.is_none_or(|count| count.load(Ordering::Relaxed) == 0) {
+                continue;
+            }
             if let Some(owner) = self.owners.get(&(network(address, length), length)) {
                 return Some(owner.shard);
             }

@@ -163,10 +163,7 @@ fn release<K: core::hash::Hash + Eq, G>(table: &mut HashMap<K, Counted<G>>, key:
 fn prefixes(selector: &TrafficSelector) -> Vec<(IpAddr, u8)> {
     match selector.prefix() {
         Some((IpAddr::V4(_), 0)) => halves([0, 0, 0, 0].into(), [128, 0, 0, 0].into()),
-        Some((IpAddr::V6(_), 0)) => halves(
-            [0; 8].into(),
-            [0x8000, 0, 0, 0, 0, 0, 0, 0].into(),
-        ),
+        Some((IpAddr::V6(_), 0)) => halves([0; 8].into(), [0x8000, 0, 0, 0, 0, 0, 0, 0].into()),
         Some(prefix) => vec![prefix],
         None => Vec::new(),
     }

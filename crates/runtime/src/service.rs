@@ -212,7 +212,12 @@ impl Service {
             .collect();
         posed
             .into_iter()
-            .map(|answer| answer.ok_or(Busy)?.recv_deadline(deadline).map_err(|_| Busy))
+            .map(|answer| {
+                answer
+                    .ok_or(Busy)?
+                    .recv_deadline(deadline)
+                    .map_err(|_| Busy)
+            })
             .collect()
     }
 

@@ -1,9 +1,13 @@
 use core::net::SocketAddr;
 use std::sync::Arc;
 
+use esp::OuterFields;
 use ike::{Job, Path};
+use ipsec::{Encapsulation, EspPath};
 use netio::{Buffer, Engine, OuterSend, SocketId, TunId};
-use shard::{Disposition, Event, Listener, Mail, OuterPacket, Output, RouteChange, ShardId, Ticket};
+use shard::{
+    Disposition, Event, Listener, Mail, OuterPacket, Output, RouteChange, ShardId, Ticket,
+};
 
 use crate::compute::ComputeQueue;
 use crate::echo;
@@ -58,18 +62,23 @@ pub(crate) struct Sink {
 }
 
 impl Sink {
-    fn describe(&self, path: &Path, listener: Listener) -> Option<OuterSend> {
+    fn describe(
+        &self,
+        listener: Listener,
+        local: SocketAddr,
+        remote: SocketAddr,
+    ) -> Option<OuterSend> {
         let socket = self.sockets.iter().find(|socket| {
             let bound = socket.address;
             socket.listener == listener
-                && (bound.port() == path.local.port() || listener == Listener::RawEsp)
-                && bound.is_ipv4() == path.local.is_ipv4()
-                && (bound.ip() == path.local.ip() || bound.ip().is_unspecified())
+                && (bound.port() == local.port() || listener == Listener::RawEsp)
+                && bound.is_ipv4() == local.is_ipv4()
+                && (bound.ip() == local.ip() || bound.ip().is_unspecified())
         })?;
         Some(OuterSend {
             socket: socket.id,
-            local: Some(path.local.ip()),
-            remote: path.remote,
+            local: Some(local.ip()),
+            remote,
             tos: 0,
             dont_fragment: false,
             segment: 0,
@@ -109,20 +118,13 @@ impl Sink {
     }
 }
 
-fn listener(path: &Path) -> Listener {
-    if path.encapsulated {
-        Listener::Nat
-    } else {
-        Listener::Ike
-    }
-}
-
 impl Output for Sink {
     fn send_ike(&mut self, path: &Path, message: &[u8]) -> Disposition {
-        let send = self.describe(path, listener(path));
         if !path.encapsulated {
+            let send = self.describe(Listener::Ike, path.local, path.remote);
             return self.send_now(send, message);
         }
+        let send = self.describe(Listener::Nat, path.local, path.remote);
         let Some(mut buffer) = self.engine.buffer() else {
             return Disposition::Refused;
         };
@@ -136,23 +138,25 @@ impl Output for Sink {
         disposition
     }
 
-    fn send_esp(&mut self, path: &Path, tos: u8, df: bool, packet: &[u8]) -> Disposition {
-        let listener = if path.encapsulated {
-            Listener::Nat
-        } else {
-            Listener::RawEsp
+    fn send_esp(&mut self, path: &EspPath, outer: OuterFields, packet: &[u8]) -> Disposition {
+        let listener = match path.encapsulation {
+            Encapsulation::Udp => Listener::Nat,
+            Encapsulation::Raw => Listener::RawEsp,
         };
-        let Some(mut send) = self.describe(path, listener) else {
+        let Some(send) = self.describe(listener, path.local, path.remote) else {
             return Disposition::Refused;
         };
-        send.tos = tos;
-        send.dont_fragment = df;
+        let send = OuterSend {
+            tos: outer.traffic_class,
+            dont_fragment: outer.dont_fragment,
+            ..send
+        };
         self.engine.send_bytes(send, packet);
         Disposition::Taken
     }
 
     fn send_keepalive(&mut self, path: &Path) -> Disposition {
-        let send = self.describe(path, Listener::Nat);
+        let send = self.describe(Listener::Nat, path.local, path.remote);
         self.send_now(send, &KEEPALIVE)
     }
 

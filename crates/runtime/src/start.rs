@@ -168,7 +168,11 @@ fn open_inner(
     } = device
     else {
         let echo = *device == InnerDevice::Echo;
-        let part = if echo { || InnerPart::Echo } else { || InnerPart::Discard };
+        let part = if echo {
+            || InnerPart::Echo
+        } else {
+            || InnerPart::Discard
+        };
         return Ok((None, each(part)));
     };
     let opened = Tun::open(&TunSettings {
@@ -181,10 +185,7 @@ fn open_inner(
         name: name.clone(),
         source,
     })?;
-    Ok((
-        Some(tun),
-        queues.into_iter().map(InnerPart::Tun).collect(),
-    ))
+    Ok((Some(tun), queues.into_iter().map(InnerPart::Tun).collect()))
 }
 
 fn describe(device: &InnerDevice, tun: Option<&Tun>) -> String {
