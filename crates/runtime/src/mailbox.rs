@@ -80,10 +80,10 @@ impl Mailbox {
         // Pairs with the fence in `sleep`: either we see that the worker is idle, or it sees the
         // message before it sleeps.
         fence(Ordering::SeqCst);
-        if self.idle.load(Ordering::Relaxed) && self.idle.swap(false, Ordering::Relaxed) {
-            if let Some(waker) = self.waker.get() {
-                waker.wake();
-            }
+        let was_idle =
+            self.idle.load(Ordering::Relaxed) && self.idle.swap(false, Ordering::Relaxed);
+        if let Some(waker) = self.waker.get().filter(|_| was_idle) {
+            waker.wake();
         }
         true
     }
