@@ -202,6 +202,7 @@ pub(crate) fn accept(
 /// The packet is authentic and fresh: its peer lives, whatever it may carry.
 fn hear(sa: &mut InboundSa, now: Instant, report: &mut InboundReport) {
     sa.counters.last = now;
+    report.authentic += 1;
     if sa.heard_in_batch != report.batch {
         sa.heard_in_batch = report.batch;
         report.heard.push(Touched {

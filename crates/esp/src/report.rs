@@ -30,7 +30,9 @@ pub struct InboundReport {
     pub heard: Vec<Touched>,
     /// SAs that came to age.
     pub aged: Vec<Aged>,
-    /// Packets that passed, dummies included.
+    /// Packets that were authentic and new, whatever was in them: each proves that its peer lives.
+    pub authentic: u64,
+    /// Packets that passed every check, dummies included.
     pub packets: u64,
     /// Octets of inner packets that passed.
     pub bytes: u64,

@@ -156,9 +156,9 @@ impl Shard {
             return;
         }
         let mut report = core::mem::take(&mut self.inbound_report);
-        let before = report.packets;
+        let before = report.authentic;
         open_batch(&mut self.sad, opening, now, &mut report);
-        let proofs = report.packets - before;
+        let proofs = report.authentic - before;
         self.watch.counters.proof(Proof::Esp, proofs);
         for touched in &report.heard {
             self.esp_heard(*touched, now, out);

@@ -73,6 +73,7 @@ fn drops_are_counted_for_the_sa_and_for_the_shard() {
         1
     );
     assert_eq!(pair.inbound.drops.iter().sum::<u64>(), 4);
+    assert_eq!((pair.inbound.authentic, pair.inbound.packets), (1, 1));
     pair.seal_outcome(&[]);
     assert_eq!(pair.outbound.drops[OutboundDrop::MalformedInner.index()], 1);
     assert_eq!(pair.outbound_sa().counters.refused, 1);

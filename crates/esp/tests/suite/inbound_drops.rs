@@ -91,6 +91,7 @@ fn wrong_trailers_and_payloads_are_named() {
             "authentic and fresh all the same"
         );
     }
+    assert_eq!((pair.inbound.authentic, pair.inbound.packets), (8, 0));
     assert_eq!(pair.inbound_sa().counters.malformed, 8);
     assert_eq!(pair.inbound_sa().counters.packets, 0);
 }
