@@ -85,7 +85,9 @@ pub struct TrafficReport {
     pub verified: u64,
     /// Packets whose plaintext was not.
     pub mismatched: u64,
-    /// Packets that could not be opened, by reason.
+    /// Packets that came out of a tunnel and were not of this run.
+    pub unrelated: u64,
+    /// Packets that could not be opened or sealed, by reason.
     pub drops: BTreeMap<String, u64>,
     /// Time from sending to the verified echo, in milliseconds.
     pub echo_ms: Percentiles,

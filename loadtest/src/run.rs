@@ -1,13 +1,305 @@
-use anyhow::{Result, bail};
+use std::io::Read;
+use std::path::Path;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::mpsc::{self, Receiver};
+use std::sync::{Arc, Barrier};
+use std::thread::{self, JoinHandle};
+use std::time::Duration;
 
-use crate::cli::Args;
-use crate::report::Report;
+use anyhow::{Context, Result, anyhow};
 
-/// Runs a scenario to its end and reports.
+use crate::cli::{Args, ReportFormat};
+use crate::clock::Clock;
+use crate::display::Display;
+use crate::events::{self, Heard};
+use crate::plan::Plan;
+use crate::progress::{Death, Line, Progress};
+use crate::report::{IkeReport, Report, Sample, TrafficReport};
+use crate::stats::{Board, Counts, Stats, percentiles};
+use crate::truth::Truth;
+use crate::worker::{Shared, Worker};
+use crate::{html, process, text};
+
+const LOOK_EVERY: Duration = Duration::from_millis(200);
+const SAMPLE_EVERY_S: f64 = 1.0;
+
+/// Runs a scenario to its end, shows its course, and prints and writes the report as `args` say.
 ///
 /// # Errors
 /// If the scenario makes no sense, sockets cannot be opened or files cannot be written.
 pub fn run(args: Args) -> Result<Report> {
     let scenario = args.scenario()?;
-    bail!("{} peers cannot be driven yet", scenario.peers.count)
+    let mut display = Display::new(args.progress, scenario.duration_s);
+    let mut truth = Truth::new(
+        &scenario.peers.identity,
+        scenario.peers.count,
+        args.bound,
+        args.events.is_some(),
+    );
+    let (heard_sender, heard) = mpsc::channel();
+    if let Some(socket) = &args.events {
+        events::follow(socket, heard_sender)?;
+    }
+    let run = Run::start(Plan::new(scenario)?)?;
+    if args.until_stdin_closes {
+        let shared = Arc::clone(&run.shared);
+        thread::spawn(move || {
+            // Any end of the input counts, an error too.
+            let _ = std::io::stdin().read_to_end(&mut Vec::new());
+            shared.stop.store(true, Ordering::Release);
+        });
+    }
+    let report = run.watch(&mut display, &mut truth, &heard)?;
+    let report = report.with_truth(truth);
+    display.finish();
+    publish(&args, &display, &report)?;
+    Ok(report)
+}
+
+/// A run under way.
+struct Run {
+    shared: Arc<Shared>,
+    boards: Vec<Arc<Board>>,
+    workers: Vec<JoinHandle<Result<Stats>>>,
+    deaths: Receiver<Death>,
+}
+
+impl Run {
+    fn start(plan: Plan) -> Result<Self> {
+        let threads = plan.scenario.threads;
+        let shared = Arc::new(Shared {
+            unsettled: AtomicU32::new(plan.scenario.peers.count),
+            settled_ns: AtomicU64::new(0),
+            stop: AtomicBool::new(false),
+            clock: Clock::start(),
+            plan,
+        });
+        let (death_sender, deaths) = mpsc::channel();
+        let ready = Arc::new(Barrier::new(usize::from(threads)));
+        let mut boards = Vec::new();
+        let mut workers = Vec::new();
+        for number in 0..threads {
+            let board = Arc::new(Board::default());
+            boards.push(Arc::clone(&board));
+            let (shared, ready) = (Arc::clone(&shared), Arc::clone(&ready));
+            let deaths = death_sender.clone();
+            let work = move || {
+                let stop_all = Arc::clone(&shared);
+                let worker = Worker::new(shared, board, deaths, number);
+                ready.wait();
+                let result = worker.and_then(Worker::run);
+                if result.is_err() {
+                    stop_all.stop.store(true, Ordering::Release);
+                }
+                result
+            };
+            workers.push(
+                thread::Builder::new()
+                    .name(format!("peers-{number}"))
+                    .spawn(work)?,
+            );
+        }
+        Ok(Self {
+            shared,
+            boards,
+            workers,
+            deaths,
+        })
+    }
+
+    /// Shows the run until it ends, and sums it up.
+    fn watch(
+        self,
+        display: &mut Display,
+        truth: &mut Truth,
+        heard: &Receiver<Heard>,
+    ) -> Result<Outcome> {
+        let mut course = Course::default();
+        let mut resident_bytes = 0;
+        while !self.workers.iter().all(JoinHandle::is_finished) {
+            self.take_news(display, truth, heard);
+            resident_bytes = resident_bytes.max(process::resident_bytes());
+            let progress = self.progress(&mut course, truth);
+            display.show(&progress);
+            thread::sleep(LOOK_EVERY);
+        }
+        self.take_news(display, truth, heard);
+        display.show(&self.progress(&mut course, truth));
+        let elapsed_s = self.elapsed_s();
+        let mut stats = Stats::new();
+        for worker in self.workers {
+            let worker = worker.join().map_err(|_| anyhow!("a worker panicked"))??;
+            stats.merge(&worker);
+        }
+        Ok(Outcome {
+            shared: self.shared,
+            stats,
+            series: course.series,
+            elapsed_s,
+            resident_bytes,
+        })
+    }
+
+    fn elapsed_s(&self) -> f64 {
+        self.shared.clock.now().as_nanos() as f64 / 1e9
+    }
+
+    fn take_news(&self, display: &Display, truth: &mut Truth, heard: &Receiver<Heard>) {
+        for death in self.deaths.try_iter() {
+            display.tell(&Line::Death(death.clone()));
+            truth.died(death);
+        }
+        for said in heard.try_iter() {
+            truth.heard(&said);
+        }
+    }
+
+    fn progress(&self, course: &mut Course, truth: &Truth) -> Progress {
+        let mut counts = Counts::default();
+        for board in &self.boards {
+            counts.add(&board.read());
+        }
+        let elapsed_s = self.elapsed_s();
+        let (verdicts, false_verdicts) = truth.verdicts();
+        let sample = course.follow(elapsed_s, &counts, verdicts);
+        let scenario = &self.shared.plan.scenario;
+        Progress {
+            elapsed_s,
+            duration_s: scenario.duration_s,
+            peers: scenario.peers.count,
+            started: counts.started,
+            established: counts.established,
+            up: counts.up,
+            failed: counts.failed,
+            dead: counts.dead,
+            settled: self.shared.settled_at().is_some(),
+            setup_per_second: sample.setup_per_second,
+            esp_sent: counts.sent,
+            esp_verified: counts.verified,
+            esp_mismatched: counts.mismatched,
+            probes_answered: counts.probes_answered,
+            verdicts,
+            false_verdicts,
+        }
+    }
+}
+
+/// The course of a run, one sample a second.
+#[derive(Default)]
+struct Course {
+    series: Vec<Sample>,
+    last_s: f64,
+    last: Counts,
+}
+
+impl Course {
+    /// Takes a sample if it is time, and returns the latest.
+    fn follow(&mut self, elapsed_s: f64, counts: &Counts, verdicts: u32) -> Sample {
+        let passed_s = elapsed_s - self.last_s;
+        if passed_s >= SAMPLE_EVERY_S {
+            let rate = |now: u64, before: u64| now.saturating_sub(before) as f64 / passed_s;
+            self.series.push(Sample {
+                elapsed_s,
+                started: counts.started,
+                up: counts.up,
+                dead: counts.dead,
+                verdicts,
+                setup_per_second: rate(
+                    u64::from(counts.established),
+                    u64::from(self.last.established),
+                ),
+                sent_per_second: rate(counts.sent, self.last.sent),
+                verified_per_second: rate(counts.verified, self.last.verified),
+                probes_per_second: rate(counts.probes_answered, self.last.probes_answered),
+            });
+            self.last = *counts;
+            self.last_s = elapsed_s;
+        }
+        self.series.last().copied().unwrap_or_default()
+    }
+}
+
+/// What the workers leave behind.
+struct Outcome {
+    shared: Arc<Shared>,
+    stats: Stats,
+    series: Vec<Sample>,
+    elapsed_s: f64,
+    resident_bytes: u64,
+}
+
+impl Outcome {
+    fn with_truth(self, truth: Truth) -> Report {
+        let Self { shared, stats, .. } = self;
+        let counts = stats.counts;
+        let scenario = shared.plan.scenario.clone();
+        let peers = scenario.peers.count;
+        let (deaths, score) = truth.into_score();
+        let setup_s = stats.last_setup_ns as f64 / 1e9;
+        Report {
+            scenario,
+            elapsed_s: self.elapsed_s,
+            peers,
+            established: counts.established,
+            failures: named(&stats.failures),
+            losses: named(&stats.losses),
+            setup_per_second: if setup_s > 0.0 {
+                f64::from(counts.established) / setup_s
+            } else {
+                0.0
+            },
+            setup_ms: percentiles(&stats.setup_us, 1e3),
+            traffic: TrafficReport {
+                sent: counts.sent,
+                received: counts.received,
+                verified: counts.verified,
+                mismatched: counts.mismatched,
+                unrelated: counts.unrelated,
+                drops: named(&stats.drops),
+                echo_ms: percentiles(&stats.echo_us, 1e3),
+            },
+            ike: IkeReport {
+                messages_sent: counts.messages_sent,
+                messages_received: counts.messages_received,
+                rejected: named(&stats.rejected),
+                probes_answered: counts.probes_answered,
+                probes_ignored: counts.probes_ignored,
+                child_rekeys: counts.child_rekeys,
+                ike_rekeys: counts.ike_rekeys,
+            },
+            deaths,
+            score,
+            memory_bytes_per_peer: self.resident_bytes / u64::from(peers.max(1)),
+            cpu_s: netio::process_cpu_time().as_secs_f64(),
+            series: self.series,
+        }
+    }
+}
+
+fn named<N: Copy>(
+    counts: &std::collections::BTreeMap<&'static str, N>,
+) -> std::collections::BTreeMap<String, N> {
+    counts
+        .iter()
+        .map(|(label, count)| ((*label).to_owned(), *count))
+        .collect()
+}
+
+fn publish(args: &Args, display: &Display, report: &Report) -> Result<()> {
+    match (display, args.report) {
+        (Display::Json, _) => display.tell(&Line::Report(Box::new(report.clone()))),
+        (_, ReportFormat::Text) => print!("{}", text::render(report)),
+        (_, ReportFormat::Json) => println!("{}", serde_json::to_string_pretty(report)?),
+    }
+    if let Some(path) = &args.json {
+        write(path, &serde_json::to_string_pretty(report)?)?;
+    }
+    if let Some(path) = &args.html {
+        write(path, &html::render(report))?;
+    }
+    Ok(())
+}
+
+fn write(path: &Path, text: &str) -> Result<()> {
+    std::fs::write(path, text).with_context(|| format!("cannot write {}", path.display()))
 }

@@ -315,3 +315,11 @@ impl Default for Deaths {
         }
     }
 }
+
+impl Scenario {
+    /// The inner address of peer `n`, unless it asks for a virtual one.
+    #[must_use]
+    pub fn inner_address(&self, n: u32) -> Option<IpAddr> {
+        self.tunnel.inner_base.map(|base| addresses::nth(base, n))
+    }
+}

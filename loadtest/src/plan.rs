@@ -1,0 +1,217 @@
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use ipsec::{
+    AuthPolicy, ChildPolicy, ConnectionPolicy, DfPolicy, Identity, IdentityPattern, PeerEndpoint,
+    PolicySnapshot, PreSharedKey, RekeyPolicy, SecretEntry, Secrets, StartAction, TrafficSelector,
+};
+
+use crate::random::Lots;
+use crate::scenario::{Class, Scenario, Sources, numbered};
+
+/// Purposes of lots.
+pub(crate) mod purpose {
+    pub(crate) const ARRIVALS: u64 = 1;
+    pub(crate) const DEATHS: u64 = 2;
+    pub(crate) const LOSSES: u64 = 3;
+    pub(crate) const PHASES: u64 = 4;
+}
+
+/// A scenario made ready to run: what all peers share.
+pub(crate) struct Plan {
+    pub(crate) scenario: Scenario,
+    pub(crate) sources: Sources,
+    pub(crate) classes: Vec<Class>,
+    /// Upper ends of the classes' shares, from 0 to 1.
+    class_ends: Vec<f64>,
+    /// The connection of every peer that asks for a virtual address.
+    connection: Arc<ConnectionPolicy>,
+    /// What all peers may, with the key that they share, if they do.
+    pub(crate) policy: PolicySnapshot,
+    pub(crate) ike: ike::Settings,
+}
+
+impl Plan {
+    pub(crate) fn new(scenario: Scenario) -> Result<Self> {
+        let sources = Sources::parse(&scenario.peers.source)?;
+        let classes = if scenario.classes.is_empty() {
+            vec![Class::default()]
+        } else {
+            scenario.classes.clone()
+        };
+        let connection = Arc::new(connection(&scenario, Vec::new())?);
+        let policy = if scenario.peers.psk.is_individual() {
+            PolicySnapshot::default()
+        } else {
+            snapshot(scenario.peers.psk.for_peer(0))
+        };
+        Ok(Self {
+            class_ends: class_ends(&classes),
+            sources,
+            classes,
+            connection,
+            policy,
+            ike: ike::Settings::default(),
+            scenario,
+        })
+    }
+
+    /// The identity of peer `n`.
+    pub(crate) fn identity(&self, n: u32) -> Result<Identity> {
+        let text = numbered(&self.scenario.peers.identity, n);
+        text.parse()
+            .with_context(|| format!("`{text}` is not an identity"))
+    }
+
+    /// The connection of peer `n`: one for all, unless each has an inner address of its own.
+    pub(crate) fn connection(&self, n: u32) -> Result<Arc<ConnectionPolicy>> {
+        match self.scenario.inner_address(n) {
+            None => Ok(Arc::clone(&self.connection)),
+            Some(inner) => {
+                let local = vec![TrafficSelector::host(inner)];
+                Ok(Arc::new(connection(&self.scenario, local)?))
+            }
+        }
+    }
+
+    /// A policy with the key of peer `n`, when each has its own.
+    pub(crate) fn individual_policy(&self, n: u32) -> Option<PolicySnapshot> {
+        let psk = &self.scenario.peers.psk;
+        psk.is_individual().then(|| snapshot(psk.for_peer(n)))
+    }
+
+    /// The class of peer `n`: classes are mixed evenly over the numbers, by the golden ratio.
+    pub(crate) fn class(&self, n: u32) -> u8 {
+        let place = (f64::from(n) * 0.618_033_988_749_895).fract();
+        let index = self.class_ends.iter().position(|end| place < *end);
+        u8::try_from(index.unwrap_or(self.classes.len() - 1)).unwrap_or(u8::MAX)
+    }
+
+    pub(crate) fn lots(&self, purpose: u64) -> Lots {
+        Lots::new(self.scenario.seed, purpose)
+    }
+}
+
+fn class_ends(classes: &[Class]) -> Vec<f64> {
+    let whole: f64 = classes.iter().map(|class| class.share).sum();
+    let mut end = 0.0;
+    let ends = classes.iter().map(|class| {
+        end += class.share / whole;
+        end
+    });
+    ends.collect()
+}
+
+fn snapshot(key: Vec<u8>) -> PolicySnapshot {
+    PolicySnapshot {
+        secrets: Secrets::from(vec![SecretEntry {
+            owners: Vec::new(),
+            key: PreSharedKey::new(key),
+        }]),
+        ..PolicySnapshot::default()
+    }
+}
+
+fn rekey(seconds: f64) -> RekeyPolicy {
+    RekeyPolicy {
+        time: (seconds > 0.0).then(|| Duration::from_secs_f64(seconds)),
+        bytes: None,
+        packets: None,
+        hard_time: None,
+        jitter_percent: 20,
+    }
+}
+
+fn connection(scenario: &Scenario, local_ts: Vec<TrafficSelector>) -> Result<ConnectionPolicy> {
+    let tunnel = &scenario.tunnel;
+    let remote_ts = tunnel
+        .remote_ts
+        .iter()
+        .filter_map(|net| TrafficSelector::from_prefix(net.network(), net.prefix_len()))
+        .collect();
+    let remote_id = match &scenario.target.identity {
+        None => IdentityPattern::Any,
+        Some(text) => text
+            .parse()
+            .with_context(|| format!("`{text}` is not an identity"))?,
+    };
+    let wants_v4 = scenario.traffic.destination.is_ipv4();
+    let wants_virtual = local_ts.is_empty();
+    let child = ChildPolicy {
+        name: "load".into(),
+        local_ts,
+        remote_ts,
+        proposals: vec![tunnel.esp.proposal().clone()],
+        rekey: rekey(scenario.rekey.child_s),
+        replay_window: tunnel.replay_window,
+        df: DfPolicy::Clear,
+        copy_dscp: false,
+        mss_clamp: None,
+        start: StartAction::None,
+    };
+    Ok(ConnectionPolicy {
+        name: "load".into(),
+        dpd: 0,
+        local_addrs: Vec::new(),
+        remote_addrs: vec![PeerEndpoint {
+            address: scenario.target.address,
+        }],
+        remote_sources: Vec::new(),
+        local_id: None,
+        remote_id,
+        local_auth: AuthPolicy::Psk,
+        remote_auth: AuthPolicy::Psk,
+        proposals: vec![tunnel.ike.proposal().clone()],
+        children: vec![child],
+        pools: Vec::new(),
+        request_virtual: (wants_virtual && wants_v4, wants_virtual && !wants_v4),
+        rekey: rekey(scenario.rekey.ike_s),
+        reauth_time: None,
+        fragmentation: true,
+        fragment_size: 1280,
+        send_initial_contact: true,
+        unique: false,
+        force_encap: tunnel.force_encap,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn plan(shares: &[f64]) -> Plan {
+        let class = |share: &f64| Class {
+            share: *share,
+            ..Class::default()
+        };
+        let mut scenario = Scenario {
+            classes: shares.iter().map(class).collect(),
+            ..Scenario::default()
+        };
+        scenario.peers.psk = "secret".into();
+        Plan::new(scenario).unwrap()
+    }
+
+    #[test]
+    fn classes_get_their_shares_in_any_stretch_of_numbers() {
+        let plan = plan(&[3.0, 1.0]);
+        for start in [0, 1_000, 999_000] {
+            let second = (start..start + 1_000)
+                .filter(|n| plan.class(*n) == 1)
+                .count();
+            assert!((240..=260).contains(&second), "{second}");
+        }
+    }
+
+    #[test]
+    fn a_peer_with_a_key_of_its_own_finds_it() {
+        let mut scenario = Scenario::default();
+        scenario.peers.psk = "secret-{n}".into();
+        let plan = Plan::new(scenario).unwrap();
+        let policy = plan.individual_policy(12).expect("individual");
+        let (us, them) = (plan.identity(12).unwrap(), "gw.example".parse().unwrap());
+        let key = policy.secret_for(&us, &them).expect("found");
+        assert_eq!(key.expose(), b"secret-12");
+    }
+}

@@ -1,0 +1,161 @@
+//! Line plots in SVG.
+
+use std::fmt::Write;
+
+const WIDTH: f64 = 800.0;
+const HEIGHT: f64 = 300.0;
+const LEFT: f64 = 70.0;
+const RIGHT: f64 = 20.0;
+const TOP: f64 = 40.0;
+const BOTTOM: f64 = 45.0;
+const TICKS: u32 = 5;
+const COLOURS: [&str; 4] = ["#3572b0", "#c8742c", "#a33", "#4a8c3f"];
+
+/// One line of a plot.
+pub(crate) struct Curve {
+    pub(crate) name: &'static str,
+    pub(crate) points: Vec<(f64, f64)>,
+}
+
+impl Curve {
+    pub(crate) fn new(name: &'static str, points: Vec<(f64, f64)>) -> Self {
+        Self { name, points }
+    }
+}
+
+/// A plot: both axes start at zero.
+pub(crate) struct Plot {
+    pub(crate) title: &'static str,
+    pub(crate) x: &'static str,
+    pub(crate) y: &'static str,
+    pub(crate) curves: Vec<Curve>,
+}
+
+impl Plot {
+    pub(crate) fn render(&self) -> String {
+        let mut out = String::new();
+        // Writing into a string cannot fail.
+        let _ = self.write(&mut out);
+        out
+    }
+
+    fn write(&self, out: &mut String) -> std::fmt::Result {
+        let points = || self.curves.iter().flat_map(|curve| &curve.points);
+        let x_max = round_up(points().map(|point| point.0).fold(0.0, f64::max));
+        let y_max = round_up(points().map(|point| point.1).fold(0.0, f64::max));
+        write!(
+            out,
+            "<svg viewBox=\"0 0 {WIDTH} {HEIGHT}\" role=\"img\" font-size=\"12\">\
+             <title>{title}</title>\
+             <text x=\"{LEFT}\" y=\"18\" font-size=\"16\">{title}</text>",
+            title = self.title
+        )?;
+        self.write_axes(x_max, y_max, out)?;
+        for (index, curve) in self.curves.iter().enumerate() {
+            let colour = COLOURS[index % COLOURS.len()];
+            write!(
+                out,
+                "<polyline fill=\"none\" stroke=\"{colour}\" stroke-width=\"2\" points=\""
+            )?;
+            for (x, y) in &curve.points {
+                write!(out, "{:.1},{:.1} ", place_x(*x, x_max), place_y(*y, y_max))?;
+            }
+            out.push_str("\"/>");
+            let at = LEFT + 150.0 + 140.0 * index as f64;
+            let name = curve.name;
+            write!(
+                out,
+                "<text x=\"{at}\" y=\"18\" style=\"fill:{colour}\">{name}</text>"
+            )?;
+        }
+        out.push_str("</svg>");
+        Ok(())
+    }
+
+    fn write_axes(&self, x_max: f64, y_max: f64, out: &mut String) -> std::fmt::Result {
+        let (right, bottom) = (WIDTH - RIGHT, HEIGHT - BOTTOM);
+        for tick in 0..=TICKS {
+            let share = f64::from(tick) / f64::from(TICKS);
+            let (x, y) = (place_x(share, 1.0), place_y(share, 1.0));
+            write!(
+                out,
+                "<line x1=\"{LEFT}\" x2=\"{right}\" y1=\"{y:.1}\" y2=\"{y:.1}\" stroke=\"#ccc\"/>\
+                 <text x=\"{:.1}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>\
+                 <text x=\"{x:.1}\" y=\"{:.1}\" text-anchor=\"middle\">{}</text>",
+                LEFT - 6.0,
+                y + 4.0,
+                number(share * y_max),
+                bottom + 16.0,
+                number(share * x_max),
+            )?;
+        }
+        write!(
+            out,
+            "<text x=\"{right}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>\
+             <text x=\"{}\" y=\"{:.1}\" text-anchor=\"end\">{}</text>",
+            bottom + 34.0,
+            self.x,
+            right,
+            TOP - 8.0,
+            self.y,
+        )
+    }
+}
+
+fn place_x(value: f64, max: f64) -> f64 {
+    LEFT + value / max * (WIDTH - LEFT - RIGHT)
+}
+
+fn place_y(value: f64, max: f64) -> f64 {
+    HEIGHT - BOTTOM - value / max * (HEIGHT - TOP - BOTTOM)
+}
+
+/// The next of 1, 2 and 5 times a power of ten, so that ticks are round.
+fn round_up(value: f64) -> f64 {
+    if value <= 0.0 {
+        return 1.0;
+    }
+    let power = 10_f64.powf(value.log10().floor());
+    let steps = [1.0, 2.0, 5.0, 10.0];
+    let step = steps
+        .into_iter()
+        .find(|step| step * power >= value * (1.0 - 1e-9));
+    step.unwrap_or(10.0) * power
+}
+
+fn number(value: f64) -> String {
+    let text = format!("{value:.3}");
+    text.trim_end_matches('0').trim_end_matches('.').to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn axes_end_at_round_numbers() {
+        for (value, end) in [
+            (0.0, 1.0),
+            (0.9, 1.0),
+            (1.0, 1.0),
+            (1.1, 2.0),
+            (730.0, 1_000.0),
+        ] {
+            assert!((round_up(value) - end).abs() < 1e-9, "{value}");
+        }
+        assert_eq!(number(0.2), "0.2");
+        assert_eq!(number(1_000.0), "1000");
+    }
+
+    #[test]
+    fn curves_stay_within_the_frame() {
+        let plot = Plot {
+            title: "t",
+            x: "x",
+            y: "y",
+            curves: vec![Curve::new("c", vec![(0.0, 0.0), (10.0, 20.0)])],
+        };
+        let svg = plot.render();
+        assert!(svg.contains("points=\"70.0,255.0 780.0,40.0 \""), "{svg}");
+    }
+}

@@ -1,0 +1,113 @@
+//! The report for people.
+
+use std::collections::BTreeMap;
+use std::fmt::{Display, Write};
+
+use crate::report::{Percentiles, Report, Score};
+
+/// Renders the report in lines of text.
+#[must_use]
+pub fn render(report: &Report) -> String {
+    let mut out = String::new();
+    // Writing into a string cannot fail.
+    let _ = write_report(report, &mut out);
+    out
+}
+
+fn write_report(report: &Report, out: &mut String) -> std::fmt::Result {
+    writeln!(
+        out,
+        "peers          {} of {} established, {:.0} per second",
+        report.established, report.peers, report.setup_per_second
+    )?;
+    writeln!(out, "set-up         {}", milliseconds(&report.setup_ms))?;
+    reasons("failed", &report.failures, out)?;
+    reasons("lost", &report.losses, out)?;
+    let traffic = &report.traffic;
+    writeln!(
+        out,
+        "packets        {} sent, {} came back right, {} wrong, {} unrelated",
+        traffic.sent, traffic.verified, traffic.mismatched, traffic.unrelated
+    )?;
+    writeln!(out, "echo           {}", milliseconds(&traffic.echo_ms))?;
+    reasons("packet drops", &traffic.drops, out)?;
+    let ike = &report.ike;
+    writeln!(
+        out,
+        "IKE            {} messages sent, {} received, {} probes answered, {} ignored on purpose",
+        ike.messages_sent, ike.messages_received, ike.probes_answered, ike.probes_ignored
+    )?;
+    writeln!(
+        out,
+        "rekeys         {} Child SAs, {} IKE SAs",
+        ike.child_rekeys, ike.ike_rekeys
+    )?;
+    reasons("IKE drops", &ike.rejected, out)?;
+    writeln!(out, "deaths         {}", report.deaths.len())?;
+    if let Some(score) = &report.score {
+        write_score(score, out)?;
+    }
+    writeln!(
+        out,
+        "generator      {:.1} s, {:.1} s of CPU, {} octets of memory per peer",
+        report.elapsed_s, report.cpu_s, report.memory_bytes_per_peer
+    )?;
+    let verdict = if report.is_success() {
+        "passed"
+    } else {
+        "FAILED"
+    };
+    writeln!(out, "result         {verdict}")
+}
+
+fn write_score(score: &Score, out: &mut String) -> std::fmt::Result {
+    writeln!(
+        out,
+        "verdicts       {} of {} deaths found, {} late, {} living peers declared dead",
+        score.dead_detected, score.dead_injected, score.dead_late, score.false_dead
+    )?;
+    let detection = &score.detection_s;
+    if detection.count > 0 {
+        write!(
+            out,
+            "detection      p50 {:.2} s, p99 {:.2} s, max {:.2} s",
+            detection.p50, detection.p99, detection.max
+        )?;
+        match score.bound_s {
+            Some(bound) => writeln!(out, " (allowed {bound:.2} s)")?,
+            None => writeln!(out)?,
+        }
+    }
+    if !score.complete {
+        writeln!(
+            out,
+            "               the event stream had gaps: the score is incomplete"
+        )?;
+    }
+    Ok(())
+}
+
+fn milliseconds(percentiles: &Percentiles) -> String {
+    if percentiles.count == 0 {
+        return "nothing measured".into();
+    }
+    format!(
+        "p50 {:.2} ms, p90 {:.2} ms, p99 {:.2} ms, max {:.2} ms",
+        percentiles.p50, percentiles.p90, percentiles.p99, percentiles.max
+    )
+}
+
+fn reasons<N: Display>(
+    what: &str,
+    counts: &BTreeMap<String, N>,
+    out: &mut String,
+) -> std::fmt::Result {
+    if counts.is_empty() {
+        return Ok(());
+    }
+    let list: Vec<String> = counts
+        .iter()
+        .map(|(reason, count)| format!("{count} {reason}"))
+        .collect();
+    writeln!(out, "{what:<14} {}", list.join(", "))
+}

@@ -1,0 +1,207 @@
+//! What really happened, against what the headend says.
+
+use std::collections::{BTreeMap, HashSet};
+
+use hdrhistogram::Histogram;
+
+use crate::events::Heard;
+use crate::progress::Death;
+use crate::report::Score;
+use crate::stats::{histogram, percentiles};
+
+/// A headend's clock may differ a little from ours even on one machine, because each adds to a start
+/// that was read at another time.
+const CLOCK_TOLERANCE_NS: u64 = 5_000_000;
+
+/// Keeps the deaths and judges the verdicts.
+pub(crate) struct Truth {
+    identity: (String, String),
+    peers: u32,
+    deaths: BTreeMap<u32, Death>,
+    /// Verdicts that came before the death was told.
+    early: Vec<(u32, u64)>,
+    detected: HashSet<u32>,
+    late: u32,
+    false_dead: u32,
+    detection_us: Histogram<u64>,
+    bound_s: Option<f64>,
+    /// Whether the event stream is read at all.
+    listening: bool,
+    complete: bool,
+}
+
+impl Truth {
+    pub(crate) fn new(pattern: &str, peers: u32, bound_s: Option<f64>, listening: bool) -> Self {
+        let (before, after) = pattern.split_once("{n}").unwrap_or((pattern, ""));
+        Self {
+            identity: (before.into(), after.into()),
+            peers,
+            deaths: BTreeMap::new(),
+            early: Vec::new(),
+            detected: HashSet::new(),
+            late: 0,
+            false_dead: 0,
+            detection_us: histogram(),
+            bound_s,
+            listening,
+            complete: true,
+        }
+    }
+
+    /// A peer has died.
+    pub(crate) fn died(&mut self, death: Death) {
+        let peer = death.peer;
+        self.deaths.insert(peer, death);
+        let waiting = core::mem::take(&mut self.early);
+        for (n, unix_ns) in waiting {
+            if n == peer {
+                self.judge(n, unix_ns);
+            } else {
+                self.early.push((n, unix_ns));
+            }
+        }
+    }
+
+    /// The headend said something.
+    pub(crate) fn heard(&mut self, heard: &Heard) {
+        match heard {
+            Heard::Gap => self.complete = false,
+            Heard::Dead { identity, unix_ns } => {
+                let Some(n) = self.number(identity) else {
+                    return;
+                };
+                if self.deaths.contains_key(&n) {
+                    self.judge(n, *unix_ns);
+                } else {
+                    // The worker's message about the death may still be on its way.
+                    self.early.push((n, *unix_ns));
+                }
+            }
+        }
+    }
+
+    /// The peer's number in an identity of the scenario's pattern.
+    fn number(&self, identity: &str) -> Option<u32> {
+        let (before, after) = &self.identity;
+        let number = identity.strip_prefix(before.as_str())?;
+        let number = number.strip_suffix(after.as_str())?;
+        number.parse().ok().filter(|n| *n < self.peers)
+    }
+
+    fn judge(&mut self, n: u32, verdict_ns: u64) {
+        let Some(death) = self.deaths.get(&n) else {
+            return;
+        };
+        if verdict_ns.saturating_add(CLOCK_TOLERANCE_NS) < death.unix_ns {
+            self.false_dead += 1;
+            return;
+        }
+        if !self.detected.insert(n) {
+            return;
+        }
+        let detection_ns = verdict_ns.saturating_sub(death.unix_ns);
+        self.detection_us.saturating_record(detection_ns / 1_000);
+        if let Some(bound_s) = self.bound_s
+            && detection_ns as f64 / 1e9 > bound_s
+        {
+            self.late += 1;
+        }
+    }
+
+    /// Verdicts on dead peers so far, and on peers of which no death is known.
+    pub(crate) fn verdicts(&self) -> (u32, u32) {
+        // There are no more verdicts than peers.
+        (
+            self.detected.len() as u32,
+            self.false_dead + self.early.len() as u32,
+        )
+    }
+
+    /// The deaths and, if the event stream was read, the score.
+    pub(crate) fn into_score(self) -> (Vec<Death>, Option<Score>) {
+        let (dead_detected, false_dead) = self.verdicts();
+        let score = self.listening.then(|| Score {
+            dead_injected: self.deaths.len() as u32,
+            dead_detected,
+            dead_late: self.late,
+            false_dead,
+            detection_s: percentiles(&self.detection_us, 1e6),
+            bound_s: self.bound_s,
+            complete: self.complete,
+        });
+        (self.deaths.into_values().collect(), score)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: u64 = 1_000_000_000;
+
+    fn death(peer: u32, unix_s: u64) -> Death {
+        Death {
+            peer,
+            identity: format!("p{peer}@x"),
+            unix_ns: unix_s * SECOND,
+            run_ns: 0,
+        }
+    }
+
+    fn verdict(identity: &str, unix_s: u64) -> Heard {
+        Heard::Dead {
+            identity: identity.into(),
+            unix_ns: unix_s * SECOND,
+        }
+    }
+
+    fn score(truth: Truth) -> Score {
+        truth.into_score().1.expect("listening")
+    }
+
+    #[test]
+    fn deaths_found_in_time_and_late_are_told_apart() {
+        let mut truth = Truth::new("p{n}@x", 10, Some(20.0), true);
+        truth.died(death(3, 100));
+        truth.died(death(4, 100));
+        truth.heard(&verdict("p3@x", 120));
+        truth.heard(&verdict("p4@x", 121));
+        truth.heard(&verdict("p4@x", 122));
+        let score = score(truth);
+        assert_eq!(
+            (score.dead_detected, score.dead_late, score.false_dead),
+            (2, 1, 0)
+        );
+        assert!((score.detection_s.max - 21.0).abs() < 0.1);
+        assert!(!score.is_success());
+    }
+
+    #[test]
+    fn a_verdict_may_overtake_the_news_of_the_death() {
+        let mut truth = Truth::new("p{n}@x", 10, None, true);
+        truth.heard(&verdict("p3@x", 101));
+        assert_eq!(truth.verdicts(), (0, 1));
+        truth.died(death(3, 100));
+        assert_eq!(truth.verdicts(), (1, 0));
+        assert!(score(truth).is_success());
+    }
+
+    #[test]
+    fn verdicts_on_the_living_and_before_the_death_are_false() {
+        let mut truth = Truth::new("p{n}@x", 10, None, true);
+        truth.died(death(3, 100));
+        truth.heard(&verdict("p3@x", 99));
+        truth.heard(&verdict("p5@x", 120));
+        truth.heard(&verdict("somebody-else", 120));
+        truth.heard(&verdict("p11@x", 120));
+        let score = score(truth);
+        assert_eq!((score.dead_detected, score.false_dead), (0, 2));
+    }
+
+    #[test]
+    fn a_gap_spoils_the_score() {
+        let mut truth = Truth::new("p{n}@x", 10, None, true);
+        truth.heard(&Heard::Gap);
+        assert!(!score(truth).is_success());
+    }
+}

@@ -1,0 +1,367 @@
+//! IKE: messages in and out, timers, and what the state machines ask for.
+
+use ike::v2::{IkeSa, Received, Route, route};
+use ike::{Action, ChildFailure, CloseReason, Context, Path, Rejection};
+use netio::OuterSend;
+use timer::Instant;
+use wire::ikev2::{ExchangeType, HEADER_LEN, Header, NON_ESP_MARKER};
+
+use super::host::PeerHost;
+use super::peer::{State, Which};
+use super::{Token, Worker};
+use crate::scenario::DpdBehaviour;
+
+/// A message that reaches its peer late.
+pub(super) struct Held {
+    message: Vec<u8>,
+    path: Path,
+}
+
+impl Worker {
+    /// A message came in, without its marker.
+    pub(super) fn on_ike(&mut self, message: &[u8], path: Path, now: Instant) {
+        self.stats.counts.messages_received += 1;
+        let slot = match route(message) {
+            Ok(Route::Sa(spi)) => spi.slot(),
+            Ok(Route::FrontDoor) => return self.reject(Rejection::UnexpectedExchange),
+            Err(reason) => return self.reject(reason),
+        };
+        let Some(peer) = self.peers.get(slot as usize) else {
+            return self.reject(Rejection::UnknownSpi);
+        };
+        if peer.state == State::Dead {
+            return;
+        }
+        if peer.state == State::Up && is_informational_request(message) {
+            let class = usize::from(peer.class);
+            match self.shared.plan.classes.get(class).map(|class| class.dpd) {
+                Some(DpdBehaviour::Ignore) => {
+                    self.stats.counts.probes_ignored += 1;
+                    return;
+                }
+                Some(DpdBehaviour::Lossy) if self.is_lost(class) => {
+                    self.stats.counts.probes_ignored += 1;
+                    return;
+                }
+                Some(DpdBehaviour::Late) => return self.hold(message, path, class, now),
+                _ => {}
+            }
+        }
+        self.deliver(message, path, now);
+    }
+
+    fn is_lost(&mut self, class: usize) -> bool {
+        let percent = self
+            .shared
+            .plan
+            .classes
+            .get(class)
+            .map_or(0, |class| class.loss_percent);
+        self.losses.share() * 100.0 < f64::from(percent)
+    }
+
+    fn hold(&mut self, message: &[u8], path: Path, class: usize, now: Instant) {
+        let delay_ms = self
+            .shared
+            .plan
+            .classes
+            .get(class)
+            .map_or(0, |class| class.answer_delay_ms);
+        let held = Some(Held {
+            message: message.to_vec(),
+            path,
+        });
+        let place = match self.held.iter().position(Option::is_none) {
+            Some(place) => {
+                self.held[place] = held;
+                place
+            }
+            None => {
+                self.held.push(held);
+                self.held.len() - 1
+            }
+        };
+        let due = now + core::time::Duration::from_millis(u64::from(delay_ms));
+        // There are far fewer messages under way than 32 bits can number.
+        self.wheel.arm(due, Token::Held(place as u32));
+    }
+
+    pub(super) fn deliver_held(&mut self, place: u32, now: Instant) {
+        let held = self.held.get_mut(place as usize).and_then(Option::take);
+        if let Some(held) = held {
+            self.deliver(&held.message, held.path, now);
+        }
+    }
+
+    fn deliver(&mut self, message: &[u8], path: Path, now: Instant) {
+        let Ok(Route::Sa(spi)) = route(message) else {
+            return;
+        };
+        let slot = spi.slot();
+        let which = self
+            .peers
+            .get(slot as usize)
+            .filter(|peer| peer.state != State::Dead)
+            .and_then(|peer| peer.which(spi));
+        let Some(which) = which else {
+            return self.reject(Rejection::UnknownSpi);
+        };
+        let mut received = None;
+        self.drive(slot, which, now, |sa, ctx, actions| {
+            received = Some(sa.on_message(message, path, ctx, actions));
+        });
+        match received {
+            Some(Received::Rejected(reason)) => self.reject(reason),
+            Some(Received::FreshRequest { liveness: true }) => {
+                self.stats.counts.probes_answered += 1;
+            }
+            _ => {}
+        }
+    }
+
+    fn reject(&mut self, reason: Rejection) {
+        *self.stats.rejected.entry(reason.label()).or_default() += 1;
+    }
+
+    pub(super) fn on_exchange_timer(&mut self, slot: u32, now: Instant) {
+        if let Some(peer) = self.peers.get_mut(slot as usize) {
+            peer.timer = None;
+        }
+        for which in [Which::Former, Which::Current] {
+            self.drive(slot, which, now, |sa, ctx, actions| {
+                sa.on_timer(ctx, actions)
+            });
+        }
+    }
+
+    /// Hands one of a peer's IKE SAs to `step`, does what it asks for, and arms the timer anew.
+    pub(super) fn drive(
+        &mut self,
+        slot: u32,
+        which: Which,
+        now: Instant,
+        step: impl FnOnce(&mut IkeSa, &mut Context<'_>, &mut Vec<Action>),
+    ) {
+        let Some(peer) = self.peers.get_mut(slot as usize) else {
+            return;
+        };
+        let place = match which {
+            Which::Current => &mut peer.ike,
+            Which::Former => &mut peer.former,
+        };
+        let Some(mut sa) = place.take() else {
+            return;
+        };
+        let connecting = peer.state == State::Connecting;
+        let mut actions = Vec::new();
+        self.with_context(slot, connecting, now, |ctx| {
+            step(&mut sa, ctx, &mut actions)
+        });
+        self.settle_actions(slot, which, sa, actions, now);
+    }
+
+    /// Does everything that an IKE SA asked for, computations and what follows from them included,
+    /// and puts it back in its place unless it is closed.
+    pub(super) fn settle_actions(
+        &mut self,
+        slot: u32,
+        which: Which,
+        mut sa: Box<IkeSa>,
+        mut actions: Vec<Action>,
+        now: Instant,
+    ) {
+        let mut successor = None;
+        let mut closed = None;
+        while !actions.is_empty() {
+            for action in core::mem::take(&mut actions) {
+                match action {
+                    Action::Compute(job) => {
+                        let computed = job.run();
+                        let connecting = self.is_connecting(slot);
+                        self.with_context(slot, connecting, now, |ctx| {
+                            sa.on_computed(computed, ctx, &mut actions);
+                        });
+                    }
+                    Action::Rekeyed { successor: new } => successor = Some(new),
+                    Action::Closed { reason } => closed = Some(reason),
+                    other => self.carry_out(slot, other, now),
+                }
+            }
+        }
+        self.put_back(slot, which, sa, successor, closed, now);
+        if let Some(reason) = closed
+            && which == Which::Current
+        {
+            self.on_closed(slot, reason, now);
+        }
+        self.arm_exchange_timer(slot);
+    }
+
+    fn put_back(
+        &mut self,
+        slot: u32,
+        which: Which,
+        sa: Box<IkeSa>,
+        successor: Option<Box<IkeSa>>,
+        closed: Option<CloseReason>,
+        _now: Instant,
+    ) {
+        let Some(peer) = self.peers.get_mut(slot as usize) else {
+            return;
+        };
+        let sa = closed.is_none().then_some(sa);
+        match (which, successor) {
+            (Which::Current, None) => peer.ike = sa,
+            (Which::Current, Some(successor)) => {
+                peer.former = sa;
+                peer.ike = Some(successor);
+                self.stats.counts.ike_rekeys += 1;
+            }
+            (Which::Former, _) => peer.former = sa,
+        }
+    }
+
+    fn is_connecting(&self, slot: u32) -> bool {
+        self.peers
+            .get(slot as usize)
+            .is_some_and(|peer| peer.state == State::Connecting)
+    }
+
+    /// `authenticating` says whether the keys of the peers may be needed.
+    pub(super) fn with_context<R>(
+        &mut self,
+        slot: u32,
+        authenticating: bool,
+        now: Instant,
+        call: impl FnOnce(&mut Context<'_>) -> R,
+    ) -> R {
+        let number = self.peer_number(slot);
+        let plan = &self.shared.plan;
+        let individual = if authenticating {
+            plan.individual_policy(number)
+        } else {
+            None
+        };
+        let index = plan
+            .sources
+            .port_index(number / u32::from(self.count), plan.scenario.peers.ports);
+        let mut host = PeerHost {
+            slot,
+            sad: &mut self.sad,
+            entropy: &mut self.spi_entropy,
+            encapsulated_port: self.sockets.encapsulated_port(index),
+        };
+        call(&mut Context {
+            now,
+            entropy: &mut self.entropy,
+            policy: individual.as_ref().unwrap_or(&plan.policy),
+            settings: &plan.ike,
+            host: &mut host,
+        })
+    }
+
+    fn carry_out(&mut self, slot: u32, action: Action, now: Instant) {
+        match action {
+            Action::Send { path, message } => self.send_ike(&path, &message),
+            Action::Established(established) => {
+                if let Some(peer) = self.peers.get_mut(slot as usize)
+                    && let Some(address) = established.addresses.first()
+                {
+                    peer.inner = Some(*address);
+                }
+            }
+            Action::ChildInstalled(child) => self.install_child(slot, *child, now),
+            Action::OutboundSwitched { child } => self.switch_outbound(slot, child),
+            Action::ChildRemoved { child, .. } => self.remove_child(slot, child),
+            Action::ChildFailed {
+                reason, replaces, ..
+            } => {
+                if replaces.is_none() {
+                    self.on_child_failed(slot, reason, now);
+                }
+            }
+            Action::PathChanged { path } => self.move_path(slot, &path),
+            // An initiator has no half-open SAs to count, refuses nothing that would fail a run, and
+            // replaces no older SA of its own; reauthentication is not configured.
+            Action::PeerInitialContact { .. }
+            | Action::ReauthenticationDue
+            | Action::HalfOpenEnded(_)
+            | Action::Refused(_)
+            | Action::Compute(_)
+            | Action::Rekeyed { .. }
+            | Action::Closed { .. } => {}
+        }
+    }
+
+    fn on_child_failed(&mut self, slot: u32, reason: ChildFailure, now: Instant) {
+        if self.is_connecting(slot) {
+            self.fail(slot, reason.label(), now);
+        }
+    }
+
+    fn on_closed(&mut self, slot: u32, reason: CloseReason, now: Instant) {
+        match self.peers.get(slot as usize).map(|peer| peer.state) {
+            Some(State::Connecting) => self.fail(slot, reason.label(), now),
+            Some(State::Up) => self.lose(slot, reason.label()),
+            _ => {}
+        }
+    }
+
+    fn send_ike(&mut self, path: &Path, message: &[u8]) {
+        let (Some(socket), Some(mut buffer)) = (
+            self.sockets.with_port(path.local.port()),
+            self.engine.buffer(),
+        ) else {
+            return;
+        };
+        let marker: &[u8] = if path.encapsulated {
+            &NON_ESP_MARKER
+        } else {
+            &[]
+        };
+        if !buffer.fill(message) {
+            self.engine.give(buffer);
+            return;
+        }
+        let range = buffer.range();
+        let start = range.start - marker.len();
+        buffer.set_range(start..range.end);
+        if let Some(place) = buffer.bytes_mut().get_mut(..marker.len()) {
+            place.copy_from_slice(marker);
+        }
+        let send = OuterSend {
+            socket,
+            local: Some(path.local.ip()),
+            remote: path.remote,
+            tos: 0,
+            dont_fragment: false,
+            segment: 0,
+        };
+        self.engine.send(send, buffer);
+        self.stats.counts.messages_sent += 1;
+    }
+
+    /// Arms the peer's timer for the next thing that its IKE SAs have to do.
+    pub(super) fn arm_exchange_timer(&mut self, slot: u32) {
+        let Some(peer) = self.peers.get_mut(slot as usize) else {
+            return;
+        };
+        let due = peer.deadline();
+        match peer.timer {
+            Some((_, armed)) if armed == due => return,
+            Some((key, _)) => {
+                self.wheel.cancel(key);
+            }
+            None => {}
+        }
+        peer.timer =
+            (due < Instant::MAX).then(|| (self.wheel.arm(due, Token::Exchange(slot)), due));
+    }
+}
+
+fn is_informational_request(message: &[u8]) -> bool {
+    message.len() >= HEADER_LEN
+        && Header::parse(message).is_ok_and(|header| {
+            header.exchange == ExchangeType::INFORMATIONAL && !header.flags.response
+        })
+}

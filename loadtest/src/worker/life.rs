@@ -1,0 +1,207 @@
+//! Beginnings and ends of peers.
+
+use core::net::SocketAddr;
+use core::time::Duration;
+
+use anyhow::Result;
+use ike::v2::{IkeSa, Initiation};
+use ike::{CloseReason, Path};
+use timer::Instant;
+
+use super::peer::{Peer, State, Which};
+use super::{Token, Worker};
+use crate::plan::purpose;
+use crate::progress::Death;
+use crate::scenario::numbered;
+
+impl Worker {
+    /// Peer `n` sends its first message.
+    pub(super) fn start_peer(&mut self, n: u32, due: Instant, now: Instant) -> Result<()> {
+        let plan = &self.shared.plan;
+        let path = self.first_path(n);
+        let initiation = Initiation {
+            connection: plan.connection(n)?,
+            path,
+            child: Some(0),
+            local_id: Some(plan.identity(n)?),
+            initial_contact: true,
+        };
+        let slot = n / u32::from(self.count);
+        self.peers.push(Peer {
+            state: State::Connecting,
+            class: plan.class(n),
+            ike: None,
+            former: None,
+            children: Vec::new(),
+            timer: None,
+            due,
+            inner: plan.scenario.inner_address(n),
+            esp_path: (path.local, path.remote),
+            packets: 0,
+        });
+        self.stats.counts.started += 1;
+        let mut actions = Vec::new();
+        let sa = self.with_context(slot, true, now, |ctx| {
+            IkeSa::initiate(initiation, ctx, &mut actions)
+        });
+        match sa {
+            Some(sa) => self.settle_actions(slot, Which::Current, sa, actions, now),
+            None => self.fail(slot, CloseReason::Exhausted.label(), now),
+        }
+        Ok(())
+    }
+
+    fn first_path(&self, n: u32) -> Path {
+        let plan = &self.shared.plan;
+        let target = plan.scenario.target.address;
+        let index = plan
+            .sources
+            .port_index(n / u32::from(self.count), plan.scenario.peers.ports);
+        let source = plan.sources.address(n);
+        match plan.scenario.target.ike_port {
+            None => Path {
+                local: SocketAddr::new(source, self.sockets.encapsulated_port(index)),
+                remote: target,
+                encapsulated: true,
+            },
+            Some(port) => Path {
+                local: SocketAddr::new(source, self.sockets.plain_port(index)),
+                remote: SocketAddr::new(target.ip(), port),
+                encapsulated: false,
+            },
+        }
+    }
+
+    /// The first Child SA stands.
+    pub(super) fn on_up(&mut self, slot: u32, now: Instant) {
+        let Some(peer) = self.peers.get_mut(slot as usize) else {
+            return;
+        };
+        peer.state = State::Up;
+        let setup = now - peer.due;
+        let gap_s = self.packet_gap_s(slot);
+        self.stats.counts.established += 1;
+        self.stats.counts.up += 1;
+        self.stats.last_setup_ns = self.stats.last_setup_ns.max(now.as_nanos());
+        let micros = u64::try_from(setup.as_micros()).unwrap_or(u64::MAX);
+        self.stats.setup_us.saturating_record(micros);
+        self.shared.settle(now);
+        if let Some(gap_s) = gap_s {
+            // A phase drawn by lot: peers that came up together do not send together.
+            let first = now + Duration::from_secs_f64(gap_s * self.phases.share());
+            self.wheel.arm(first, Token::Packet(slot));
+        }
+    }
+
+    /// The peer gives up before it had a tunnel.
+    pub(super) fn fail(&mut self, slot: u32, reason: &'static str, now: Instant) {
+        let Some(peer) = self.peers.get_mut(slot as usize) else {
+            return;
+        };
+        if peer.state != State::Connecting {
+            return;
+        }
+        peer.state = State::Failed;
+        self.forget_tunnel(slot);
+        self.stats.counts.failed += 1;
+        *self.stats.failures.entry(reason).or_default() += 1;
+        self.shared.settle(now);
+    }
+
+    /// The peer's tunnel is gone although it did not want that.
+    pub(super) fn lose(&mut self, slot: u32, reason: &'static str) {
+        if let Some(peer) = self.peers.get_mut(slot as usize) {
+            peer.state = State::Lost;
+            self.stats.counts.up -= 1;
+            *self.stats.losses.entry(reason).or_default() += 1;
+        }
+        self.forget_tunnel(slot);
+    }
+
+    /// Once every peer of the run is settled, draws who dies and when.
+    pub(super) fn plan_deaths(&mut self, now: Instant) {
+        if self.deaths_planned {
+            return;
+        }
+        let Some(settled) = self.shared.settled_at() else {
+            return;
+        };
+        self.deaths_planned = true;
+        let plan = &self.shared.plan;
+        let deaths = &plan.scenario.deaths;
+        let quota = quota(deaths.count, self.count, self.number);
+        let mortal = |peer: &Peer| {
+            let class = plan.classes.get(usize::from(peer.class));
+            peer.state == State::Up && class.is_none_or(|class| class.mortal)
+        };
+        let mut candidates: Vec<u32> = (0..)
+            .zip(&self.peers)
+            .filter(|(_, peer)| mortal(peer))
+            .map(|(slot, _)| slot)
+            .collect();
+        plan.lots(purpose::DEATHS + (u64::from(self.number) << 8))
+            .shuffle(&mut candidates);
+        candidates.truncate(quota as usize);
+        let step_s = deaths.spread_s / f64::from(quota.max(1));
+        for (index, slot) in (0_u32..).zip(candidates) {
+            let after_s = deaths.delay_s + step_s * f64::from(index);
+            let due = (settled + Duration::from_secs_f64(after_s)).max(now);
+            self.wheel.arm(due, Token::Death(slot));
+        }
+    }
+
+    /// From now on the peer neither sends nor answers anything.
+    pub(super) fn die(&mut self, slot: u32, now: Instant) {
+        let Some(peer) = self.peers.get_mut(slot as usize) else {
+            return;
+        };
+        if peer.state != State::Up {
+            return;
+        }
+        peer.state = State::Dead;
+        self.forget_tunnel(slot);
+        self.stats.counts.up -= 1;
+        self.stats.counts.dead += 1;
+        let n = self.peer_number(slot);
+        let death = Death {
+            peer: n,
+            identity: numbered(&self.shared.plan.scenario.peers.identity, n),
+            unix_ns: self.shared.clock.unix_ns(now),
+            run_ns: now.as_nanos(),
+        };
+        // Nobody listens any more when the run was given up.
+        let _ = self.deaths.send(death);
+    }
+
+    /// Tells the other end that the peer leaves.
+    pub(super) fn say_goodbye(&mut self, slot: u32, now: Instant) {
+        let Some(peer) = self.peers.get_mut(slot as usize) else {
+            return;
+        };
+        if peer.state == State::Up {
+            peer.state = State::Leaving;
+            self.drive(slot, Which::Current, now, |sa, ctx, actions| {
+                sa.close(CloseReason::Deleted, false, ctx, actions);
+            });
+        }
+    }
+}
+
+/// The share of worker `number` of `count` in a total.
+fn quota(total: u32, count: u16, number: u16) -> u32 {
+    let count = u32::from(count);
+    total / count + u32::from(u32::from(number) < total % count)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::quota;
+
+    #[test]
+    fn quotas_add_up() {
+        for (total, count) in [(0, 3), (7, 1), (100, 3), (2, 5)] {
+            let sum: u32 = (0..count).map(|number| quota(total, count, number)).sum();
+            assert_eq!(sum, total);
+        }
+    }
+}

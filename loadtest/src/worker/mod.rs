@@ -1,0 +1,256 @@
+//! One thread with a share of the peers: its sockets, its wheel, its SAs.
+
+mod data;
+mod exchange;
+mod host;
+mod life;
+mod peer;
+mod sockets;
+mod tunnel;
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
+use std::sync::mpsc::Sender;
+use std::time::Duration;
+
+use anyhow::{Context, Result};
+use esp::{InboundReport, OutboundReport};
+use ipsec::{EspSpiLayout, Sad};
+use netio::{Batch, Engine, EngineKind, EngineSettings};
+use timer::{Instant, Wheel};
+
+use crate::arrivals::{Arrivals, seconds};
+use crate::clock::Clock;
+use crate::plan::{Plan, purpose};
+use crate::progress::Death;
+use crate::random::{Lots, Unpredictable};
+use crate::scenario::Leave;
+use crate::stats::{Board, Stats};
+
+use self::data::Outgoing;
+use self::peer::Peer;
+use self::sockets::Sockets;
+
+/// Longest sleep, so that a worker notices the end of the run and the common moments in time.
+const NAP_MAX: Duration = Duration::from_millis(50);
+/// Peers that start before received packets are looked at again.
+const STARTS_PER_TURN: usize = 32;
+/// Datagrams of the largest size that IKE and the test packets need.
+const PAYLOAD_MAX: usize = 9_216;
+
+/// What all workers of a run share.
+pub(crate) struct Shared {
+    pub(crate) plan: Plan,
+    pub(crate) clock: Clock,
+    /// Peers that are neither up nor have failed.
+    pub(crate) unsettled: AtomicU32,
+    /// Nanoseconds of the run at which every peer was settled; 0 before.
+    pub(crate) settled_ns: AtomicU64,
+    /// End the run before its time.
+    pub(crate) stop: AtomicBool,
+}
+
+impl Shared {
+    /// One more peer is up or has failed.
+    fn settle(&self, now: Instant) {
+        if self.unsettled.fetch_sub(1, Ordering::AcqRel) == 1 {
+            let at = now.as_nanos().max(1);
+            self.settled_ns.store(at, Ordering::Release);
+        }
+    }
+
+    pub(crate) fn settled_at(&self) -> Option<Instant> {
+        match self.settled_ns.load(Ordering::Acquire) {
+            0 => None,
+            nanos => Some(Instant::from_nanos(nanos)),
+        }
+    }
+
+    fn is_over(&self, now: Instant) -> bool {
+        self.stop.load(Ordering::Acquire) || now >= seconds(self.plan.scenario.duration_s)
+    }
+}
+
+/// What a timer is for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Token {
+    /// An IKE SA of the peer has something to do.
+    Exchange(u32),
+    /// The peer sends a test packet.
+    Packet(u32),
+    /// The peer dies.
+    Death(u32),
+    /// A message that was held back reaches the peer.
+    Held(u32),
+}
+
+/// A worker. `number` of `count`: it drives the peers whose number leaves that remainder.
+pub(crate) struct Worker {
+    shared: Arc<Shared>,
+    board: Arc<Board>,
+    deaths: Sender<Death>,
+    number: u16,
+    count: u16,
+    engine: Engine,
+    sockets: Sockets,
+    wheel: Wheel<Token>,
+    arrivals: Arrivals,
+    peers: Vec<Peer>,
+    sad: Sad,
+    entropy: Unpredictable,
+    spi_entropy: Unpredictable,
+    losses: Lots,
+    phases: Lots,
+    inbound: InboundReport,
+    outbound: OutboundReport,
+    outgoing: Vec<Outgoing>,
+    held: Vec<Option<exchange::Held>>,
+    deaths_planned: bool,
+    stats: Stats,
+}
+
+impl Worker {
+    /// Opens the sockets. To be called on the thread on which it will run.
+    ///
+    /// # Errors
+    /// Those of the operating system.
+    pub(crate) fn new(
+        shared: Arc<Shared>,
+        board: Arc<Board>,
+        deaths: Sender<Death>,
+        number: u16,
+    ) -> Result<Self> {
+        let plan = &shared.plan;
+        let scenario = &plan.scenario;
+        let settings = EngineSettings {
+            kind: EngineKind::Auto,
+            payload_max: PAYLOAD_MAX,
+            ..EngineSettings::default()
+        };
+        let mut engine = Engine::new(&settings).context("cannot make a packet engine")?;
+        let sockets = Sockets::open(&mut engine, scenario, number)?;
+        let arrivals = Arrivals::new(
+            &scenario.arrival,
+            scenario.peers.count,
+            plan.lots(purpose::ARRIVALS),
+        );
+        let share = scenario.peers.count.div_ceil(u32::from(scenario.threads));
+        Ok(Self {
+            number,
+            count: scenario.threads,
+            engine,
+            sockets,
+            wheel: Wheel::new(Instant::ZERO),
+            arrivals,
+            peers: Vec::with_capacity(share as usize),
+            // While it is rekeyed a peer has two Child SAs, in a collision even three.
+            sad: Sad::new(0, EspSpiLayout::for_shards(1), share.saturating_mul(3)),
+            entropy: Unpredictable::from_system()?,
+            spi_entropy: Unpredictable::from_system()?,
+            losses: plan.lots(purpose::LOSSES + (u64::from(number) << 8)),
+            phases: plan.lots(purpose::PHASES + (u64::from(number) << 8)),
+            inbound: InboundReport::default(),
+            outbound: OutboundReport::default(),
+            outgoing: Vec::new(),
+            held: Vec::new(),
+            deaths_planned: false,
+            stats: Stats::new(),
+            shared,
+            board,
+            deaths,
+        })
+    }
+
+    /// Runs to the end of the scenario.
+    ///
+    /// # Errors
+    /// When the packet engine breaks.
+    pub(crate) fn run(mut self) -> Result<Stats> {
+        let mut batch = Batch::with_capacity(64);
+        loop {
+            let now = self.shared.clock.now();
+            if self.shared.is_over(now) {
+                break;
+            }
+            self.plan_deaths(now);
+            self.start_due_peers(now)?;
+            self.fire_timers(now);
+            self.seal_outgoing(now);
+            self.engine.flush();
+            self.board.publish(&self.stats.counts);
+            let nap = self.nap();
+            self.engine
+                .wait(Some(nap))
+                .context("the packet engine broke")?;
+            while self.engine.receive(&mut batch) > 0 {
+                let now = self.shared.clock.now();
+                self.take_in(&mut batch, now);
+                self.engine.recycle(&mut batch);
+                self.fire_timers(now);
+                self.seal_outgoing(now);
+            }
+        }
+        self.leave();
+        self.collect_drops();
+        self.board.publish(&self.stats.counts);
+        Ok(self.stats)
+    }
+
+    /// How long nothing is due.
+    fn nap(&self) -> Duration {
+        let now = self.shared.clock.now();
+        let arrival = self.arrivals.peek().map(|(_, due)| due);
+        [arrival, self.wheel.next_deadline()]
+            .into_iter()
+            .flatten()
+            .map(|due| due - now)
+            .min()
+            .unwrap_or(NAP_MAX)
+            .min(NAP_MAX)
+    }
+
+    fn start_due_peers(&mut self, now: Instant) -> Result<()> {
+        let mut started = 0;
+        while let Some((n, due)) = self.arrivals.peek() {
+            if due > now || started == STARTS_PER_TURN {
+                break;
+            }
+            self.arrivals.advance();
+            if n % u32::from(self.count) == u32::from(self.number) {
+                self.start_peer(n, due, now)?;
+                started += 1;
+            }
+        }
+        Ok(())
+    }
+
+    fn fire_timers(&mut self, now: Instant) {
+        let mut fired = Vec::new();
+        self.wheel.fire(now, |timer| fired.push(timer));
+        for timer in fired {
+            match timer.token {
+                Token::Exchange(slot) => self.on_exchange_timer(slot, now),
+                Token::Packet(slot) => self.on_packet_due(slot, timer.due, now),
+                Token::Death(slot) => self.die(slot, now),
+                Token::Held(place) => self.deliver_held(place, now),
+            }
+        }
+    }
+
+    /// The number of the peer in a slot.
+    fn peer_number(&self, slot: u32) -> u32 {
+        slot * u32::from(self.count) + u32::from(self.number)
+    }
+
+    fn leave(&mut self) {
+        if self.shared.plan.scenario.leave == Leave::Silent {
+            return;
+        }
+        let now = self.shared.clock.now();
+        for slot in 0..self.peers.len() {
+            // Slots are numbered in 32 bits, as peers are.
+            self.say_goodbye(slot as u32, now);
+        }
+        self.engine.flush();
+    }
+}

@@ -1,0 +1,89 @@
+use core::net::{IpAddr, SocketAddr};
+
+use ike::v2::IkeSa;
+use ipsec::{EspSpi, IkeSpi, OutboundHandle};
+use timer::{Instant, TimerKey};
+
+/// Where a peer stands.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum State {
+    /// It has started and has no Child SA yet.
+    Connecting,
+    /// It has a tunnel.
+    Up,
+    /// It gave up before it had a tunnel.
+    Failed,
+    /// It had a tunnel and lost it without wanting to.
+    Lost,
+    /// It died.
+    Dead,
+    /// It is leaving because the run ends.
+    Leaving,
+}
+
+/// A Child SA of a peer.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Child {
+    pub(super) inbound: EspSpi,
+    pub(super) outbound: OutboundHandle,
+    /// Whether the other end is known to be ready for what we send on it.
+    pub(super) ready: bool,
+}
+
+/// One peer. There may be half a million: what is here is small, and the rest lives in its IKE SA
+/// and in the database of SAs.
+pub(super) struct Peer {
+    pub(super) state: State,
+    pub(super) class: u8,
+    pub(super) ike: Option<Box<IkeSa>>,
+    /// The IKE SA that was rekeyed, until it is deleted.
+    pub(super) former: Option<Box<IkeSa>>,
+    pub(super) children: Vec<Child>,
+    /// The timer for the IKE SAs, and when it is due.
+    pub(super) timer: Option<(TimerKey, Instant)>,
+    /// When it was due to start.
+    pub(super) due: Instant,
+    pub(super) inner: Option<IpAddr>,
+    /// Where ESP is sent from and to.
+    pub(super) esp_path: (SocketAddr, SocketAddr),
+    pub(super) packets: u64,
+}
+
+impl Peer {
+    /// The Child SA on which it sends: the newest that the other end is ready for.
+    pub(super) fn sending_child(&self) -> Option<&Child> {
+        self.children.iter().rev().find(|child| child.ready)
+    }
+
+    pub(super) fn child_mut(&mut self, inbound: EspSpi) -> Option<&mut Child> {
+        self.children
+            .iter_mut()
+            .find(|child| child.inbound == inbound)
+    }
+
+    /// When one of its IKE SAs has something to do.
+    pub(super) fn deadline(&self) -> Instant {
+        let of =
+            |sa: &Option<Box<IkeSa>>| sa.as_ref().map_or(Instant::MAX, |sa| sa.next_deadline());
+        of(&self.ike).min(of(&self.former))
+    }
+
+    /// Which of its IKE SAs has an SPI.
+    pub(super) fn which(&self, spi: IkeSpi) -> Option<Which> {
+        let has = |sa: &Option<Box<IkeSa>>| sa.as_ref().is_some_and(|sa| sa.local_spi() == spi);
+        if has(&self.ike) {
+            Some(Which::Current)
+        } else if has(&self.former) {
+            Some(Which::Former)
+        } else {
+            None
+        }
+    }
+}
+
+/// One of the two IKE SAs that a peer may have.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Which {
+    Current,
+    Former,
+}
