@@ -89,7 +89,7 @@ mod tests {
             for at in 0..length {
                 payload[at] ^= 0x10;
                 // A changed stamp changes the pattern, if there is enough of it to see that.
-                if length >= 32 || at < 4 || at >= HEAD_LEN {
+                if length >= 32 || !(4..HEAD_LEN).contains(&at) {
                     assert_eq!(verify(&payload, 5), None, "{length} {at}");
                 }
                 payload[at] ^= 0x10;

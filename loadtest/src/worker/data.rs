@@ -190,13 +190,14 @@ impl Worker {
 
     /// The other end sends on a Child SA: it is ready for what we send on it.
     fn on_child_heard(&mut self, slot: u32, spi: ipsec::EspSpi, now: Instant) {
-        let waiting = self
-            .peers
-            .get_mut(slot as usize)
-            .and_then(|peer| peer.child_mut(spi))
-            .is_some_and(|child| !child.ready);
-        if waiting {
-            self.drive(slot, super::peer::Which::Current, now, |sa, _, actions| {
+        let Some(peer) = self.peers.get_mut(slot as usize) else {
+            return;
+        };
+        if peer.child_mut(spi).is_none_or(|child| child.ready) {
+            return;
+        }
+        if let Some(ike_spi) = peer.ike.as_ref().map(|sa| sa.local_spi()) {
+            self.drive(slot, ike_spi, now, |sa, _, actions| {
                 sa.on_child_traffic(spi, actions);
             });
         }

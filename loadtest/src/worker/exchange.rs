@@ -2,6 +2,7 @@
 
 use ike::v2::{IkeSa, Received, Route, route};
 use ike::{Action, ChildFailure, CloseReason, Context, Path, Rejection};
+use ipsec::IkeSpi;
 use netio::OuterSend;
 use timer::Instant;
 use wire::ikev2::{ExchangeType, HEADER_LEN, Header, NON_ESP_MARKER};
@@ -97,20 +98,12 @@ impl Worker {
         let Ok(Route::Sa(spi)) = route(message) else {
             return;
         };
-        let slot = spi.slot();
-        let which = self
-            .peers
-            .get(slot as usize)
-            .filter(|peer| peer.state != State::Dead)
-            .and_then(|peer| peer.which(spi));
-        let Some(which) = which else {
-            return self.reject(Rejection::UnknownSpi);
-        };
         let mut received = None;
-        self.drive(slot, which, now, |sa, ctx, actions| {
+        self.drive(spi.slot(), spi, now, |sa, ctx, actions| {
             received = Some(sa.on_message(message, path, ctx, actions));
         });
         match received {
+            None => self.reject(Rejection::UnknownSpi),
             Some(Received::Rejected(reason)) => self.reject(reason),
             Some(Received::FreshRequest { liveness: true }) => {
                 self.stats.counts.probes_answered += 1;
@@ -124,38 +117,34 @@ impl Worker {
     }
 
     pub(super) fn on_exchange_timer(&mut self, slot: u32, now: Instant) {
-        if let Some(peer) = self.peers.get_mut(slot as usize) {
-            peer.timer = None;
-        }
-        for which in [Which::Former, Which::Current] {
-            self.drive(slot, which, now, |sa, ctx, actions| {
-                sa.on_timer(ctx, actions)
-            });
+        let Some(peer) = self.peers.get_mut(slot as usize) else {
+            return;
+        };
+        peer.timer = None;
+        for spi in peer.spis() {
+            self.drive(slot, spi, now, |sa, ctx, actions| sa.on_timer(ctx, actions));
         }
     }
 
-    /// Hands one of a peer's IKE SAs to `step`, does what it asks for, and arms the timer anew.
+    /// Hands the IKE SA of a peer that has an SPI to `step`, does what it asks for, and arms the
+    /// timer anew. Nothing happens when there is no such IKE SA.
     pub(super) fn drive(
         &mut self,
         slot: u32,
-        which: Which,
+        spi: IkeSpi,
         now: Instant,
         step: impl FnOnce(&mut IkeSa, &mut Context<'_>, &mut Vec<Action>),
     ) {
         let Some(peer) = self.peers.get_mut(slot as usize) else {
             return;
         };
-        let place = match which {
-            Which::Current => &mut peer.ike,
-            Which::Former => &mut peer.former,
-        };
-        let Some(mut sa) = place.take() else {
+        let connecting = peer.state == State::Connecting;
+        let Some((which, mut sa)) = peer.take_sa(spi) else {
             return;
         };
-        let connecting = peer.state == State::Connecting;
         let mut actions = Vec::new();
         self.with_context(slot, connecting, now, |ctx| {
-            step(&mut sa, ctx, &mut actions)
+            step(&mut sa, ctx, &mut actions);
         });
         self.settle_actions(slot, which, sa, actions, now);
     }
@@ -188,43 +177,47 @@ impl Worker {
                 }
             }
         }
-        self.put_back(slot, which, sa, successor, closed, now);
+        if self.state(slot) == Some(State::Failed) {
+            return self.give_up(slot, sa, now);
+        }
+        let Some(peer) = self.peers.get_mut(slot as usize) else {
+            return;
+        };
+        let standing = closed.is_none().then_some(sa);
+        match (which, successor) {
+            (Which::Current, None) => peer.ike = standing,
+            (_, Some(successor)) => {
+                peer.ike = Some(successor);
+                peer.retired.extend(standing);
+                self.stats.counts.ike_rekeys += 1;
+            }
+            (Which::Retired, None) => peer.retired.extend(standing),
+        }
         if let Some(reason) = closed
-            && which == Which::Current
+            && peer.ike.is_none()
         {
             self.on_closed(slot, reason, now);
         }
         self.arm_exchange_timer(slot);
     }
 
-    fn put_back(
-        &mut self,
-        slot: u32,
-        which: Which,
-        sa: Box<IkeSa>,
-        successor: Option<Box<IkeSa>>,
-        closed: Option<CloseReason>,
-        _now: Instant,
-    ) {
-        let Some(peer) = self.peers.get_mut(slot as usize) else {
-            return;
-        };
-        let sa = closed.is_none().then_some(sa);
-        match (which, successor) {
-            (Which::Current, None) => peer.ike = sa,
-            (Which::Current, Some(successor)) => {
-                peer.former = sa;
-                peer.ike = Some(successor);
-                self.stats.counts.ike_rekeys += 1;
-            }
-            (Which::Former, _) => peer.former = sa,
+    /// The peer has no use for an IKE SA without a tunnel.
+    fn give_up(&mut self, slot: u32, mut sa: Box<IkeSa>, now: Instant) {
+        let mut actions = Vec::new();
+        self.with_context(slot, false, now, |ctx| {
+            sa.close(CloseReason::Deleted, false, ctx, &mut actions);
+        });
+        for action in actions {
+            self.carry_out(slot, action, now);
         }
     }
 
+    fn state(&self, slot: u32) -> Option<State> {
+        self.peers.get(slot as usize).map(|peer| peer.state)
+    }
+
     fn is_connecting(&self, slot: u32) -> bool {
-        self.peers
-            .get(slot as usize)
-            .is_some_and(|peer| peer.state == State::Connecting)
+        self.state(slot) == Some(State::Connecting)
     }
 
     /// `authenticating` says whether the keys of the peers may be needed.
@@ -281,6 +274,11 @@ impl Worker {
                 }
             }
             Action::PathChanged { path } => self.move_path(slot, &path),
+            Action::Redundant { sa } => {
+                if let Some(peer) = self.peers.get_mut(slot as usize) {
+                    peer.retired.push(sa);
+                }
+            }
             // An initiator has no half-open SAs to count, refuses nothing that would fail a run, and
             // replaces no older SA of its own; reauthentication is not configured.
             Action::PeerInitialContact { .. }
@@ -300,7 +298,7 @@ impl Worker {
     }
 
     fn on_closed(&mut self, slot: u32, reason: CloseReason, now: Instant) {
-        match self.peers.get(slot as usize).map(|peer| peer.state) {
+        match self.state(slot) {
             Some(State::Connecting) => self.fail(slot, reason.label(), now),
             Some(State::Up) => self.lose(slot, reason.label()),
             _ => {}

@@ -31,7 +31,7 @@ impl Worker {
             state: State::Connecting,
             class: plan.class(n),
             ike: None,
-            former: None,
+            retired: Vec::new(),
             children: Vec::new(),
             timer: None,
             due,
@@ -180,7 +180,10 @@ impl Worker {
         };
         if peer.state == State::Up {
             peer.state = State::Leaving;
-            self.drive(slot, Which::Current, now, |sa, ctx, actions| {
+            let Some(spi) = peer.ike.as_ref().map(|sa| sa.local_spi()) else {
+                return;
+            };
+            self.drive(slot, spi, now, |sa, ctx, actions| {
                 sa.close(CloseReason::Deleted, false, ctx, actions);
             });
         }

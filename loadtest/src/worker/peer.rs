@@ -36,8 +36,9 @@ pub(super) struct Peer {
     pub(super) state: State,
     pub(super) class: u8,
     pub(super) ike: Option<Box<IkeSa>>,
-    /// The IKE SA that was rekeyed, until it is deleted.
-    pub(super) former: Option<Box<IkeSa>>,
+    /// IKE SAs that were rekeyed or lost a simultaneous rekey, until they are deleted.
+    #[expect(clippy::vec_box, reason = "they come and go in their boxes")]
+    pub(super) retired: Vec<Box<IkeSa>>,
     pub(super) children: Vec<Child>,
     /// The timer for the IKE SAs, and when it is due.
     pub(super) timer: Option<(TimerKey, Instant)>,
@@ -63,27 +64,33 @@ impl Peer {
 
     /// When one of its IKE SAs has something to do.
     pub(super) fn deadline(&self) -> Instant {
-        let of =
-            |sa: &Option<Box<IkeSa>>| sa.as_ref().map_or(Instant::MAX, |sa| sa.next_deadline());
-        of(&self.ike).min(of(&self.former))
+        let all = self.ike.iter().chain(&self.retired);
+        all.map(|sa| sa.next_deadline())
+            .min()
+            .unwrap_or(Instant::MAX)
     }
 
-    /// Which of its IKE SAs has an SPI.
-    pub(super) fn which(&self, spi: IkeSpi) -> Option<Which> {
-        let has = |sa: &Option<Box<IkeSa>>| sa.as_ref().is_some_and(|sa| sa.local_spi() == spi);
-        if has(&self.ike) {
-            Some(Which::Current)
-        } else if has(&self.former) {
-            Some(Which::Former)
-        } else {
-            None
+    /// Takes the IKE SA with an SPI out, and says which it was.
+    pub(super) fn take_sa(&mut self, spi: IkeSpi) -> Option<(Which, Box<IkeSa>)> {
+        if let Some(sa) = self.ike.take_if(|sa| sa.local_spi() == spi) {
+            return Some((Which::Current, sa));
         }
+        let at = self.retired.iter().position(|sa| sa.local_spi() == spi)?;
+        Some((Which::Retired, self.retired.swap_remove(at)))
+    }
+
+    /// The SPIs of all its IKE SAs.
+    pub(super) fn spis(&self) -> Vec<IkeSpi> {
+        let all = self.ike.iter().chain(&self.retired);
+        all.map(|sa| sa.local_spi()).collect()
     }
 }
 
-/// One of the two IKE SAs that a peer may have.
+/// The part that an IKE SA of a peer plays.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Which {
+    /// The one that counts.
     Current,
-    Former,
+    /// One that waits for its deletion.
+    Retired,
 }

@@ -122,7 +122,7 @@ impl Worker {
             return;
         };
         peer.ike = None;
-        peer.former = None;
+        peer.retired.clear();
         for child in core::mem::take(&mut peer.children) {
             self.sad.remove_inbound(child.inbound);
             self.sad.remove_outbound(child.outbound);
