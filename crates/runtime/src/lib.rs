@@ -29,7 +29,7 @@ pub use clock::Clock;
 pub use error::{Busy, NotReady, StartError};
 pub use events::{StreamEnded, Subscription};
 pub use questions::{Cursor, Page};
-pub use report::ShardReport;
+pub use report::{ShardReport, SharedReport};
 pub use service::Service;
 pub use settings::{InnerDevice, Listen, Settings};
 pub use sink::InnerDrops;

@@ -1,11 +1,13 @@
-use core::sync::atomic::Ordering;
+use core::sync::atomic::{AtomicU64, Ordering};
 use core::time::Duration;
 
 use crossbeam::channel::Sender;
+use hdrhistogram::Histogram;
 use shard::{Command, Counters};
 
-use crate::InnerDrops;
+use crate::routes::{RouteCounters, Routes};
 use crate::worker::Worker;
+use crate::{InnerDrops, Service};
 
 /// What one shard counted since its start, and how it fares now.
 #[derive(Clone)]
@@ -28,6 +30,56 @@ pub struct ShardReport {
     pub cpu: Duration,
     /// Rounds of its loop.
     pub rounds: u64,
+}
+
+/// What the shards share, and how that fares now.
+#[derive(Clone)]
+pub struct SharedReport {
+    /// Key exchanges that wait for a thread of the compute pool.
+    pub compute_depth: usize,
+    /// Key exchanges done.
+    pub compute_done: u64,
+    /// Key exchanges dropped because too many waited.
+    pub compute_dropped: u64,
+    /// How long key exchanges waited for a thread, in microseconds.
+    pub compute_wait_us: Histogram<u64>,
+    /// Virtual addresses in use.
+    pub addresses_in_use: u64,
+    /// Virtual addresses of all pools.
+    pub addresses_total: u64,
+    /// Events that a listener had no room for.
+    pub events_missed: u64,
+    /// Routes and addresses of the inner device that stand.
+    pub routes_installed: u64,
+    /// Routes and addresses that the kernel refused.
+    pub routes_failed: u64,
+    /// Changes of routes dropped because too many waited.
+    pub routes_dropped: u64,
+}
+
+impl Service {
+    /// What the shards share. It asks no worker.
+    #[must_use]
+    pub fn shared_report(&self) -> SharedReport {
+        let compute = self.parts.compute.counters();
+        let routes = self.parts.routes.as_ref().map(Routes::counters);
+        let of_routes = |count: fn(&RouteCounters) -> &AtomicU64| {
+            routes.map_or(0, |counters| count(counters).load(Ordering::Relaxed))
+        };
+        let (addresses_in_use, addresses_total) = self.parts.directory.addresses();
+        SharedReport {
+            compute_depth: self.parts.compute.depth(),
+            compute_done: compute.done.load(Ordering::Relaxed),
+            compute_dropped: compute.dropped.load(Ordering::Relaxed),
+            compute_wait_us: compute.wait_micros(),
+            addresses_in_use,
+            addresses_total,
+            events_missed: self.parts.events.missed(),
+            routes_installed: of_routes(|counters| &counters.installed),
+            routes_failed: of_routes(|counters| &counters.failed),
+            routes_dropped: of_routes(|counters| &counters.dropped),
+        }
+    }
 }
 
 impl Worker {
