@@ -76,7 +76,7 @@ impl IkeSa {
             return;
         };
         let prf = keys.suite.prf;
-        let derivation = &keys.keys.derivation;
+        let derivation = &keys.derivation;
         let (outbound_key, inbound_key) =
             child_keys(prf, derivation, shared, nonces, &agreed.suite, role);
         let ends = Lifetimes::from(&policy.rekey, ctx.now, ctx.entropy);

@@ -21,7 +21,7 @@ pub(crate) struct IkeKeys {
     /// SK_pi and SK_pr.
     pub(crate) authentication: Directed,
     /// SK_ei with SK_ai, and SK_er with SK_ar, each in the order that a key is built from.
-    protection: Directed,
+    pub(crate) protection: Directed,
 }
 
 /// A secret for each role.
@@ -31,6 +31,14 @@ pub(crate) struct Directed {
 }
 
 impl Directed {
+    /// What `role`, our role, sends with, and what it receives with.
+    pub(crate) fn split(self, role: Role) -> (Secret, Secret) {
+        match role {
+            Role::Initiator => (self.initiator, self.responder),
+            Role::Responder => (self.responder, self.initiator),
+        }
+    }
+
     /// The secret of what `role` sends.
     pub(crate) fn of(&self, role: Role) -> &Secret {
         match role {
@@ -108,11 +116,6 @@ impl IkeKeys {
             authentication,
             protection,
         }
-    }
-
-    /// The key for what `role`, our role, sends, and the one for what it receives.
-    pub(crate) fn message_keys(&self, suite: &IkeSuite, role: Role) -> (SealingKey, OpeningKey) {
-        directed_keys(suite.protection(), &self.protection, role)
     }
 }
 

@@ -197,9 +197,15 @@ fn the_ends_have_each_others_keys() {
         responder: &[2; 16],
     };
     let seed = Secret::new(vec![3; 20]);
-    let keys = IkeKeys::expand(&CBC_SHA1, &seed, nonces, 1, 2);
-    let (seal, _) = keys.message_keys(&CBC_SHA1, Role::Initiator);
-    let (own_seal, open) = keys.message_keys(&CBC_SHA1, Role::Responder);
+    let material = |role| {
+        let keys = IkeKeys::expand(&CBC_SHA1, &seed, nonces, 1, 2);
+        keys.protection.split(role)
+    };
+    let suite = CBC_SHA1.protection();
+    let seal = SealingKey::new(suite, material(Role::Initiator).0.expose());
+    let (own, peer) = material(Role::Responder);
+    let own_seal = SealingKey::new(suite, own.expose());
+    let open = OpeningKey::new(suite, peer.expose());
     let mut packet = vec![0; 8 + 16 + 32 + 12];
     seal.seal(&mut packet, 8, None, 1);
     assert!(open.open(&mut packet.clone(), 8, None).is_ok());

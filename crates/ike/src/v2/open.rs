@@ -1,6 +1,6 @@
 //! Opening the Encrypted payload, whole or in fragments (RFC 7296 §3.14, RFC 7383 §2.6).
 
-use crypto::OpeningKey;
+use crypto::{OpeningKey, ProtectionSuite, Secret};
 use timer::Instant;
 use wire::ikev2::{Encrypted, Message, PayloadType};
 
@@ -16,17 +16,21 @@ pub(crate) struct Inner {
     pub(crate) octets: Vec<u8>,
 }
 
-/// Checks and decrypts what the peer sends.
+/// Checks and decrypts what the peer sends. As in [`MessageSealer`](super::seal::MessageSealer), the
+/// key is built for each message.
 pub(crate) struct MessageOpener {
-    key: OpeningKey,
+    suite: ProtectionSuite,
+    material: Secret,
     /// Of a request of the peer, and of a response: both may be under way at once.
     reassembly: [Option<Box<Reassembly>>; 2],
 }
 
 impl MessageOpener {
-    pub(crate) fn new(key: OpeningKey) -> Self {
+    /// `material` is what an [`OpeningKey`] of the suite is built from.
+    pub(crate) fn new(suite: ProtectionSuite, material: Secret) -> Self {
         Self {
-            key,
+            suite,
+            material,
             reassembly: [None, None],
         }
     }
@@ -82,8 +86,7 @@ impl MessageOpener {
 
     fn decrypt(&self, datagram: &[u8], encrypted: &Encrypted) -> Result<Vec<u8>, Rejection> {
         let mut packet = datagram.to_vec();
-        let text = self
-            .key
+        let text = OpeningKey::new(self.suite, self.material.expose())
             .open(&mut packet, encrypted.body, None)
             .map_err(|_| Rejection::IcvMismatch)?;
         let padded = packet.get(text).ok_or(Rejection::Malformed)?;

@@ -174,7 +174,7 @@ impl IkeSa {
         self.expected_request = id.saturating_add(1);
         self.last_response = None;
         self.accept_path(path, actions);
-        self.reply_path = path;
+        self.reply_path = (path != self.path).then(|| Box::new(path));
         let exchange = message.header.exchange;
         let liveness = self.answer_request(exchange, id, &inner, ctx, actions);
         Ok(Received::FreshRequest { liveness })

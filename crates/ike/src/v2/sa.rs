@@ -1,9 +1,10 @@
 use std::sync::Arc;
 
+use crypto::Secret;
 use ipsec::{ConnectionPolicy, EspSpi, Identity, IkeSpi};
 use wire::ikev2::{Header, Payload};
 
-use super::keymat::IkeKeys;
+use super::keymat::{Directed, IkeKeys};
 use super::open::MessageOpener;
 use super::phase::Phase;
 use super::seal::{MessageSealer, message_len_max};
@@ -42,19 +43,23 @@ pub struct Initiation {
 /// The keys of an IKE SA, ready for use.
 pub(super) struct SaKeys {
     pub(super) suite: IkeSuite,
-    pub(super) keys: IkeKeys,
+    /// SK_d.
+    pub(super) derivation: Secret,
+    /// SK_pi and SK_pr, until both ends are authenticated.
+    pub(super) authentication: Option<Directed>,
     sealer: MessageSealer,
     opener: MessageOpener,
 }
 
 impl SaKeys {
     pub(super) fn new(suite: IkeSuite, keys: IkeKeys, role: Role) -> Self {
-        let (sealing, opening) = keys.message_keys(&suite, role);
+        let (own, peer) = keys.protection.split(role);
         Self {
             suite,
-            keys,
-            sealer: MessageSealer::new(suite.protection(), sealing),
-            opener: MessageOpener::new(opening),
+            derivation: keys.derivation,
+            authentication: Some(keys.authentication),
+            sealer: MessageSealer::new(suite.protection(), own),
+            opener: MessageOpener::new(suite.protection(), peer),
         }
     }
 }
@@ -66,7 +71,7 @@ pub struct IkeSa {
     pub(super) peer_spi: IkeSpi,
     pub(super) path: Path,
     /// Where the request came from that is being answered.
-    pub(super) reply_path: Path,
+    pub(super) reply_path: Option<Box<Path>>,
     pub(super) nat: Nat,
     pub(super) phase: Phase,
     pub(super) keys: Option<Box<SaKeys>>,
@@ -94,7 +99,7 @@ impl IkeSa {
             local_spi,
             peer_spi,
             path,
-            reply_path: path,
+            reply_path: None,
             nat: Nat::default(),
             phase,
             keys: None,

@@ -2,7 +2,7 @@
 
 use core::net::IpAddr;
 
-use crypto::{ProtectionSuite, SealingKey};
+use crypto::{ProtectionSuite, SealingKey, Secret};
 use wire::ikev2::{
     HEADER_LEN, Header, NON_ESP_MARKER, Payload, PayloadType, encode_encrypted_head,
     encode_payloads,
@@ -19,10 +19,11 @@ const PAD_LENGTH_LEN: usize = 1;
 /// fragmented; no message that we build comes near.
 const WHOLE_LEN_MAX: usize = 60_000;
 
-/// Protects what we send.
+/// Protects what we send. A ready key is ten times as large as what it is made from, and an IKE SA
+/// rests nearly all the time, so the key is built for each message.
 pub(crate) struct MessageSealer {
-    key: SealingKey,
     suite: ProtectionSuite,
+    material: Secret,
     /// Number of the next message or fragment under this key. Retransmissions are the same octets
     /// again, so no number is ever used for two contents.
     counter: u64,
@@ -43,10 +44,11 @@ pub(crate) fn message_len_max(datagram_len_max: u16, path: Path) -> usize {
 }
 
 impl MessageSealer {
-    pub(crate) fn new(suite: ProtectionSuite, key: SealingKey) -> Self {
+    /// `material` is what a [`SealingKey`] of the suite is built from.
+    pub(crate) fn new(suite: ProtectionSuite, material: Secret) -> Self {
         Self {
-            key,
             suite,
+            material,
             counter: 0,
         }
     }
@@ -59,17 +61,21 @@ impl MessageSealer {
         payloads: &[Payload<'_>],
         message_len_max: Option<usize>,
     ) -> Vec<Vec<u8>> {
+        let key = SealingKey::new(self.suite, self.material.expose());
         let mut inner = Vec::with_capacity(512);
         let first = encode_payloads(payloads, &mut inner);
         let whole_len = HEADER_LEN + SK_HEAD_LEN + self.sealed_len(inner.len());
         match message_len_max {
-            Some(limit) if whole_len > limit => self.seal_fragments(header, first, &inner, limit),
-            _ => vec![self.seal_one(header, first, None, &inner)],
+            Some(limit) if whole_len > limit => {
+                self.seal_fragments(&key, header, first, &inner, limit)
+            }
+            _ => vec![self.seal_one(&key, header, first, None, &inner)],
         }
     }
 
     fn seal_fragments(
         &mut self,
+        key: &SealingKey,
         header: &Header,
         first: PayloadType,
         inner: &[u8],
@@ -86,7 +92,7 @@ impl MessageSealer {
                 } else {
                     PayloadType::NONE
                 };
-                self.seal_one(header, first, Some((number, total)), chunk)
+                self.seal_one(key, header, first, Some((number, total)), chunk)
             })
             .collect()
     }
@@ -108,6 +114,7 @@ impl MessageSealer {
 
     fn seal_one(
         &mut self,
+        key: &SealingKey,
         header: &Header,
         first: PayloadType,
         fragment: Option<(u16, u16)>,
@@ -128,7 +135,7 @@ impl MessageSealer {
         // A block has at most 16 octets, so that the padding is always counted in one octet.
         message.push(u8::try_from(pad_len).unwrap_or(u8::MAX));
         message.resize(associated + sealed_len, 0);
-        self.key.seal(&mut message, associated, None, self.counter);
+        key.seal(&mut message, associated, None, self.counter);
         self.counter += 1;
         message
     }

@@ -25,8 +25,8 @@ const CBC: ProtectionSuite = ProtectionSuite {
 fn ends(suite: ProtectionSuite) -> (MessageSealer, MessageOpener) {
     let keys: Vec<u8> = (0..suite.key_material_len()).map(|i| i as u8).collect();
     (
-        MessageSealer::new(suite, SealingKey::new(suite, &keys)),
-        MessageOpener::new(OpeningKey::new(suite, &keys)),
+        MessageSealer::new(suite, Secret::copy_of(&keys)),
+        MessageOpener::new(suite, Secret::copy_of(&keys)),
     )
 }
 
@@ -84,7 +84,7 @@ fn vendor_id(inner: &Inner) -> Vec<u8> {
 fn the_message_of_rfc_7634_opens() {
     let vectors = Vectors::load();
     let keys = [vectors.octets("key"), vectors.octets("salt")].concat();
-    let mut opener = MessageOpener::new(OpeningKey::new(CHACHA, &keys));
+    let mut opener = MessageOpener::new(CHACHA, Secret::new(keys));
     let inner = open(&mut opener, &vectors.octets("message"), Instant::ZERO)
         .unwrap()
         .unwrap();
@@ -99,7 +99,7 @@ fn the_published_ike_auth_request_opens() {
     let vectors = Vectors::load();
     let at = |field: &str| vectors.octets(&format!("aosp.{field}"));
     let keys = [at("sk_ei"), at("sk_ai")].concat();
-    let mut opener = MessageOpener::new(OpeningKey::new(CBC, &keys));
+    let mut opener = MessageOpener::new(CBC, Secret::new(keys));
     let request = at("ike_auth_request");
     let inner = open(&mut opener, &request, Instant::ZERO).unwrap().unwrap();
     assert_eq!(inner.first, PayloadType::IDI);

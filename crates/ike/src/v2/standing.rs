@@ -1,7 +1,7 @@
 use core::net::IpAddr;
 use std::sync::Arc;
 
-use ipsec::{ConnectionPolicy, EspSpi, Identity};
+use ipsec::{ConnectionPolicy, EspSpi};
 use timer::Instant;
 
 use super::lifetimes::{self, Lifetimes};
@@ -11,7 +11,6 @@ use crate::{CloseReason, Context, Lease};
 /// What an IKE SA has once both ends are authenticated.
 pub(super) struct Standing {
     pub(super) proof: PeerAuthenticated,
-    pub(super) local_id: Arc<Identity>,
     pub(super) connection: Arc<ConnectionPolicy>,
     pub(super) children: Vec<ChildSa>,
     /// Virtual addresses that the peer has from us.
@@ -33,7 +32,6 @@ pub(super) struct Standing {
 impl Standing {
     pub(super) fn new(
         proof: PeerAuthenticated,
-        local_id: Identity,
         connection: Arc<ConnectionPolicy>,
         leases: Vec<Lease>,
         addresses: Vec<IpAddr>,
@@ -45,7 +43,6 @@ impl Standing {
             .map(|time| lifetimes::shortened(time, connection.rekey.jitter_percent, ctx.entropy));
         Self {
             proof,
-            local_id: Arc::new(local_id),
             connection,
             children: Vec::new(),
             leases,
@@ -64,7 +61,6 @@ impl Standing {
         let ends = Lifetimes::from(&self.connection.rekey, ctx.now, ctx.entropy);
         Self {
             proof: self.proof.clone(),
-            local_id: Arc::clone(&self.local_id),
             connection: Arc::clone(&self.connection),
             children: Vec::new(),
             leases: Vec::new(),

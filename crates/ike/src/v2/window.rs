@@ -66,7 +66,8 @@ impl IkeSa {
         let header = self.header(exchange_type, message_id, true);
         let datagrams = self.seal(&header, payloads).into_boxed_slice();
         // RFC 7296 §2.11: the answer goes to where the request came from.
-        send_all(self.reply_path, &datagrams, actions);
+        let path = self.reply_path.take().map_or(self.path, |path| *path);
+        send_all(path, &datagrams, actions);
         self.last_response = Some(LastResponse { datagrams });
     }
 

@@ -25,7 +25,7 @@ pub(super) fn successor(
     ctx: &mut Context<'_>,
 ) -> Option<Box<IkeSa>> {
     let old = sa.keys.as_ref()?;
-    let seed = skeyseed_of_successor(old.suite.prf, &old.keys.derivation, nonces, shared);
+    let seed = skeyseed_of_successor(old.suite.prf, &old.derivation, nonces, shared);
     let (initiator, responder) = match role {
         Role::Initiator => (spis.0.0, spis.1.0),
         Role::Responder => (spis.1.0, spis.0.0),
@@ -36,7 +36,10 @@ pub(super) fn successor(
     let mut made = IkeSa::new(role, spis.0, spis.1, sa.path, phase);
     made.nat = sa.nat;
     made.fragment_size = sa.fragment_size;
-    made.keys = Some(Box::new(SaKeys::new(suite, keys, role)));
+    let mut keys = SaKeys::new(suite, keys, role);
+    // A successor stands on the authentication of the first of its line.
+    keys.authentication = None;
+    made.keys = Some(Box::new(keys));
     Some(Box::new(made))
 }
 

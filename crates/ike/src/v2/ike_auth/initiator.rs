@@ -95,6 +95,7 @@ impl IkeSa {
             &local_id,
             secret.expose(),
         );
+        let Some(mic) = mic else { return };
         auth.local_id = Some(local_id.clone());
         let connection = Arc::clone(&auth.connection);
         let expected = auth.expected_peer().map(to_wire);

@@ -48,7 +48,7 @@ impl IkeSa {
     ) {
         actions.push(Action::Established(Box::new(Established {
             peer: agreed.proof.identity().clone(),
-            local: agreed.local_id.clone(),
+            local: agreed.local_id,
             connection: Arc::clone(&agreed.connection),
             path: self.path,
             leases: agreed.leases.clone(),
@@ -57,9 +57,11 @@ impl IkeSa {
             local_behind_nat: self.nat.local,
             peer_behind_nat: self.nat.remote,
         })));
+        if let Some(keys) = &mut self.keys {
+            keys.authentication = None;
+        }
         let standing = Standing::new(
             agreed.proof,
-            agreed.local_id,
             agreed.connection,
             agreed.leases,
             agreed.reply.addresses,

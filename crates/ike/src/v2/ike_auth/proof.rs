@@ -20,7 +20,7 @@ pub(super) fn own(
     role: Role,
     identity: &Identity,
     secret: &[u8],
-) -> Secret {
+) -> Option<Secret> {
     let body = identification_body(identity);
     data(keys, handshake, role, &body, secret)
 }
@@ -36,7 +36,7 @@ pub(super) fn of_peer(
     secret: Option<&[u8]>,
 ) -> Option<PeerAuthenticated> {
     let body = received_body(claimed);
-    let expected = data(keys, handshake, role, &body, secret.unwrap_or(NO_SECRET));
+    let expected = data(keys, handshake, role, &body, secret.unwrap_or(NO_SECRET))?;
     let identity = from_wire(claimed).ok()?;
     let (method, received) = sent;
     if method != authentication::SHARED_KEY {
@@ -52,7 +52,7 @@ fn data(
     role: Role,
     identification: &[u8],
     secret: &[u8],
-) -> Secret {
+) -> Option<Secret> {
     let (message, peer_nonce) = match role {
         Role::Initiator => (&handshake.request, &handshake.responder_nonce),
         Role::Responder => (&handshake.response, &handshake.initiator_nonce),
@@ -60,8 +60,8 @@ fn data(
     let signed = SignedOctets {
         message,
         peer_nonce,
-        key: keys.keys.authentication.of(role),
+        key: keys.authentication.as_ref()?.of(role),
         identification,
     };
-    shared_key_mic(keys.suite.prf, secret, &signed)
+    Some(shared_key_mic(keys.suite.prf, secret, &signed))
 }

@@ -1,6 +1,7 @@
 use core::net::IpAddr;
 use std::sync::Arc;
 
+use crypto::Secret;
 use ipsec::{ConnectionPolicy, EspSpi, Identity};
 use timer::Instant;
 use wire::ikev2::numbers::authentication;
@@ -32,7 +33,8 @@ struct Verified {
     proof: PeerAuthenticated,
     connection: Arc<ConnectionPolicy>,
     local_id: Identity,
-    secret: ipsec::PreSharedKey,
+    /// What proves us to the peer.
+    mic: Secret,
 }
 
 /// The part of the response that is about the Child SA.
@@ -75,17 +77,6 @@ impl IkeSa {
                 identity: verified.proof.identity().clone(),
             });
         }
-        let mic = self.keys.as_ref().map(|keys| {
-            let secret = verified.secret.expose();
-            proof::own(
-                keys,
-                &auth.handshake,
-                Role::Responder,
-                &verified.local_id,
-                secret,
-            )
-        });
-        let Some(mic) = mic else { return };
         let leases = lease(&verified, &contents, ctx);
         let child = self.answer_child(&verified.connection, &contents, &leases, ctx);
         let established = Authenticated {
@@ -102,7 +93,7 @@ impl IkeSa {
             Payload::IdentificationResponder(Identification { kind, data: &data }),
             Payload::Authentication {
                 method: authentication::SHARED_KEY,
-                data: mic.expose(),
+                data: verified.mic.expose(),
             },
         ];
         let values = configuration::reply_values(&leases);
@@ -190,11 +181,18 @@ impl IkeSa {
             sent,
             secret.map(ipsec::PreSharedKey::expose),
         )?;
+        let mic = proof::own(
+            keys,
+            &auth.handshake,
+            Role::Responder,
+            &local_id,
+            secret?.expose(),
+        )?;
         Some(Verified {
             proof,
             connection: Arc::clone(connection?),
             local_id,
-            secret: secret?.clone(),
+            mic,
         })
     }
 

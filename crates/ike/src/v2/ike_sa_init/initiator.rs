@@ -260,7 +260,6 @@ impl IkeSa {
         self.path.local = local;
         self.path.remote.set_port(super::super::ENCAPSULATED_PORT);
         self.path.encapsulated = true;
-        self.reply_path = self.path;
         actions.push(Action::PathChanged { path: self.path });
     }
 }
