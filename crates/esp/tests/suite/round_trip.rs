@@ -136,7 +136,8 @@ fn a_batch_keeps_order_and_tells_duplicates() {
         [Some(true), Some(true), Some(true), None, Some(false), None]
     );
     assert_eq!(packets[2].inner(), Some(&inners[3][..]));
-    assert_eq!(pair.inbound.heard.len(), 1);
+    let heard = (pair.inbound.heard.len(), pair.inbound.authentic);
+    assert_eq!(heard, (1, 4), "duplicates are no proof");
     assert_eq!(
         (pair.inbound.packets, pair.inbound.drops.iter().sum::<u64>()),
         (4, 2)
