@@ -2,7 +2,7 @@ use core::ops::Range;
 
 use ipsec::{EspSpi, InboundSa, Instant, LifeStage, Refused, Sad};
 use wire::esp::{EspHeader, HEADER_LEN};
-use wire::ip::{InnerPacket, protocol, set_ecn};
+use wire::ip::{InnerPacket, clamp_mss, protocol, set_ecn};
 
 use crate::ecn::{self, Unmarked};
 use crate::report::{Aged, InboundReport, Touched};
@@ -195,6 +195,9 @@ pub(crate) fn accept(
             set_ecn(payload, ecn);
         }
         Unmarked::Drop => return Err(InboundDrop::CongestionUnmarkable),
+    }
+    if let Some(mss) = sa.mss_clamp {
+        clamp_mss(payload, mss);
     }
     Ok(start..start + inner.total_len)
 }

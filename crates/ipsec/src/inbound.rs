@@ -20,6 +20,8 @@ pub struct InboundSa {
     pub stage: LifeStage,
     /// Whether sequence numbers are 64 bits wide.
     pub esn: bool,
+    /// Greatest TCP maximum segment size let through on SYN segments.
+    pub mss_clamp: Option<u16>,
     /// What the SA may carry.
     pub limits: VolumeLimits,
     /// What it has carried.
@@ -70,11 +72,20 @@ impl InboundSa {
             window: ReplayWindow::new(replay_window, esn),
             stage: LifeStage::Fresh,
             esn,
+            mss_clamp: None,
             limits,
             counters: InboundCounters::default(),
             selectors,
             suite,
             key,
         }
+    }
+
+    /// Clamps the segment size that the peer's side announces, so that our side's segments fit the
+    /// tunnel as well.
+    #[must_use]
+    pub const fn with_mss_clamp(mut self, mss_clamp: Option<u16>) -> Self {
+        self.mss_clamp = mss_clamp;
+        self
     }
 }

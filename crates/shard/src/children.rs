@@ -45,7 +45,8 @@ impl Shard {
                 limits,
                 owner,
             },
-        );
+        )
+        .with_mss_clamp(terms.mss_clamp);
         let outbound = OutboundSa::new(OutboundParameters {
             spi: child.outbound,
             key: child.outbound_key,
@@ -74,6 +75,9 @@ impl Shard {
         let handle = self.sad.insert_outbound(outbound);
         let (true, Some(handle), Some(peer)) = (installed, handle, self.peers.get_mut(spi)) else {
             self.sad.remove_inbound(child.inbound);
+            if let Some(handle) = handle {
+                self.sad.remove_outbound(handle);
+            }
             return;
         };
         peer.children.push(Child {
