@@ -17,7 +17,11 @@ impl Scenario {
             "peers.count is {}, and must be 1 to {PEERS_MAX}",
             self.peers.count
         );
-        ensure!(self.threads >= 1, "threads must be at least 1");
+        ensure!(
+            (1..=256).contains(&self.threads),
+            "threads is {}, and must be 1 to 256",
+            self.threads
+        );
         ensure!(self.peers.ports >= 1, "peers.ports must be at least 1");
         ensure!(
             self.peers.count == 1

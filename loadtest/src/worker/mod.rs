@@ -71,6 +71,15 @@ impl Shared {
     }
 }
 
+/// The database of SAs of a worker. Its SPIs say which worker it is: peers of two workers may share
+/// an address, and a responder tells SAs apart by address and SPI alone.
+fn database(number: u16, threads: u16, peers: u32) -> Result<Sad> {
+    let shard = u8::try_from(number).context("more threads than SPIs can tell apart")?;
+    // While it is rekeyed a peer has two Child SAs, in a collision even three.
+    let capacity = peers.saturating_mul(3);
+    Ok(Sad::new(shard, EspSpiLayout::for_shards(threads), capacity))
+}
+
 /// What a timer is for.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Token {
@@ -143,8 +152,7 @@ impl Worker {
             wheel: Wheel::new(Instant::ZERO),
             arrivals,
             peers: Vec::with_capacity(share as usize),
-            // While it is rekeyed a peer has two Child SAs, in a collision even three.
-            sad: Sad::new(0, EspSpiLayout::for_shards(1), share.saturating_mul(3)),
+            sad: database(number, scenario.threads, share)?,
             entropy: Unpredictable::from_system()?,
             spi_entropy: Unpredictable::from_system()?,
             losses: plan.lots(purpose::LOSSES + (u64::from(number) << 8)),
