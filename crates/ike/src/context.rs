@@ -29,6 +29,9 @@ pub struct LeaseRequest<'a> {
     pub pools: &'a [PoolName],
     /// The unspecified address of the wanted family, or the address that the peer would like.
     pub wanted: IpAddr,
+    /// The identity has one IKE SA at a time, so that a peer which comes back before its former
+    /// IKE SA is gone gets the address which that one holds.
+    pub unique: bool,
 }
 
 /// A virtual address that the host handed out.

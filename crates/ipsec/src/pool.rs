@@ -35,7 +35,8 @@ struct Lease {
     /// Neighbours in the order of release; [`NONE`] at the ends and while in use.
     older: u32,
     younger: u32,
-    in_use: bool,
+    /// IKE SAs that hold it; 0 for a released one.
+    holders: u16,
 }
 
 const NONE: u32 = u32::MAX;
@@ -93,17 +94,30 @@ impl Pool {
         Some(self.address_at(offset))
     }
 
+    /// The address that `identity` holds now, for one more holder: whoever comes back before its
+    /// former IKE SA is gone keeps its address. Each holder releases it.
+    pub fn rejoin(&mut self, identity: &Identity) -> Option<IpAddr> {
+        let offset = *self.owners.get(&self.digest(identity))?;
+        let lease = self.lease_mut(offset).filter(|lease| lease.holders > 0)?;
+        lease.holders = lease.holders.checked_add(1)?;
+        Some(self.address_at(offset))
+    }
+
     /// Gives an address back; it is remembered for whoever had it. Returns whether it was in use.
     pub fn release(&mut self, address: IpAddr) -> bool {
         let Some(offset) = self.offset_of(address) else {
             return false;
         };
         let youngest = self.youngest;
-        let Some(lease) = self.lease_mut(offset).filter(|lease| lease.in_use) else {
+        let Some(lease) = self.lease_mut(offset).filter(|lease| lease.holders > 0) else {
             return false;
         };
+        if lease.holders > 1 {
+            lease.holders -= 1;
+            return true;
+        }
         *lease = Lease {
-            in_use: false,
+            holders: 0,
             older: youngest,
             younger: NONE,
             ..*lease
@@ -137,7 +151,7 @@ impl Pool {
     fn remembered(&self, owner: u64) -> Option<u32> {
         let offset = *self.owners.get(&owner)?;
         self.lease(offset)
-            .is_some_and(|lease| !lease.in_use)
+            .is_some_and(|lease| lease.holders == 0)
             .then_some(offset)
     }
 
@@ -160,7 +174,7 @@ impl Pool {
             owner,
             older: NONE,
             younger: NONE,
-            in_use: true,
+            holders: 1,
         };
         if let Some(before) = self.leases.insert(offset, lease)
             && before.owner != owner
@@ -178,7 +192,7 @@ impl Pool {
         let Some(&Lease {
             older,
             younger,
-            in_use: false,
+            holders: 0,
             ..
         }) = self.lease(offset)
         else {
@@ -298,6 +312,19 @@ mod tests {
         assert!(pool.release(second) && pool.release(first));
         assert!(!pool.release(first) && !pool.release(ip("2001:db8:1::")));
         assert_eq!(pool.allocate(&who(0), None), Some(first));
+    }
+
+    #[test]
+    fn whoever_rejoins_shares_with_its_former_self() {
+        let mut pool = pool("10.0.0.1", "10.0.0.9");
+        assert_eq!(pool.rejoin(&who(0)), None);
+        let address = pool.allocate(&who(0), None);
+        assert_eq!(pool.rejoin(&who(0)), address);
+        assert_eq!(pool.in_use(), 1);
+        assert!(pool.release(address.unwrap()));
+        assert_eq!(pool.in_use(), 1, "the second holder still has it");
+        assert!(pool.release(address.unwrap()) && !pool.release(address.unwrap()));
+        assert_eq!((pool.in_use(), pool.rejoin(&who(0))), (0, None));
     }
 
     #[test]

@@ -51,7 +51,10 @@ impl Leases {
             if entry.range.first.is_ipv4() != request.wanted.is_ipv4() {
                 return None;
             }
-            let address = entry.pool.allocate(request.identity, wanted)?;
+            let rejoined = request.unique.then(|| entry.pool.rejoin(request.identity));
+            let address = rejoined
+                .flatten()
+                .or_else(|| entry.pool.allocate(request.identity, wanted))?;
             Some((name.clone(), address))
         })
     }
@@ -108,6 +111,7 @@ mod tests {
                 identity: &Identity::Fqdn(name.into()),
                 pools: &names,
                 wanted: wanted.parse().unwrap(),
+                unique: false,
             })
         };
         let first = ask("a", "0.0.0.0").unwrap();
@@ -129,6 +133,7 @@ mod tests {
                 identity: &identity,
                 pools: &[pool.into()],
                 wanted: "0.0.0.0".parse().unwrap(),
+                unique: false,
             })
         };
         assert!(ask("stays").is_some() && ask("goes").is_some());

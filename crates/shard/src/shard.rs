@@ -39,6 +39,22 @@ pub struct Settings {
     pub path_mtu: u16,
 }
 
+impl Default for Settings {
+    fn default() -> Self {
+        Self {
+            ike: ike::Settings::default(),
+            peers_max: 1 << 20,
+            children_max: 1 << 20,
+            budgets: BudgetPolicy::default(),
+            breaker: BreakerPolicy::default(),
+            keepalive: Duration::from_secs(20),
+            ike_sockets: Vec::new(),
+            nat_sockets: Vec::new(),
+            path_mtu: 1500,
+        }
+    }
+}
+
 /// What a new shard is given.
 pub struct Setup {
     /// Its number.

@@ -270,6 +270,7 @@ fn lease(verified: &Verified, contents: &Contents<'_, '_>, ctx: &mut Context<'_>
             identity: verified.proof.identity(),
             pools: &verified.connection.pools,
             wanted,
+            unique: verified.connection.unique,
         })
     };
     request.wanted().filter_map(lease).collect()

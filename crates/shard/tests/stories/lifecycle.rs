@@ -1,0 +1,98 @@
+use std::time::Duration;
+
+use ipsec::StartAction;
+use shard::{Command, EventKind};
+
+use crate::world::{End, Terms, World};
+
+#[test]
+fn a_deleted_ike_sa_takes_its_children_along_on_both_sides() {
+    for from in [End::Headend, End::Client] {
+        let mut world = World::connected(&Terms::default());
+        let side = if from == End::Headend {
+            &world.headend
+        } else {
+            &world.client
+        };
+        let spi = side.events[0].peer.spi;
+        assert!(world.command(from, Command::Terminate { spi }));
+        world.pass(Duration::from_secs(1));
+        for side in [&world.headend, &world.client] {
+            let counters = side.counters();
+            assert_eq!(
+                (counters.ike_sas, counters.children),
+                (0, 0),
+                "from {from:?}"
+            );
+        }
+        assert_eq!(world.headend.shared(), (0, 0));
+    }
+}
+
+#[test]
+fn shutdown_tells_every_peer_and_takes_no_new_one() {
+    let mut world = World::connected(&Terms::default());
+    assert!(world.command(End::Headend, Command::Shutdown));
+    assert!(world.headend.shard.is_empty());
+    assert_eq!(world.client.counters().ike_sas, 0, "the client was told");
+    world.command(
+        End::Client,
+        Command::Initiate {
+            connection: 0,
+            child: 0,
+        },
+    );
+    assert!(world.headend.shard.is_empty());
+}
+
+#[test]
+fn a_trap_initiates_at_the_first_packet() {
+    let terms = Terms {
+        start: StartAction::Trap,
+        virtual_address: false,
+        ..Terms::default()
+    };
+    let mut world = World::new(&terms);
+    assert!(
+        !world.ping(End::Client, "10.2.0.1", "10.1.0.1"),
+        "the first packet asks for the SA"
+    );
+    assert!(
+        world
+            .headend
+            .has(|kind| matches!(kind, EventKind::Established { .. }))
+    );
+    assert!(world.ping(End::Client, "10.2.0.1", "10.1.0.1"));
+    assert_eq!(world.client.counters().ike_sas, 1);
+}
+
+#[test]
+fn a_lost_peer_that_returns_replaces_its_former_self() {
+    let mut world = World::connected(&Terms::default());
+    let mut fresh = World::new(&Terms::default());
+    std::mem::swap(&mut world.client, &mut fresh.client);
+    world.command(
+        End::Client,
+        Command::Initiate {
+            connection: 0,
+            child: 0,
+        },
+    );
+    world.pass(Duration::from_secs(2));
+    let counters = world.headend.counters();
+    assert_eq!((counters.ike_sas, counters.children), (1, 1));
+    assert!(
+        world.ping(End::Client, "10.9.0.1", "10.1.0.1"),
+        "it has its address again"
+    );
+}
+
+#[test]
+fn started_connections_come_up_by_themselves() {
+    let mut world = World::new(&Terms {
+        start: StartAction::Start,
+        ..Terms::default()
+    });
+    world.start(End::Client);
+    assert!(world.ping(End::Client, "10.9.0.1", "10.1.0.1"));
+}

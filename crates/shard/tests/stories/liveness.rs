@@ -1,0 +1,158 @@
+use std::time::Duration;
+
+use dpd::{Action, DpdPolicy, Mode, TryOutcome};
+use ipsec::StartAction;
+use shard::{EventKind, Which};
+
+use crate::world::{End, Terms, World};
+
+const SECOND: Duration = Duration::from_secs(1);
+/// One tick of the wheel, and one of the world.
+const TICKS: Duration = Duration::from_millis(20);
+
+fn dead(kind: &EventKind) -> bool {
+    matches!(kind, EventKind::Dead { .. })
+}
+
+fn with_mode(mode: Mode) -> Terms {
+    Terms {
+        headend_dpd: DpdPolicy {
+            mode,
+            ..DpdPolicy::default()
+        },
+        ..Terms::default()
+    }
+}
+
+#[test]
+fn periodic_finds_a_dead_peer_within_its_bound_and_takes_everything_away() {
+    let mut world = World::connected(&with_mode(Mode::Periodic));
+    world.pass(SECOND * 33);
+    world.dead = Some(End::Client);
+    let found = world.pass_until(SECOND * 60, dead).expect("the verdict");
+    assert!(found <= SECOND * 20 + TICKS, "{found:?}");
+    let counters = world.headend.counters();
+    assert_eq!(
+        (counters.ike_sas, counters.children, counters.timers),
+        (0, 0, 0)
+    );
+    assert_eq!(
+        world.headend.shared(),
+        (0, 0),
+        "lease and routes are released"
+    );
+}
+
+#[test]
+fn a_living_peer_is_asked_and_kept() {
+    let mut world = World::connected(&with_mode(Mode::Periodic));
+    world.pass(SECOND * 600);
+    assert_eq!(world.headend.count("dead"), 0);
+    let probes = world.headend.counters().dpd.probes;
+    assert!(
+        (60..=67).contains(&probes),
+        "one each 9 to 10 seconds: {probes}"
+    );
+}
+
+#[test]
+fn traffic_from_the_peer_saves_probes() {
+    let mut world = World::connected(&with_mode(Mode::Periodic));
+    for _ in 0..60 {
+        world.pass(SECOND);
+        assert!(world.ping(End::Client, "10.9.0.1", "10.1.0.1"));
+    }
+    assert_eq!(world.headend.counters().dpd.probes, 0);
+}
+
+#[test]
+fn on_demand_asks_only_when_traffic_goes_unanswered() {
+    let mut world = World::connected(&with_mode(Mode::OnDemand));
+    world.pass(SECOND * 300);
+    assert_eq!(
+        world.headend.counters().dpd.probes,
+        0,
+        "silence on both sides is no question"
+    );
+    assert_eq!(
+        world.headend.counters().timers,
+        0,
+        "an idle peer holds no timer"
+    );
+    world.dead = Some(End::Client);
+    world.pass(SECOND * 300);
+    assert_eq!(world.headend.count("dead"), 0);
+    assert!(!world.ping(End::Headend, "10.1.0.1", "10.9.0.1"));
+    let found = world.pass_until(SECOND * 60, dead).expect("the verdict");
+    assert!(found <= SECOND * 10 + TICKS, "{found:?}");
+}
+
+#[test]
+fn a_verdict_keeps_its_evidence() {
+    let mut world = World::connected(&with_mode(Mode::Periodic));
+    let spi = world.headend.events[0].peer.spi;
+    world.dead = Some(End::Client);
+    world.pass_until(SECOND * 60, dead).expect("the verdict");
+    let obituary = world
+        .headend
+        .shard
+        .why_dead(&Which::Spi(spi))
+        .expect("a record");
+    assert_eq!(obituary.evidence.tries.len(), 5, "one try and four more");
+    assert!(
+        obituary
+            .evidence
+            .tries
+            .iter()
+            .all(|t| t.outcome == TryOutcome::Unanswered)
+    );
+    let identity = obituary
+        .peer
+        .identity
+        .clone()
+        .expect("it was authenticated");
+    assert!(
+        world
+            .headend
+            .shard
+            .why_dead(&Which::Identity(identity))
+            .is_some()
+    );
+}
+
+#[test]
+fn tries_that_the_socket_refused_do_not_count() {
+    let mut world = World::connected(&with_mode(Mode::Periodic));
+    world.refusing = Some(End::Headend);
+    world.pass(SECOND * 25);
+    assert_eq!(world.headend.count("dead"), 0, "we could not ask");
+    world.refusing = None;
+    world.pass(SECOND * 120);
+    assert_eq!(
+        world.headend.count("dead"),
+        0,
+        "the peer answers as soon as it is asked"
+    );
+    assert_eq!(world.headend.counters().ike_sas, 1);
+}
+
+#[test]
+fn a_restarting_initiator_comes_back_when_its_peer_does() {
+    let client_dpd = DpdPolicy {
+        mode: Mode::Periodic,
+        action: Action::Restart,
+        ..DpdPolicy::default()
+    };
+    let terms = Terms {
+        client_dpd,
+        start: StartAction::Start,
+        ..Terms::default()
+    };
+    let mut world = World::connected(&terms);
+    world.dead = Some(End::Headend);
+    world.pass(SECOND * 40);
+    assert_eq!(world.client.count("dead"), 1);
+    world.dead = None;
+    world.pass(SECOND * 120);
+    assert!(world.ping(End::Client, "10.9.0.1", "10.1.0.1"));
+}

@@ -1,0 +1,6 @@
+//! A headend shard and a client shard, from the first message to the verdict, on virtual time.
+
+mod lifecycle;
+mod liveness;
+mod traffic;
+mod world;

@@ -1,0 +1,661 @@
+//! A headend shard and a client shard, a network between them that is a queue, and a clock that is
+//! a number.
+
+use std::collections::{HashMap, VecDeque};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use crypto::{EncryptionAlgorithm, Entropy, KeyExchangeMethod, PrfAlgorithm};
+use dpd::{DpdPolicy, ServiceHealth};
+use esp::{HEADROOM, OuterFields, TAILROOM};
+use ike::{Job, LeaseRequest, Path};
+use ipsec::{
+    AddressPool, AuthPolicy, ChildPolicy, ConnectionPolicy, DfPolicy, Encapsulation, EspPath,
+    EspProposal, Identity, IkeProposal, PeerEndpoint, PolicySnapshot, Pool, PoolName, PreSharedKey,
+    RekeyPolicy, SecretEntry, Secrets, StartAction, TrafficSelector,
+};
+use shard::{
+    Command, Counters, Directory, Disposition, Event, EventKind, InnerPacket, Listener, Mail,
+    OuterPacket, Output, Policy, RouteChange, Settings, Setup, Shard, ShardId, Ticket,
+};
+use timer::Instant;
+use wire::ip::build_udp;
+
+pub const HEADEND: &str = "192.0.2.1";
+pub const CLIENT: &str = "198.51.100.7";
+const TICK: Duration = Duration::from_millis(10);
+
+/// Which of the two.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum End {
+    Headend,
+    Client,
+}
+
+impl End {
+    fn other(self) -> Self {
+        match self {
+            Self::Headend => Self::Client,
+            Self::Client => Self::Headend,
+        }
+    }
+
+    fn address(self) -> IpAddr {
+        match self {
+            Self::Headend => HEADEND,
+            Self::Client => CLIENT,
+        }
+        .parse()
+        .unwrap()
+    }
+}
+
+/// A small deterministic generator; tests need variety, not secrecy.
+struct Numbers(u64);
+
+impl Entropy for Numbers {
+    fn fill(&mut self, out: &mut [u8]) {
+        for octet in out {
+            self.0 ^= self.0 << 13;
+            self.0 ^= self.0 >> 7;
+            self.0 ^= self.0 << 17;
+            *octet = self.0.to_be_bytes()[3];
+        }
+    }
+}
+
+#[derive(Default)]
+struct Shared {
+    pools: HashMap<PoolName, Pool>,
+    identities: HashMap<Identity, Ticket>,
+    routes: Vec<TrafficSelector>,
+}
+
+struct LocalDirectory(Mutex<Shared>);
+
+impl Directory for LocalDirectory {
+    fn lease(&self, request: &LeaseRequest<'_>) -> Option<(PoolName, IpAddr)> {
+        let mut shared = self.0.lock().unwrap();
+        for name in request.pools {
+            let Some(pool) = shared.pools.get_mut(name) else {
+                continue;
+            };
+            let rejoined = if request.unique {
+                pool.rejoin(request.identity)
+            } else {
+                None
+            };
+            if let Some(address) = rejoined.or_else(|| pool.allocate(request.identity, None))
+                && address.is_ipv4() == request.wanted.is_ipv4()
+            {
+                return Some((name.clone(), address));
+            }
+        }
+        None
+    }
+
+    fn release(&self, pool: &PoolName, _identity: &Identity, address: IpAddr) {
+        self.0
+            .lock()
+            .unwrap()
+            .pools
+            .get_mut(pool)
+            .unwrap()
+            .release(address);
+    }
+
+    fn claim_identity(&self, identity: &Identity, owner: Ticket) -> Option<Ticket> {
+        self.0
+            .lock()
+            .unwrap()
+            .identities
+            .insert(identity.clone(), owner)
+    }
+
+    fn release_identity(&self, identity: &Identity, owner: Ticket) {
+        let mut shared = self.0.lock().unwrap();
+        if shared.identities.get(identity) == Some(&owner) {
+            shared.identities.remove(identity);
+        }
+    }
+
+    fn owner_of_identity(&self, identity: &Identity) -> Option<Ticket> {
+        self.0.lock().unwrap().identities.get(identity).copied()
+    }
+
+    fn announce(&self, selector: &TrafficSelector, _shard: ShardId) {
+        self.0.lock().unwrap().routes.push(*selector);
+    }
+
+    fn withdraw(&self, selector: &TrafficSelector, _shard: ShardId) {
+        let mut shared = self.0.lock().unwrap();
+        if let Some(place) = shared.routes.iter().position(|known| known == selector) {
+            shared.routes.swap_remove(place);
+        }
+    }
+
+    fn owner_of_address(&self, _address: IpAddr) -> Option<ShardId> {
+        None
+    }
+}
+
+/// A datagram under way.
+struct Datagram {
+    listener: Listener,
+    local: SocketAddr,
+    remote: SocketAddr,
+    tos: u8,
+    octets: Vec<u8>,
+}
+
+impl Datagram {
+    fn packet(&mut self) -> OuterPacket<'_> {
+        OuterPacket {
+            listener: self.listener,
+            local: self.local,
+            remote: self.remote,
+            tos: self.tos,
+            bytes: &mut self.octets,
+        }
+    }
+
+    fn is_esp(&self) -> bool {
+        match self.listener {
+            Listener::RawEsp => true,
+            Listener::Nat => !self.octets.starts_with(&[0; 4]),
+            Listener::Ike => false,
+        }
+    }
+}
+
+/// What a shard wanted done.
+#[derive(Default)]
+struct Effects {
+    sent: Vec<Datagram>,
+    jobs: Vec<(Ticket, Job)>,
+    inner: Vec<Vec<u8>>,
+    events: Vec<Event>,
+    refuse: bool,
+}
+
+impl Effects {
+    fn send(
+        &mut self,
+        listener: Listener,
+        (local, remote): (SocketAddr, SocketAddr),
+        tos: u8,
+        octets: Vec<u8>,
+    ) -> Disposition {
+        if self.refuse {
+            return Disposition::Refused;
+        }
+        self.sent.push(Datagram {
+            listener,
+            local,
+            remote,
+            tos,
+            octets,
+        });
+        Disposition::Taken
+    }
+}
+
+impl Output for Effects {
+    fn send_ike(&mut self, path: &Path, message: &[u8]) -> Disposition {
+        let (listener, mut octets) = if path.encapsulated {
+            (Listener::Nat, vec![0; 4])
+        } else {
+            (Listener::Ike, vec![])
+        };
+        octets.extend_from_slice(message);
+        self.send(listener, (path.local, path.remote), 0, octets)
+    }
+
+    fn send_esp(&mut self, path: &EspPath, outer: OuterFields, packet: &[u8]) -> Disposition {
+        let listener = match path.encapsulation {
+            Encapsulation::Udp => Listener::Nat,
+            Encapsulation::Raw => Listener::RawEsp,
+        };
+        self.send(
+            listener,
+            (path.local, path.remote),
+            outer.traffic_class,
+            packet.to_vec(),
+        )
+    }
+
+    fn send_keepalive(&mut self, path: &Path) -> Disposition {
+        self.send(Listener::Nat, (path.local, path.remote), 0, vec![0xff])
+    }
+
+    fn deliver_inner(&mut self, packet: &[u8]) {
+        self.inner.push(packet.to_vec());
+    }
+
+    fn compute(&mut self, ticket: Ticket, job: Job) {
+        self.jobs.push((ticket, job));
+    }
+
+    fn hand_over_outer(&mut self, to: ShardId, _packet: &OuterPacket<'_>) {
+        panic!("{to:?} does not exist");
+    }
+
+    fn hand_over_inner(&mut self, to: ShardId, _packet: &[u8]) {
+        panic!("{to:?} does not exist");
+    }
+
+    fn mail(&mut self, _to: ShardId, _mail: Mail) {}
+
+    fn route(&mut self, _change: RouteChange) {}
+
+    fn event(&mut self, event: Event) {
+        self.events.push(event);
+    }
+}
+
+/// One end: its shard, and what came out of it.
+pub struct Side {
+    pub shard: Shard,
+    pub events: Vec<Event>,
+    pub inner: Vec<Vec<u8>>,
+    directory: Arc<LocalDirectory>,
+}
+
+/// Both ends, the network and the time.
+pub struct World {
+    pub now: Instant,
+    pub headend: Side,
+    pub client: Side,
+    /// Datagrams to an end that does not live are lost.
+    pub dead: Option<End>,
+    /// The sockets of this end refuse everything.
+    pub refusing: Option<End>,
+    /// IKE messages and ESP packets that an end sent.
+    pub ike_sent: [u64; 2],
+    pub esp_sent: [u64; 2],
+    /// The client's address as the headend sees it, when a NAT stands between.
+    pub nat: Option<SocketAddr>,
+}
+
+/// How the two are configured.
+#[derive(Clone)]
+pub struct Terms {
+    pub headend_dpd: DpdPolicy,
+    pub client_dpd: DpdPolicy,
+    pub virtual_address: bool,
+    pub encap: bool,
+    pub child_rekey: RekeyPolicy,
+    pub start: StartAction,
+    pub unique: bool,
+}
+
+pub const NO_REKEY: RekeyPolicy = RekeyPolicy {
+    time: None,
+    bytes: None,
+    packets: None,
+    hard_time: None,
+    jitter_percent: 0,
+};
+
+impl Default for Terms {
+    fn default() -> Self {
+        let off = DpdPolicy {
+            mode: dpd::Mode::RespondOnly,
+            ..DpdPolicy::default()
+        };
+        Self {
+            headend_dpd: DpdPolicy {
+                mode: dpd::Mode::Periodic,
+                ..DpdPolicy::default()
+            },
+            client_dpd: off,
+            virtual_address: true,
+            encap: false,
+            child_rekey: NO_REKEY,
+            start: StartAction::None,
+            unique: true,
+        }
+    }
+}
+
+fn selector(text: &str) -> TrafficSelector {
+    text.parse().unwrap()
+}
+
+fn connection(end: End, terms: &Terms) -> ConnectionPolicy {
+    let child = ChildPolicy {
+        name: "net".into(),
+        local_ts: match end {
+            End::Headend => vec![selector("10.1.0.0/16")],
+            End::Client if terms.virtual_address => vec![],
+            End::Client => vec![selector("10.2.0.0/16")],
+        },
+        remote_ts: match end {
+            End::Headend if terms.virtual_address => vec![],
+            End::Headend => vec![selector("10.2.0.0/16")],
+            End::Client => vec![selector("10.1.0.0/16")],
+        },
+        proposals: vec![EspProposal {
+            encryption: vec![EncryptionAlgorithm::Aes128Gcm16],
+            integrity: vec![],
+            key_exchange: vec![],
+            esn: vec![false],
+        }],
+        rekey: terms.child_rekey,
+        replay_window: 64,
+        df: DfPolicy::Copy,
+        copy_dscp: true,
+        mss_clamp: None,
+        start: if end == End::Client {
+            terms.start
+        } else {
+            StartAction::None
+        },
+    };
+    ConnectionPolicy {
+        name: "story".into(),
+        dpd: 0,
+        local_addrs: vec![],
+        remote_addrs: match end {
+            End::Client => vec![PeerEndpoint {
+                address: SocketAddr::new(End::Headend.address(), 500),
+            }],
+            End::Headend => vec![],
+        },
+        remote_sources: vec![],
+        local_id: Some(match end {
+            End::Headend => Identity::Fqdn("gw.example.org".into()),
+            End::Client => Identity::Email("joe@example.org".into()),
+        }),
+        remote_id: ipsec::IdentityPattern::Any,
+        local_auth: AuthPolicy::Psk,
+        remote_auth: AuthPolicy::Psk,
+        proposals: vec![IkeProposal {
+            encryption: vec![EncryptionAlgorithm::Aes128Gcm16],
+            integrity: vec![],
+            prf: vec![PrfAlgorithm::HmacSha256],
+            key_exchange: vec![KeyExchangeMethod::X25519],
+        }],
+        children: vec![child],
+        pools: if end == End::Headend && terms.virtual_address {
+            vec!["pool".into()]
+        } else {
+            vec![]
+        },
+        request_virtual: (end == End::Client && terms.virtual_address, false),
+        rekey: NO_REKEY,
+        reauth_time: None,
+        fragmentation: true,
+        fragment_size: 1280,
+        send_initial_contact: true,
+        unique: terms.unique,
+        force_encap: terms.encap,
+    }
+}
+
+fn side(end: End, terms: &Terms, seed: u64) -> Side {
+    let pool = AddressPool {
+        name: "pool".into(),
+        first: "10.9.0.1".parse().unwrap(),
+        last: "10.9.0.254".parse().unwrap(),
+        dns: vec![],
+    };
+    let mut shared = Shared::default();
+    let mut pools = vec![];
+    if end == End::Headend {
+        shared.pools.insert("pool".into(), Pool::new(&pool, 1));
+        pools.push(pool);
+    }
+    let directory = Arc::new(LocalDirectory(Mutex::new(shared)));
+    let snapshot = PolicySnapshot {
+        connections: vec![Arc::new(connection(end, terms))],
+        secrets: Secrets::from(vec![SecretEntry {
+            owners: vec![],
+            key: PreSharedKey::new(b"a secret for two".to_vec()),
+        }]),
+        pools,
+    };
+    let dpd = if end == End::Headend {
+        &terms.headend_dpd
+    } else {
+        &terms.client_dpd
+    };
+    let mut settings = Settings::default();
+    settings.ike_sockets = vec![SocketAddr::new(end.address(), 500)];
+    settings.nat_sockets = vec![SocketAddr::new(end.address(), 4500)];
+    settings.breaker.enabled = false;
+    let shard = Shard::new(Setup {
+        id: ShardId(0),
+        shards: 1,
+        settings,
+        policy: Policy {
+            snapshot: Arc::new(snapshot),
+            dpd: vec![dpd.clone()].into(),
+        },
+        directory: directory.clone(),
+        entropy: Box::new(Numbers(seed)),
+        spi_entropy: Box::new(Numbers(seed ^ 0xffff)),
+        now: Instant::ZERO,
+    });
+    Side {
+        shard,
+        events: vec![],
+        inner: vec![],
+        directory,
+    }
+}
+
+impl World {
+    pub fn new(terms: &Terms) -> Self {
+        Self {
+            now: Instant::ZERO,
+            headend: side(End::Headend, terms, 0x1234_5678_9abc_def1),
+            client: side(End::Client, terms, 0x0fed_cba9_8765_4321),
+            dead: None,
+            refusing: None,
+            ike_sent: [0; 2],
+            esp_sent: [0; 2],
+            nat: None,
+        }
+    }
+
+    /// A world in which the client has set up its Child SA.
+    pub fn connected(terms: &Terms) -> Self {
+        let mut world = Self::new(terms);
+        world.command(
+            End::Client,
+            Command::Initiate {
+                connection: 0,
+                child: 0,
+            },
+        );
+        assert!(
+            world
+                .headend
+                .has(|kind| matches!(kind, EventKind::ChildInstalled { .. }))
+        );
+        assert!(
+            world
+                .client
+                .has(|kind| matches!(kind, EventKind::ChildInstalled { .. }))
+        );
+        world
+    }
+
+    fn side(&mut self, end: End) -> &mut Side {
+        match end {
+            End::Headend => &mut self.headend,
+            End::Client => &mut self.client,
+        }
+    }
+
+    pub fn command(&mut self, end: End, command: Command) -> bool {
+        let mut done = false;
+        self.act(end, |shard, now, out| {
+            done = shard.command(command, now, out)
+        });
+        done
+    }
+
+    pub fn start(&mut self, end: End) {
+        self.act(end, |shard, now, out| shard.start(now, out));
+    }
+
+    /// Lets one end act, then carries everything that follows to its end.
+    fn act(&mut self, end: End, act: impl FnOnce(&mut Shard, Instant, &mut Effects)) {
+        let mut flying = VecDeque::new();
+        self.step(end, &mut flying, act);
+        while let Some((to, mut datagram)) = flying.pop_front() {
+            if self.dead != Some(to) {
+                self.step(to, &mut flying, |shard, now, out| {
+                    shard.outer(&mut [datagram.packet()], now, out);
+                });
+            }
+        }
+    }
+
+    fn step(
+        &mut self,
+        end: End,
+        flying: &mut VecDeque<(End, Datagram)>,
+        act: impl FnOnce(&mut Shard, Instant, &mut Effects),
+    ) {
+        let now = self.now;
+        let mut effects = Effects {
+            refuse: self.refusing == Some(end),
+            ..Effects::default()
+        };
+        let side = self.side(end);
+        act(&mut side.shard, now, &mut effects);
+        while let Some((ticket, job)) = effects.jobs.pop() {
+            side.shard.computed(ticket, job.run(), now, &mut effects);
+        }
+        side.events.append(&mut effects.events);
+        side.inner.append(&mut effects.inner);
+        for datagram in effects.sent {
+            let esp = datagram.is_esp();
+            let sent = if esp {
+                &mut self.esp_sent
+            } else {
+                &mut self.ike_sent
+            };
+            sent[end as usize] += 1;
+            flying.push_back((end.other(), self.translate(end, datagram)));
+        }
+    }
+
+    /// What the other end sees: addresses swapped, through the NAT if there is one.
+    fn translate(&self, from: End, sent: Datagram) -> Datagram {
+        let mut seen = Datagram {
+            local: sent.remote,
+            remote: sent.local,
+            ..sent
+        };
+        if let Some(mapping) = self.nat {
+            match from {
+                End::Client => seen.remote = SocketAddr::new(mapping.ip(), mapping.port()),
+                End::Headend => seen.local = SocketAddr::new(CLIENT.parse().unwrap(), 4500),
+            }
+        }
+        seen
+    }
+
+    /// Sends a UDP packet from the inner side of one end; whether it comes out at the other.
+    pub fn ping(&mut self, from: End, source: &str, destination: &str) -> bool {
+        let (mut packet, body) = (Vec::new(), b"are you there?");
+        let built = build_udp(
+            SocketAddr::new(source.parse().unwrap(), 4_000),
+            SocketAddr::new(destination.parse().unwrap(), 7),
+            body,
+            &mut packet,
+        );
+        assert!(built);
+        let len = packet.len();
+        let mut buffer = vec![0; HEADROOM];
+        buffer.extend_from_slice(&packet);
+        buffer.resize(buffer.len() + TAILROOM, 0);
+        self.side(from.other()).inner.clear();
+        self.act(from, |shard, now, out| {
+            let packet = InnerPacket {
+                buffer: &mut buffer,
+                start: HEADROOM,
+                len,
+            };
+            shard.inner(&mut [packet], now, out);
+        });
+        self.side(from.other()).inner == [packet]
+    }
+
+    /// Lets time pass, tick by tick.
+    pub fn pass(&mut self, time: Duration) {
+        let end = self.now + time;
+        while self.now < end {
+            self.now += TICK;
+            for who in [End::Headend, End::Client] {
+                if self.dead != Some(who) {
+                    self.act(who, |shard, now, out| {
+                        shard.serviced(ServiceHealth::good(now));
+                        shard.tick(now, out);
+                    });
+                }
+            }
+        }
+    }
+
+    /// Passes time until something happened to the headend's peer, and says how long that took.
+    pub fn pass_until(
+        &mut self,
+        most: Duration,
+        happened: fn(&EventKind) -> bool,
+    ) -> Option<Duration> {
+        let start = self.now;
+        while !self.headend.has(happened) {
+            if self.now - start > most {
+                return None;
+            }
+            self.pass(TICK);
+        }
+        Some(self.now - start)
+    }
+
+    /// Hands octets from nowhere to the headend.
+    pub fn inject(&mut self, listener: Listener, octets: &[u8]) {
+        let mut datagram = Datagram {
+            listener,
+            local: SocketAddr::new(End::Headend.address(), 4500),
+            remote: "203.0.113.66:4500".parse().unwrap(),
+            tos: 0,
+            octets: octets.to_vec(),
+        };
+        self.act(End::Headend, |shard, now, out| {
+            shard.outer(&mut [datagram.packet()], now, out);
+        });
+    }
+}
+
+impl Side {
+    pub fn has(&self, happened: impl Fn(&EventKind) -> bool) -> bool {
+        self.events.iter().any(|event| happened(&event.kind))
+    }
+
+    pub fn count(&self, name: &str) -> usize {
+        self.events
+            .iter()
+            .filter(|event| event.kind.name() == name)
+            .count()
+    }
+
+    pub fn counters(&self) -> Counters {
+        self.shard.counters()
+    }
+
+    /// Addresses of the pool in use, and selectors announced.
+    pub fn shared(&self) -> (u32, usize) {
+        let shared = self.directory.0.lock().unwrap();
+        (
+            shared.pools.values().map(Pool::in_use).sum(),
+            shared.routes.len(),
+        )
+    }
+}
