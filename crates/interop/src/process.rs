@@ -44,8 +44,8 @@ pub fn run(program: &str, arguments: &[&str], limit: Duration) -> Result<String>
     Ok(output)
 }
 
-/// A program in the background. Dropped, it is killed; if the test is failing, the end of its log
-/// is shown first.
+/// A program in the background. Dropped, it is killed, and the end of its log printed for the case
+/// that the test fails.
 pub struct Daemon {
     label: String,
     child: Child,
@@ -140,11 +140,10 @@ impl Drop for Daemon {
         // Either it is gone already, or it goes now.
         let _ = self.child.kill();
         let _ = self.child.wait();
-        if std::thread::panicking() {
-            let log = self.log();
-            let lines: Vec<&str> = log.lines().collect();
-            let shown = &lines[lines.len().saturating_sub(LOG_LINES_SHOWN)..];
-            eprintln!("--- {} ---\n{}", self.label, shown.join("\n"));
-        }
+        // The test runner shows this only if the test fails.
+        let log = self.log();
+        let lines: Vec<&str> = log.lines().collect();
+        let shown = &lines[lines.len().saturating_sub(LOG_LINES_SHOWN)..];
+        println!("--- {} ---\n{}", self.label, shown.join("\n"));
     }
 }

@@ -33,6 +33,8 @@ pub(crate) fn test(arguments: &[&str], program: Option<&Path>) -> Result<Tally> 
     let mut command = command(arguments);
     if let Some(program) = program {
         command.env("PALISADE_PROGRAM", program);
+        // An error says what was awaited; where in the test runner it was is no news.
+        command.env("RUST_LIB_BACKTRACE", "0");
     }
     let mut child = command
         .stdout(Stdio::piped())
