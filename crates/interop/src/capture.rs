@@ -29,7 +29,7 @@ impl Capture {
         let file = scratch.path().join("packets.pcap");
         let mut command: Command = namespace.command("tcpdump");
         command
-            .args(["-n", "-U", "-i", device, "-w"])
+            .args(["-n", "-U", "--immediate-mode", "-i", device, "-w"])
             .arg(&file)
             .arg(filter);
         let daemon = Daemon::start("tcpdump", &mut command, &scratch.path().join("log"))?;
