@@ -425,7 +425,7 @@ impl Shard {
             }
         }
         let was_established = peer.sa.peer().is_some();
-        self.after_close(&peer, reason, now);
+        self.after_close(&peer, reason, now, out);
         let counters = if was_established {
             &mut self.counters.closed
         } else {

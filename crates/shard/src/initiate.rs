@@ -14,7 +14,7 @@ use timer::{Instant, TimerKey};
 use crate::host::HostView;
 use crate::peers::{Initiated, Peer};
 use crate::shard::Token;
-use crate::{Output, Shard};
+use crate::{Output, RouteChange, Shard};
 
 /// The first pause after a failed set-up; it doubles with each further failure.
 const RETRY_FIRST: Duration = Duration::from_secs(1);
@@ -58,18 +58,24 @@ impl Trap {
 }
 
 impl Shard {
-    /// Initiates the connections that are to be started at once. Call it when sending is possible.
+    /// Initiates the connections that are to be started at once and lays traps for those that wait
+    /// for traffic. Call it once, when sending is possible.
     pub fn start(&mut self, now: Instant, out: &mut impl Output) {
+        self.set_traps(out);
         for (connection, child) in self.own_children(StartAction::Start) {
             self.initiate(connection, child, now, out);
         }
     }
 
-    /// Lays the traps of the connections that this shard initiates.
-    pub(crate) fn set_traps(&mut self) {
-        self.initiations.traps.clear();
+    /// Lays the traps of the connections that this shard initiates, in place of those that lie.
+    pub(crate) fn set_traps(&mut self, out: &mut impl Output) {
+        for trap in core::mem::take(&mut self.initiations.traps) {
+            for ts in &trap.remote {
+                out.route(RouteChange::Remove(*ts));
+            }
+        }
         for (connection, child) in self.own_children(StartAction::Trap) {
-            self.lay_trap(connection, child);
+            self.lay_trap(connection, child, out);
         }
     }
 
@@ -92,7 +98,8 @@ impl Shard {
         found
     }
 
-    fn lay_trap(&mut self, connection: u16, child: u16) {
+    /// Traffic for the child's peer is led to us, where it springs the trap.
+    fn lay_trap(&mut self, connection: u16, child: u16, out: &mut impl Output) {
         let Some(policy) = self.connection(connection) else {
             return;
         };
@@ -110,6 +117,9 @@ impl Shard {
         }
         let known = |old: &Trap| old.connection == connection && old.child == child;
         if !self.initiations.traps.iter().any(known) {
+            for ts in &trap.remote {
+                out.route(RouteChange::Add(*ts));
+            }
             self.initiations.traps.push(trap);
         }
     }
@@ -264,7 +274,13 @@ impl Shard {
     }
 
     /// An IKE SA is gone: what follows for its connection.
-    pub(crate) fn after_close(&mut self, peer: &Peer, reason: CloseReason, now: Instant) {
+    pub(crate) fn after_close(
+        &mut self,
+        peer: &Peer,
+        reason: CloseReason,
+        now: Instant,
+        out: &mut impl Output,
+    ) {
         if self.shutting_down {
             return;
         }
@@ -275,7 +291,7 @@ impl Shard {
         if !established {
             self.retry_later(initiated, now);
         } else if reason == CloseReason::Unresponsive {
-            self.after_death(initiated, self.action_after_death(peer), now);
+            self.after_death(initiated, self.action_after_death(peer), now, out);
         }
     }
 
@@ -297,7 +313,13 @@ impl Shard {
         })
     }
 
-    fn after_death(&mut self, initiated: Initiated, action: Action, now: Instant) {
+    fn after_death(
+        &mut self,
+        initiated: Initiated,
+        action: Action,
+        now: Instant,
+        out: &mut impl Output,
+    ) {
         let Initiated {
             connection,
             child,
@@ -305,7 +327,7 @@ impl Shard {
         } = initiated;
         match action {
             Action::Clear => {}
-            Action::Hold => self.lay_trap(connection, child),
+            Action::Hold => self.lay_trap(connection, child, out),
             Action::Restart | Action::NextPeer => {
                 let step = u16::from(action == Action::NextPeer);
                 let attempt = self

@@ -128,7 +128,7 @@ impl Shard {
             now,
         } = setup;
         let layout = EspSpiLayout::for_shards(shards);
-        let mut shard = Self {
+        Self {
             id,
             shards,
             front: FrontDoor::new(now, &mut entropy),
@@ -152,9 +152,7 @@ impl Shard {
             directory,
             entropy,
             spi_entropy,
-        };
-        shard.set_traps();
-        shard
+        }
     }
 
     /// Fires the timers that are due.
@@ -202,7 +200,7 @@ impl Shard {
             }
             Command::ReplacePolicy(policy) => {
                 self.policy = policy;
-                self.set_traps();
+                self.set_traps(out);
                 true
             }
         }
