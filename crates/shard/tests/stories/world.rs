@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use crypto::{EncryptionAlgorithm, Entropy, KeyExchangeMethod, PrfAlgorithm};
-use dpd::{DpdPolicy, ServiceHealth};
+use dpd::{BreakerPolicy, DpdPolicy, ServiceHealth};
 use esp::{HEADROOM, OuterFields, TAILROOM};
 use ike::{Job, LeaseRequest, Path};
 use ipsec::{
@@ -22,13 +22,13 @@ use shard::{
 use timer::Instant;
 use wire::ip::build_udp;
 
-pub const HEADEND: &str = "192.0.2.1";
-pub const CLIENT: &str = "198.51.100.7";
+pub(crate) const HEADEND: &str = "192.0.2.1";
+pub(crate) const CLIENT: &str = "198.51.100.7";
 const TICK: Duration = Duration::from_millis(10);
 
 /// Which of the two.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum End {
+pub(crate) enum End {
     Headend,
     Client,
 }
@@ -255,42 +255,42 @@ impl Output for Effects {
 }
 
 /// One end: its shard, and what came out of it.
-pub struct Side {
-    pub shard: Shard,
-    pub events: Vec<Event>,
-    pub inner: Vec<Vec<u8>>,
+pub(crate) struct Side {
+    pub(crate) shard: Shard,
+    pub(crate) events: Vec<Event>,
+    pub(crate) inner: Vec<Vec<u8>>,
     directory: Arc<LocalDirectory>,
 }
 
 /// Both ends, the network and the time.
-pub struct World {
-    pub now: Instant,
-    pub headend: Side,
-    pub client: Side,
+pub(crate) struct World {
+    pub(crate) now: Instant,
+    pub(crate) headend: Side,
+    pub(crate) client: Side,
     /// Datagrams to an end that does not live are lost.
-    pub dead: Option<End>,
+    pub(crate) dead: Option<End>,
     /// The sockets of this end refuse everything.
-    pub refusing: Option<End>,
+    pub(crate) refusing: Option<End>,
     /// IKE messages and ESP packets that an end sent.
-    pub ike_sent: [u64; 2],
-    pub esp_sent: [u64; 2],
+    pub(crate) ike_sent: [u64; 2],
+    pub(crate) esp_sent: [u64; 2],
     /// The client's address as the headend sees it, when a NAT stands between.
-    pub nat: Option<SocketAddr>,
+    pub(crate) nat: Option<SocketAddr>,
 }
 
 /// How the two are configured.
 #[derive(Clone)]
-pub struct Terms {
-    pub headend_dpd: DpdPolicy,
-    pub client_dpd: DpdPolicy,
-    pub virtual_address: bool,
-    pub encap: bool,
-    pub child_rekey: RekeyPolicy,
-    pub start: StartAction,
-    pub unique: bool,
+pub(crate) struct Terms {
+    pub(crate) headend_dpd: DpdPolicy,
+    pub(crate) client_dpd: DpdPolicy,
+    pub(crate) virtual_address: bool,
+    pub(crate) encap: bool,
+    pub(crate) child_rekey: RekeyPolicy,
+    pub(crate) start: StartAction,
+    pub(crate) unique: bool,
 }
 
-pub const NO_REKEY: RekeyPolicy = RekeyPolicy {
+pub(crate) const NO_REKEY: RekeyPolicy = RekeyPolicy {
     time: None,
     bytes: None,
     packets: None,
@@ -421,10 +421,15 @@ fn side(end: End, terms: &Terms, seed: u64) -> Side {
     } else {
         &terms.client_dpd
     };
-    let mut settings = Settings::default();
-    settings.ike_sockets = vec![SocketAddr::new(end.address(), 500)];
-    settings.nat_sockets = vec![SocketAddr::new(end.address(), 4500)];
-    settings.breaker.enabled = false;
+    let settings = Settings {
+        ike_sockets: vec![SocketAddr::new(end.address(), 500)],
+        nat_sockets: vec![SocketAddr::new(end.address(), 4500)],
+        breaker: BreakerPolicy {
+            enabled: false,
+            ..BreakerPolicy::default()
+        },
+        ..Settings::default()
+    };
     let shard = Shard::new(Setup {
         id: ShardId(0),
         shards: 1,
@@ -447,7 +452,7 @@ fn side(end: End, terms: &Terms, seed: u64) -> Side {
 }
 
 impl World {
-    pub fn new(terms: &Terms) -> Self {
+    pub(crate) fn new(terms: &Terms) -> Self {
         Self {
             now: Instant::ZERO,
             headend: side(End::Headend, terms, 0x1234_5678_9abc_def1),
@@ -461,7 +466,7 @@ impl World {
     }
 
     /// A world in which the client has set up its Child SA.
-    pub fn connected(terms: &Terms) -> Self {
+    pub(crate) fn connected(terms: &Terms) -> Self {
         let mut world = Self::new(terms);
         world.command(
             End::Client,
@@ -490,7 +495,7 @@ impl World {
         }
     }
 
-    pub fn command(&mut self, end: End, command: Command) -> bool {
+    pub(crate) fn command(&mut self, end: End, command: Command) -> bool {
         let mut done = false;
         self.act(end, |shard, now, out| {
             done = shard.command(command, now, out)
@@ -498,7 +503,7 @@ impl World {
         done
     }
 
-    pub fn start(&mut self, end: End) {
+    pub(crate) fn start(&mut self, end: End) {
         self.act(end, |shard, now, out| shard.start(now, out));
     }
 
@@ -562,7 +567,7 @@ impl World {
     }
 
     /// Sends a UDP packet from the inner side of one end; whether it comes out at the other.
-    pub fn ping(&mut self, from: End, source: &str, destination: &str) -> bool {
+    pub(crate) fn ping(&mut self, from: End, source: &str, destination: &str) -> bool {
         let (mut packet, body) = (Vec::new(), b"are you there?");
         let built = build_udp(
             SocketAddr::new(source.parse().unwrap(), 4_000),
@@ -588,7 +593,7 @@ impl World {
     }
 
     /// Lets time pass, tick by tick.
-    pub fn pass(&mut self, time: Duration) {
+    pub(crate) fn pass(&mut self, time: Duration) {
         let end = self.now + time;
         while self.now < end {
             self.now += TICK;
@@ -604,7 +609,7 @@ impl World {
     }
 
     /// Passes time until something happened to the headend's peer, and says how long that took.
-    pub fn pass_until(
+    pub(crate) fn pass_until(
         &mut self,
         most: Duration,
         happened: fn(&EventKind) -> bool,
@@ -620,7 +625,7 @@ impl World {
     }
 
     /// Hands octets from nowhere to the headend.
-    pub fn inject(&mut self, listener: Listener, octets: &[u8]) {
+    pub(crate) fn inject(&mut self, listener: Listener, octets: &[u8]) {
         let mut datagram = Datagram {
             listener,
             local: SocketAddr::new(End::Headend.address(), 4500),
@@ -635,23 +640,23 @@ impl World {
 }
 
 impl Side {
-    pub fn has(&self, happened: impl Fn(&EventKind) -> bool) -> bool {
+    pub(crate) fn has(&self, happened: impl Fn(&EventKind) -> bool) -> bool {
         self.events.iter().any(|event| happened(&event.kind))
     }
 
-    pub fn count(&self, name: &str) -> usize {
+    pub(crate) fn count(&self, name: &str) -> usize {
         self.events
             .iter()
             .filter(|event| event.kind.name() == name)
             .count()
     }
 
-    pub fn counters(&self) -> Counters {
+    pub(crate) fn counters(&self) -> Counters {
         self.shard.counters()
     }
 
     /// Addresses of the pool in use, and selectors announced.
-    pub fn shared(&self) -> (u32, usize) {
+    pub(crate) fn shared(&self) -> (u32, usize) {
         let shared = self.directory.0.lock().unwrap();
         (
             shared.pools.values().map(Pool::in_use).sum(),
