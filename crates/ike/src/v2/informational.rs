@@ -81,9 +81,9 @@ impl IkeSa {
                 continue;
             };
             let (inbound, state) = (child.inbound, child.state);
-            let reason = match state {
-                ChildState::Replaced => RemovalReason::Rekeyed,
-                _ => RemovalReason::PeerDeleted,
+            let reason = match child.replaced_by {
+                Some(_) => RemovalReason::Rekeyed,
+                None => RemovalReason::PeerDeleted,
             };
             // RFC 7296 §1.4.1: both ends delete at once: our own request has named our half.
             if state != ChildState::Deleting {

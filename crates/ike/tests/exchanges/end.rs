@@ -130,6 +130,8 @@ pub(crate) struct End {
     pub(crate) events: Vec<Event>,
     pub(crate) received: Vec<Received>,
     pub(crate) children: BTreeMap<u32, Box<ChildInstalled>>,
+    /// The Child SA that outbound traffic of a child policy uses.
+    pub(crate) active: BTreeMap<u16, u32>,
     pub(crate) established: Vec<Box<Established>>,
     pub(crate) outbox: Vec<Datagram>,
     /// Computations that wait: run at once unless `hold_jobs`.
@@ -150,6 +152,7 @@ impl End {
             events: vec![],
             received: vec![],
             children: BTreeMap::new(),
+            active: BTreeMap::new(),
             established: vec![],
             outbox: vec![],
             jobs: vec![],
@@ -316,7 +319,8 @@ impl End {
             Action::PeerInitialContact { .. } => Event::InitialContact,
             Action::ChildInstalled(child) => self.install(child),
             Action::OutboundSwitched { child } => {
-                assert!(self.children.contains_key(&child.0), "{child} is installed");
+                let policy = self.children[&child.0].policy;
+                self.active.insert(policy, child.0);
                 Event::Switched(child.0)
             }
             Action::ChildRemoved { child, reason } => {
@@ -325,6 +329,7 @@ impl End {
                     "{child} was there"
                 );
                 assert!(self.owner.spis.remove(&child.0), "{child} was reserved");
+                self.active.retain(|_, active| *active != child.0);
                 Event::Removed(child.0, reason)
             }
             Action::ChildFailed { reason, .. } => Event::ChildFailed(reason),
@@ -366,9 +371,26 @@ impl End {
             child: child.inbound.0,
             replaces: child.replaces.map(|spi| spi.0),
         };
+        if child.outbound_ready {
+            self.active.insert(child.policy, child.inbound.0);
+        }
         let before = self.children.insert(child.inbound.0, child);
         assert!(before.is_none(), "an SPI names one Child SA");
         event
+    }
+
+    /// An authenticated packet came in on this Child SA.
+    pub(crate) fn receive_esp(&mut self, child: u32, now: Instant) {
+        let owner = self.sas.iter().find_map(|(spi, sa)| {
+            let mut children = sa.children().iter();
+            children
+                .any(|known| known.inbound.0 == child)
+                .then_some(*spi)
+        });
+        let owner = owner.expect("an IKE SA has the Child SA");
+        self.with(owner, now, |sa, _, actions| {
+            sa.on_child_traffic(EspSpi(child), actions);
+        });
     }
 
     /// The only IKE SA of this end.

@@ -3,10 +3,13 @@
 #![forbid(unsafe_code)]
 
 mod authentication;
+mod collisions;
 mod end;
+mod explore;
 mod first_message;
 mod handshake;
 mod informational;
 mod nat;
 mod policy;
+mod rekey;
 mod world;

@@ -58,10 +58,15 @@ impl World {
     }
 
     pub(crate) fn with(left: PolicySnapshot, right: PolicySnapshot) -> Self {
+        Self::seeded(1, left, right)
+    }
+
+    /// Another seed makes other nonces, and so other winners of collisions.
+    pub(crate) fn seeded(seed: u64, left: PolicySnapshot, right: PolicySnapshot) -> Self {
         Self {
             now: Instant::from_secs(1),
-            left: End::new(1, left),
-            right: End::new(2, right),
+            left: End::new(2 * seed - 1, left),
+            right: End::new(2 * seed, right),
             nat: None,
             lose: BTreeSet::new(),
             repeat: BTreeSet::new(),
@@ -182,6 +187,20 @@ impl World {
         self.now = end;
     }
 
+    /// What each end would send now, the other can open.
+    pub(crate) fn assert_traffic_passes(&self) {
+        for (from, to) in [(&self.left, &self.right), (&self.right, &self.left)] {
+            for (policy, active) in &from.active {
+                let sender = &from.children[active];
+                let receiver = to.children.get(&sender.outbound.0);
+                let receiver = receiver.unwrap_or_else(|| {
+                    panic!("policy {policy}: nobody receives on {}", sender.outbound)
+                });
+                assert_passes(sender, receiver);
+            }
+        }
+    }
+
     /// Both ends agree on every Child SA: what one seals the other opens, both ways, and nothing is
     /// reserved that is not in use.
     pub(crate) fn assert_consistent(&self) {
@@ -202,7 +221,7 @@ impl World {
 }
 
 /// A packet that one end seals opens at the other.
-fn assert_passes(from: &ike::ChildInstalled, to: &ike::ChildInstalled) {
+pub(crate) fn assert_passes(from: &ike::ChildInstalled, to: &ike::ChildInstalled) {
     let suite = from.suite;
     let text = [7; 32];
     let mut packet = from.outbound.0.to_be_bytes().to_vec();

@@ -64,6 +64,7 @@ pub(super) fn prepare(
     ctx.entropy.fill(&mut nonce);
     Some(Ours {
         aim,
+        policy,
         spi: Reserved::Esp(spi),
         nonce,
         method,
@@ -85,7 +86,7 @@ pub(super) fn send_request(
         ours.release(ctx);
         return;
     };
-    let Some(policy) = policy_index(sa, ours.aim).and_then(|index| policy_of(sa, index)) else {
+    let Some(policy) = policy_of(sa, ours.policy) else {
         ours.release(ctx);
         return;
     };
@@ -152,10 +153,7 @@ pub(super) fn on_response(
 }
 
 fn judge(sa: &IkeSa, ours: &Ours, contents: &Contents<'_, '_>) -> Verdict {
-    let policy = policy_index(sa, ours.aim).and_then(|index| Some((index, policy_of(sa, index)?)));
-    let (Some((index, policy)), Some(proposed)) = (policy, &ours.proposed) else {
-        // The Child SA that was to be rekeyed is gone: there is nothing to compare with, and the
-        // peer has said why by deleting it.
+    let (Some(policy), Some(proposed)) = (policy_of(sa, ours.policy), &ours.proposed) else {
         return Verdict::Fail(ChildFailure::UnknownChild);
     };
     if let Some(error) = contents.error() {
@@ -164,7 +162,7 @@ fn judge(sa: &IkeSa, ours: &Ours, contents: &Contents<'_, '_>) -> Verdict {
     let (Some(offer), Some(nonce)) = (contents.child_offer(), contents.nonce) else {
         return Verdict::Fail(ChildFailure::PeerMisbehaved);
     };
-    let agreement = check_answer(policy, index, Pfs::ByPolicy, offer, proposed);
+    let agreement = check_answer(policy, ours.policy, Pfs::ByPolicy, offer, proposed);
     let agreed = agreement
         .ok()
         .and_then(|agreement| Agreed::read(&agreement));
@@ -319,8 +317,7 @@ pub(super) fn fail(
     ctx: &mut Context<'_>,
     actions: &mut Vec<Action>,
 ) {
-    let aim = ours.aim;
-    let policy = policy_index(sa, aim);
+    let (aim, policy) = (ours.aim, ours.policy);
     let collided = ours.rival.is_some();
     ours.release(ctx);
     if let Aim::RekeyChild { old } = aim {
@@ -331,13 +328,11 @@ pub(super) fn fail(
             return;
         }
         if reason == ChildFailure::ChildSaNotFound {
-            start_over(sa, old, ctx, actions);
+            start_over(sa, old, policy, ctx, actions);
         }
         postpone_rekey(sa, aim, ctx);
     }
-    if let Some(policy) = policy {
-        actions.push(failed(policy, aim, reason));
-    }
+    actions.push(failed(policy, aim, reason));
 }
 
 fn retire_in_favour_of_successor(sa: &mut IkeSa, old: EspSpi, now: Instant) {
@@ -346,10 +341,17 @@ fn retire_in_favour_of_successor(sa: &mut IkeSa, old: EspSpi, now: Instant) {
 }
 
 /// RFC 7296 §2.25: what the peer does not know is deleted silently and created from scratch.
-fn start_over(sa: &mut IkeSa, old: EspSpi, ctx: &mut Context<'_>, actions: &mut Vec<Action>) {
-    let Some(policy) = policy_index(sa, Aim::RekeyChild { old }) else {
+fn start_over(
+    sa: &mut IkeSa,
+    old: EspSpi,
+    policy: u16,
+    ctx: &mut Context<'_>,
+    actions: &mut Vec<Action>,
+) {
+    if sa.child_mut(old).is_none() {
+        // The peer has deleted it in the meantime, and knows why.
         return;
-    };
+    }
     sa.remove_child(old, RemovalReason::Rejected, actions);
     sa.queue.insert(0, Command::CreateChild { policy });
     sa.next_command(ctx, actions);

@@ -43,6 +43,7 @@ pub(super) fn prepare(sa: &mut IkeSa, ctx: &mut Context<'_>) -> Option<Ours> {
     ctx.entropy.fill(&mut nonce);
     Some(Ours {
         aim: Aim::RekeyIke,
+        policy: 0,
         spi: Reserved::Ike(spi),
         nonce,
         method: Some(method),

@@ -67,6 +67,8 @@ pub(super) enum Answering {
 /// An exchange of ours.
 pub(super) struct Ours {
     aim: Aim,
+    /// Index of the child policy, for a Child SA.
+    policy: u16,
     spi: Reserved,
     nonce: [u8; NONCE_LEN],
     /// Of the key exchange, if there is to be one.
