@@ -132,7 +132,7 @@ pub(crate) struct End {
     pub(crate) children: BTreeMap<u32, Box<ChildInstalled>>,
     /// The Child SA that outbound traffic of a child policy uses.
     pub(crate) active: BTreeMap<u16, u32>,
-    pub(crate) established: Vec<Box<Established>>,
+    pub(crate) established: Vec<Established>,
     pub(crate) outbox: Vec<Datagram>,
     /// Computations that wait: run at once unless `hold_jobs`.
     pub(crate) jobs: Vec<(u64, Job)>,
@@ -313,7 +313,7 @@ impl End {
             Action::Compute(job) => return self.jobs.push((spi, job)),
             Action::HalfOpenEnded(key) => return self.door.half_open_ended(key),
             Action::Established(established) => {
-                self.established.push(established);
+                self.established.push(*established);
                 Event::Established
             }
             Action::PeerInitialContact { .. } => Event::InitialContact,
