@@ -345,12 +345,7 @@ impl Shard {
 
     /// A set-up failed: another attempt follows, at the next peer of the list, after a pause.
     fn retry_later(&mut self, initiated: Initiated, now: Instant) {
-        let keeps_trying = self.connection(initiated.connection).and_then(|policy| {
-            policy
-                .children
-                .get(usize::from(initiated.child))
-                .map(|c| c.start)
-        }) == Some(StartAction::Start);
+        let keeps_trying = self.keeps_trying(initiated);
         let attempt = self
             .initiations
             .by_connection
@@ -366,6 +361,20 @@ impl Shard {
         if keeps_trying {
             self.arm_attempt(initiated.connection, now + pause + spread);
         }
+    }
+
+    /// Whether the connection is to stand for good: by its own setting, or by what its liveness
+    /// policy wants after a death.
+    fn keeps_trying(&self, initiated: Initiated) -> bool {
+        let Some(connection) = self.connection(initiated.connection) else {
+            return false;
+        };
+        let child = connection.children.get(usize::from(initiated.child));
+        let liveness = self.policy.dpd.get(usize::from(connection.dpd));
+        child.is_some_and(|child| child.start == StartAction::Start)
+            || liveness.is_some_and(|liveness| {
+                matches!(liveness.action, Action::Restart | Action::NextPeer)
+            })
     }
 
     fn arm_attempt(&mut self, connection: u16, due: Instant) {

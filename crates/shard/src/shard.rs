@@ -3,8 +3,8 @@ use core::time::Duration;
 use std::sync::Arc;
 
 use crypto::Entropy;
-use dpd::{BreakerPolicy, BudgetPolicy, ServiceHealth, Watch};
-use esp::{InboundReport, OutboundReport};
+use dpd::{BreakerPolicy, BudgetPolicy, NotProof, ServiceHealth, Watch};
+use esp::{InboundDrop, InboundReport, OutboundReport};
 use ike::Action;
 use ike::v2::FrontDoor;
 use ipsec::{EspSpiLayout, Sad, Spd};
@@ -222,11 +222,24 @@ impl Shard {
         counters.children = u64::from(self.sad.outbound_len());
         counters.timers = self.wheel.len() as u64;
         counters.dpd = self.watch.counters.clone();
+        self.count_esp_without_proof(&mut counters);
         counters.esp_in = (self.inbound_report.packets, self.inbound_report.bytes);
         counters.esp_in_dropped = self.inbound_report.drops.to_vec();
         counters.esp_out = (self.outbound_report.packets, self.outbound_report.bytes);
         counters.esp_out_dropped = self.outbound_report.drops.to_vec();
         counters
+    }
+
+    /// What ESP says about liveness without proving any.
+    fn count_esp_without_proof(&self, counters: &mut Counters) {
+        let dropped = |reason: InboundDrop| self.inbound_report.drops[reason.index()];
+        let replayed =
+            dropped(InboundDrop::SequenceDuplicate) + dropped(InboundDrop::SequenceTooOld);
+        let forged = dropped(InboundDrop::Integrity);
+        let sent = self.outbound_report.packets;
+        counters.dpd.not_proof(NotProof::Replayed, replayed);
+        counters.dpd.not_proof(NotProof::Unauthenticated, forged);
+        counters.dpd.not_proof(NotProof::OutboundEsp, sent);
     }
 
     /// Whether every IKE SA is gone, after [`Command::Shutdown`].

@@ -14,8 +14,11 @@ impl IkeSa {
         actions: &mut Vec<Action>,
     ) {
         self.abandon_exchanges(ctx);
-        match core::mem::replace(&mut self.phase, Phase::Closed) {
-            Phase::Closed => return,
+        match core::mem::replace(&mut self.phase, Phase::Closed(None)) {
+            Phase::Closed(known) => {
+                self.phase = Phase::Closed(known);
+                return;
+            }
             Phase::Initiating(_) => {}
             Phase::Responding(responding) => {
                 actions.push(Action::HalfOpenEnded(responding.key));
@@ -40,6 +43,7 @@ impl IkeSa {
                 for lease in &standing.leases {
                     ctx.host.release_lease(standing.proof.identity(), lease);
                 }
+                self.phase = Phase::Closed(Some(standing));
             }
         }
         self.keys = None;

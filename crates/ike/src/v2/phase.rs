@@ -17,8 +17,8 @@ pub(super) enum Phase {
     AuthResponder(Box<AuthResponder>),
     /// Both ends are authenticated.
     Established(Box<Standing>),
-    /// Nothing more.
-    Closed,
+    /// Nothing more. What it had once established tells its owner who is gone.
+    Closed(Option<Box<Standing>>),
 }
 
 impl IkeSa {
@@ -26,6 +26,14 @@ impl IkeSa {
     pub(super) fn standing(&self) -> Option<&Standing> {
         match &self.phase {
             Phase::Established(standing) => Some(standing),
+            _ => None,
+        }
+    }
+
+    /// What it has or had once established.
+    pub(super) fn known(&self) -> Option<&Standing> {
+        match &self.phase {
+            Phase::Established(standing) | Phase::Closed(Some(standing)) => Some(standing),
             _ => None,
         }
     }

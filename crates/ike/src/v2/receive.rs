@@ -31,7 +31,7 @@ impl IkeSa {
         actions: &mut Vec<Action>,
     ) -> Result<Received, Rejection> {
         let message = Message::parse(bytes).map_err(|_| Rejection::Malformed)?;
-        if matches!(self.phase, Phase::Closed) {
+        if matches!(self.phase, Phase::Closed(_)) {
             return Err(Rejection::Closed);
         }
         self.check_header(&message)?;

@@ -285,16 +285,16 @@ impl IkeSa {
         matches!(self.task.as_deref(), Some(Task::Awaiting { .. }))
     }
 
-    /// The authenticated peer.
+    /// The authenticated peer, also after the IKE SA was closed.
     #[must_use]
     pub fn peer(&self) -> Option<&Identity> {
-        self.standing().map(|standing| standing.proof.identity())
+        self.known().map(|standing| standing.proof.identity())
     }
 
-    /// The connection that applies, once established.
+    /// The connection that applies, once established and also after the IKE SA was closed.
     #[must_use]
     pub fn connection(&self) -> Option<&Arc<ConnectionPolicy>> {
-        self.standing().map(|standing| &standing.connection)
+        self.known().map(|standing| &standing.connection)
     }
 
     /// Its Child SAs.

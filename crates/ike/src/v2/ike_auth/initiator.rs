@@ -217,7 +217,8 @@ impl IkeSa {
         ctx: &mut Context<'_>,
         actions: &mut Vec<Action>,
     ) {
-        let Phase::AuthInitiator(auth) = core::mem::replace(&mut self.phase, Phase::Closed) else {
+        let Phase::AuthInitiator(auth) = core::mem::replace(&mut self.phase, Phase::Closed(None))
+        else {
             return;
         };
         let auth = *auth;

@@ -67,7 +67,8 @@ impl IkeSa {
             self.refuse_initiator(ctx, actions);
             return;
         };
-        let Phase::AuthResponder(auth) = core::mem::replace(&mut self.phase, Phase::Closed) else {
+        let Phase::AuthResponder(auth) = core::mem::replace(&mut self.phase, Phase::Closed(None))
+        else {
             return;
         };
         let auth = *auth;

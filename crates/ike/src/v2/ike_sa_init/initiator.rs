@@ -205,7 +205,8 @@ impl IkeSa {
     }
 
     fn keys_agreed(&mut self, shared: &Secret, ctx: &mut Context<'_>, actions: &mut Vec<Action>) {
-        let Phase::Initiating(state) = core::mem::replace(&mut self.phase, Phase::Closed) else {
+        let Phase::Initiating(state) = core::mem::replace(&mut self.phase, Phase::Closed(None))
+        else {
             return;
         };
         let state = *state;

@@ -103,7 +103,8 @@ impl IkeSa {
             self.terminate(CloseReason::InvalidKe, ctx, actions);
             return;
         };
-        let Phase::Responding(state) = core::mem::replace(&mut self.phase, Phase::Closed) else {
+        let Phase::Responding(state) = core::mem::replace(&mut self.phase, Phase::Closed(None))
+        else {
             return;
         };
         let response = self.init_response(&state, &public);
