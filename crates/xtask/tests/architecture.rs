@@ -54,7 +54,18 @@ const ALLOWED: &[(&str, &[&str])] = &[
         &["palisade-metrics", "palisade-runtime"],
     ),
     ("palisade-config", &["palisade-ipsec", "palisade-dpd"]),
-    ("palisade-sim", &["palisade-shard", "palisade-timer"]),
+    (
+        "palisade-sim",
+        &[
+            "palisade-shard",
+            "palisade-ike",
+            "palisade-esp",
+            "palisade-dpd",
+            "palisade-ipsec",
+            "palisade-crypto",
+            "palisade-timer",
+        ],
+    ),
     ("palisade-interop", &[]),
     ("xtask", &[]),
 ];

@@ -1,0 +1,230 @@
+use core::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::sync::Arc;
+
+use crypto::{EncryptionAlgorithm, KeyExchangeMethod, PrfAlgorithm};
+use dpd::DpdPolicy;
+use ipsec::{
+    AddressPool, AuthPolicy, ChildPolicy, ConnectionPolicy, DfPolicy, EspProposal, Identity,
+    IdentityPattern, IkeProposal, PeerEndpoint, PolicySnapshot, PreSharedKey, RekeyPolicy,
+    SecretEntry, Secrets, StartAction, TrafficSelector,
+};
+use shard::Policy;
+
+/// The headend's address.
+pub const HEADEND: Ipv4Addr = Ipv4Addr::new(203, 0, 113, 1);
+/// Peers have outer addresses from here on, one each.
+const PEERS_FROM: u32 = u32::from_be_bytes([10, 0, 0, 1]);
+/// Virtual addresses are leased from here on.
+const LEASES_FROM: u32 = u32::from_be_bytes([100, 64, 0, 1]);
+/// Each peer talks to a service of its own, from here on.
+const SERVICES_FROM: u32 = u32::from_be_bytes([172, 16, 0, 1]);
+
+/// The outer address of a peer.
+#[must_use]
+pub fn peer_address(peer: u32) -> Ipv4Addr {
+    Ipv4Addr::from_bits(PEERS_FROM + peer)
+}
+
+/// The address behind the headend that a peer talks to.
+#[must_use]
+pub fn service_address(peer: u32) -> Ipv4Addr {
+    Ipv4Addr::from_bits(SERVICES_FROM + peer)
+}
+
+/// The identity of a peer.
+#[must_use]
+pub fn peer_identity(peer: u32) -> Identity {
+    Identity::Fqdn(format!("peer-{peer}.example").into())
+}
+
+/// The peer with an outer address.
+#[must_use]
+pub fn peer_index(address: IpAddr) -> Option<u32> {
+    match address {
+        IpAddr::V4(address) => address.to_bits().checked_sub(PEERS_FROM),
+        IpAddr::V6(_) => None,
+    }
+}
+
+/// How many peers there are and what the two sides want.
+#[derive(Clone, Debug)]
+pub struct Estate {
+    /// Peers; each is a connection of the peers' side.
+    pub peers: u16,
+    /// Shards of the headend.
+    pub shards: u8,
+    /// How the headend finds dead peers.
+    pub headend_dpd: DpdPolicy,
+    /// How peers find a dead headend.
+    pub peer_dpd: DpdPolicy,
+    /// When the headend suspects that a mass death is its own fault.
+    pub breaker: dpd::BreakerPolicy,
+    /// How fast the headend's shards may probe and kill.
+    pub budgets: dpd::BudgetPolicy,
+    /// Every so many-th peer sends ESP in UDP; zero for none.
+    pub encapsulated_every: u16,
+}
+
+impl Estate {
+    /// So many peers that watch nobody, and a headend of two shards that asks periodically.
+    #[must_use]
+    pub fn new(peers: u16) -> Self {
+        Self {
+            peers,
+            shards: 2,
+            headend_dpd: DpdPolicy {
+                mode: dpd::Mode::Periodic,
+                ..DpdPolicy::default()
+            },
+            peer_dpd: DpdPolicy {
+                mode: dpd::Mode::RespondOnly,
+                ..DpdPolicy::default()
+            },
+            breaker: dpd::BreakerPolicy::default(),
+            budgets: dpd::BudgetPolicy::default(),
+            encapsulated_every: 2,
+        }
+    }
+
+    /// The pool from which the headend leases virtual addresses.
+    #[must_use]
+    pub fn pools(&self) -> Vec<AddressPool> {
+        let last = LEASES_FROM + u32::from(self.peers) * 2;
+        vec![AddressPool {
+            name: "virtual".into(),
+            first: Ipv4Addr::from_bits(LEASES_FROM).into(),
+            last: Ipv4Addr::from_bits(last).into(),
+            dns: Vec::new(),
+        }]
+    }
+
+    /// What the headend allows: any peer that knows the secret, to reach all services.
+    #[must_use]
+    pub fn headend_policy(&self) -> Policy {
+        let services = TrafficSelector::range(
+            service_address(0).into(),
+            service_address(u32::from(self.peers)).into(),
+        );
+        let connection = ConnectionPolicy {
+            pools: self.pools().into_iter().map(|pool| pool.name).collect(),
+            remote_id: IdentityPattern::FqdnGlob("*.example".into()),
+            ..connection("peers", headend_identity(), vec![services], Vec::new())
+        };
+        policy(vec![connection], self.pools(), self.headend_dpd.clone())
+    }
+
+    /// What the peers want: each one connection to the headend, with a virtual address.
+    #[must_use]
+    pub fn peers_policy(&self) -> Policy {
+        let connections = (0..self.peers).map(|peer| self.peer_connection(peer));
+        policy(connections.collect(), Vec::new(), self.peer_dpd.clone())
+    }
+
+    fn peer_connection(&self, index: u16) -> ConnectionPolicy {
+        let peer = u32::from(index);
+        let service = TrafficSelector::host(service_address(peer).into());
+        let encapsulated =
+            self.encapsulated_every > 0 && index.is_multiple_of(self.encapsulated_every);
+        ConnectionPolicy {
+            local_addrs: vec![peer_address(peer).into()],
+            remote_addrs: vec![PeerEndpoint {
+                address: SocketAddr::new(HEADEND.into(), 500),
+            }],
+            remote_id: IdentityPattern::Exact(headend_identity()),
+            request_virtual: (true, false),
+            force_encap: encapsulated,
+            // All of these peers live in one place, and they all know the headend.
+            unique: false,
+            ..connection(
+                &format!("peer-{peer}"),
+                peer_identity(peer),
+                Vec::new(),
+                vec![service],
+            )
+        }
+    }
+}
+
+fn headend_identity() -> Identity {
+    Identity::Fqdn("headend.example".into())
+}
+
+fn policy(
+    connections: Vec<ConnectionPolicy>,
+    pools: Vec<AddressPool>,
+    dpd_policy: DpdPolicy,
+) -> Policy {
+    let key = PreSharedKey::new(b"a secret for simulations only".to_vec());
+    let owners = Vec::new();
+    Policy {
+        snapshot: Arc::new(PolicySnapshot {
+            connections: connections.into_iter().map(Arc::new).collect(),
+            secrets: Secrets::from(vec![SecretEntry { owners, key }]),
+            pools,
+        }),
+        dpd: vec![dpd_policy].into(),
+    }
+}
+
+const NEVER: RekeyPolicy = RekeyPolicy {
+    time: None,
+    bytes: None,
+    packets: None,
+    hard_time: None,
+    jitter_percent: 0,
+};
+
+fn connection(
+    name: &str,
+    local_id: Identity,
+    local_ts: Vec<TrafficSelector>,
+    remote_ts: Vec<TrafficSelector>,
+) -> ConnectionPolicy {
+    ConnectionPolicy {
+        name: name.into(),
+        dpd: 0,
+        local_addrs: Vec::new(),
+        remote_addrs: Vec::new(),
+        remote_sources: Vec::new(),
+        local_id: Some(local_id),
+        remote_id: IdentityPattern::Any,
+        local_auth: AuthPolicy::Psk,
+        remote_auth: AuthPolicy::Psk,
+        proposals: vec![IkeProposal {
+            encryption: vec![EncryptionAlgorithm::Aes128Gcm16],
+            integrity: Vec::new(),
+            prf: vec![PrfAlgorithm::HmacSha256],
+            key_exchange: vec![KeyExchangeMethod::X25519],
+        }],
+        children: vec![child(local_ts, remote_ts)],
+        pools: Vec::new(),
+        request_virtual: (false, false),
+        rekey: NEVER,
+        reauth_time: None,
+        fragmentation: true,
+        fragment_size: 1_280,
+        send_initial_contact: true,
+        unique: true,
+        force_encap: false,
+    }
+}
+
+fn child(local_ts: Vec<TrafficSelector>, remote_ts: Vec<TrafficSelector>) -> ChildPolicy {
+    ChildPolicy {
+        name: "all".into(),
+        local_ts,
+        remote_ts,
+        proposals: vec![EspProposal {
+            encryption: vec![EncryptionAlgorithm::Aes128Gcm16],
+            integrity: Vec::new(),
+            key_exchange: Vec::new(),
+            esn: vec![true, false],
+        }],
+        rekey: NEVER,
+        replay_window: 64,
+        df: DfPolicy::Copy,
+        copy_dscp: false,
+        mss_clamp: None,
+        start: StartAction::None,
+    }
+}

@@ -1,0 +1,7 @@
+//! The headend under power cuts, attacks and stalls, on virtual time. `PALISADE_SIM_SEED` repeats a
+//! run.
+
+mod hostile;
+mod power_cut;
+mod stage;
+mod stall;
