@@ -99,11 +99,11 @@ impl Sockets {
         Ok(())
     }
 
-    /// The addresses at which ESP shares a UDP port with IKE.
-    pub(crate) fn nat(&self) -> Vec<SocketAddr> {
+    /// The addresses of all sockets of one kind.
+    pub(crate) fn addresses(&self, wanted: Listener) -> Vec<SocketAddr> {
         self.listeners
             .iter()
-            .filter(|(listener, _)| *listener == Listener::Nat)
+            .filter(|(listener, _)| *listener == wanted)
             .map(|(_, address)| *address)
             .collect()
     }

@@ -80,7 +80,8 @@ pub(crate) fn start(settings: Settings) -> Result<Parts, StartError> {
     let routes = start_routes(&settings.inner, tun)?;
     let events = Arc::new(Events::default());
     let mut shard_settings = settings.shard;
-    shard_settings.nat_sockets = sockets.nat();
+    shard_settings.ike_sockets = sockets.addresses(Listener::Ike);
+    shard_settings.nat_sockets = sockets.addresses(Listener::Nat);
     let mut parts = Parts {
         clock,
         mailboxes: Arc::clone(&mailboxes),

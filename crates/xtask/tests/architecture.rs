@@ -44,9 +44,15 @@ const ALLOWED: &[(&str, &[&str])] = &[
         "palisade-runtime",
         &[
             "palisade-shard",
+            "palisade-ike",
+            "palisade-esp",
+            "palisade-dpd",
+            "palisade-ipsec",
+            "palisade-crypto",
+            "palisade-wire",
+            "palisade-timer",
             "palisade-netio",
             "palisade-metrics",
-            "palisade-timer",
         ],
     ),
     (
