@@ -8,6 +8,8 @@ mod clock;
 mod compute;
 mod directory;
 mod echo;
+#[cfg(test)]
+mod end_to_end;
 mod entropy;
 mod error;
 mod events;

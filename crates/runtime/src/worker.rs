@@ -66,14 +66,14 @@ impl Worker {
         while !self.is_done() {
             self.sleep();
             self.woke = self.clock.now();
-            let drained = self.receive();
+            // Before the timers fire: a try that went unanswered counts only if we have listened.
+            if self.receive() {
+                self.report_health();
+            }
             self.read_mail();
             self.shard.tick(self.clock.now(), &mut self.sink);
             self.echo();
             self.sink.engine.flush();
-            if drained {
-                self.report_health();
-            }
             self.rounds += 1;
         }
         self.sink.engine.flush();
