@@ -1,5 +1,6 @@
 //! A headend shard and a client shard, from the first message to the verdict, on virtual time.
 
+mod data_path;
 mod lifecycle;
 mod liveness;
 mod traffic;

@@ -141,15 +141,24 @@ impl Directory for LocalDirectory {
 }
 
 /// A datagram under way.
-struct Datagram {
+#[derive(Clone)]
+pub(crate) struct Datagram {
     listener: Listener,
     local: SocketAddr,
-    remote: SocketAddr,
-    tos: u8,
-    octets: Vec<u8>,
+    /// Where it seems to come from.
+    pub(crate) remote: SocketAddr,
+    /// The TOS of its outer header.
+    pub(crate) tos: u8,
+    /// What it carries.
+    pub(crate) octets: Vec<u8>,
 }
 
 impl Datagram {
+    /// Where it goes.
+    pub(crate) fn local(&self) -> SocketAddr {
+        self.local
+    }
+
     fn packet(&mut self) -> OuterPacket<'_> {
         OuterPacket {
             listener: self.listener,
@@ -564,6 +573,38 @@ impl World {
             }
         }
         seen
+    }
+
+    /// Gives packets to the inner side of one end in one batch, and holds back what it sends.
+    pub(crate) fn hold(&mut self, from: End, packets: &[Vec<u8>]) -> Vec<Datagram> {
+        let mut buffers: Vec<Vec<u8>> = packets
+            .iter()
+            .map(|packet| [&[0; HEADROOM], &packet[..], &[0; TAILROOM]].concat())
+            .collect();
+        let mut inner: Vec<_> = buffers
+            .iter_mut()
+            .map(|buffer| InnerPacket {
+                start: HEADROOM,
+                len: buffer.len() - HEADROOM - TAILROOM,
+                buffer,
+            })
+            .collect();
+        let mut flying = VecDeque::new();
+        self.step(from, &mut flying, |shard, now, out| {
+            shard.inner(&mut inner, now, out);
+        });
+        flying.into_iter().map(|(_, datagram)| datagram).collect()
+    }
+
+    /// Delivers datagrams that were held back, in one batch; what comes out inside.
+    pub(crate) fn deliver(&mut self, to: End, held: &[Datagram]) -> Vec<Vec<u8>> {
+        let mut held = held.to_vec();
+        self.side(to).inner.clear();
+        self.act(to, |shard, now, out| {
+            let mut packets: Vec<_> = held.iter_mut().map(Datagram::packet).collect();
+            shard.outer(&mut packets, now, out);
+        });
+        std::mem::take(&mut self.side(to).inner)
     }
 
     /// Sends a UDP packet from the inner side of one end; whether it comes out at the other.
