@@ -1,12 +1,12 @@
-use core::net::IpAddr;
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use core::sync::atomic::{AtomicU64, Ordering};
 use std::collections::HashMap;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use crossbeam::channel::{Receiver, Sender, TrySendError, bounded};
-use ipsec::TrafficSelector;
+use ipsec::{AddressPool, TrafficSelector};
 use netio::{AddressGuard, RouteGuard, Tun};
 use shard::RouteChange;
 
@@ -19,6 +19,7 @@ pub(crate) struct Routes {
     changes: Option<Sender<RouteChange>>,
     thread: Option<JoinHandle<()>>,
     counters: Arc<RouteCounters>,
+    pools: Mutex<Vec<TrafficSelector>>,
 }
 
 /// What became of route changes.
@@ -65,6 +66,7 @@ impl Routes {
             changes: Some(changes),
             thread: Some(thread),
             counters,
+            pools: Mutex::default(),
         })
     }
 
@@ -73,6 +75,23 @@ impl Routes {
             changes: self.changes.clone()?,
             counters: Arc::clone(&self.counters),
         })
+    }
+
+    /// Leads the addresses of `pools` to the inner device, whole pools at once instead of each
+    /// address that is leased, and those of former pools no longer.
+    pub(crate) fn lead_pools(&self, pools: &[AddressPool]) {
+        let Some(queue) = self.queue() else { return };
+        let wanted = pools
+            .iter()
+            .map(|pool| TrafficSelector::range(pool.first, pool.last));
+        let mut led = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
+        let former = core::mem::replace(&mut *led, wanted.collect());
+        for selector in led.iter() {
+            queue.change(RouteChange::Add(*selector));
+        }
+        for selector in former {
+            queue.change(RouteChange::Remove(selector));
+        }
     }
 
     pub(crate) fn counters(&self) -> &RouteCounters {
@@ -161,14 +180,78 @@ fn release<K: core::hash::Hash + Eq, G>(table: &mut HashMap<K, Counted<G>>, key:
 /// The prefixes that make up a selector. One that covers everything is split in two, which leaves
 /// the default route in place for when it is gone.
 fn prefixes(selector: &TrafficSelector) -> Vec<(IpAddr, u8)> {
-    match selector.prefix() {
-        Some((IpAddr::V4(_), 0)) => halves([0, 0, 0, 0].into(), [128, 0, 0, 0].into()),
-        Some((IpAddr::V6(_), 0)) => halves([0; 8].into(), [0x8000, 0, 0, 0, 0, 0, 0, 0].into()),
-        Some(prefix) => vec![prefix],
-        None => Vec::new(),
+    match (selector.start, selector.end) {
+        (IpAddr::V4(start), IpAddr::V4(end)) => {
+            blocks(u128::from(start.to_bits()), u128::from(end.to_bits()), 32)
+                .map(|(first, length)| (Ipv4Addr::from_bits(first as u32).into(), length))
+                .collect()
+        }
+        (IpAddr::V6(start), IpAddr::V6(end)) => blocks(start.to_bits(), end.to_bits(), 128)
+            .map(|(first, length)| (Ipv6Addr::from_bits(first).into(), length))
+            .collect(),
+        _ => Vec::new(),
     }
 }
 
-fn halves(low: IpAddr, high: IpAddr) -> Vec<(IpAddr, u8)> {
-    vec![(low, 1), (high, 1)]
+/// Cuts a range of `width`-bit numbers into the largest aligned blocks, none longer than half of
+/// all numbers: first number and length of the common prefix.
+fn blocks(start: u128, end: u128, width: u8) -> impl Iterator<Item = (u128, u8)> {
+    let mut rest = (start <= end).then_some(start);
+    core::iter::from_fn(move || {
+        let first = rest?;
+        let fits = |bits: &u8| {
+            let last = first | ((1_u128 << bits) - 1);
+            first & ((1_u128 << bits) - 1) == 0 && last <= end
+        };
+        let bits = (0..width).rev().find(fits).unwrap_or(0);
+        let last = first | ((1_u128 << bits) - 1);
+        rest = last.checked_add(1).filter(|next| *next <= end);
+        Some((first, width - bits))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use core::net::IpAddr;
+
+    use ipsec::TrafficSelector;
+
+    use super::prefixes;
+
+    fn routes_of(start: &str, end: &str) -> Vec<String> {
+        let [start, end] = [start, end].map(|text| text.parse::<IpAddr>().unwrap());
+        prefixes(&TrafficSelector::range(start, end))
+            .into_iter()
+            .map(|(address, length)| format!("{address}/{length}"))
+            .collect()
+    }
+
+    #[test]
+    fn selectors_become_the_fewest_prefixes() {
+        assert_eq!(routes_of("10.77.0.0", "10.77.0.255"), ["10.77.0.0/24"]);
+        assert_eq!(routes_of("10.77.0.9", "10.77.0.9"), ["10.77.0.9/32"]);
+        assert_eq!(
+            routes_of("10.77.0.1", "10.77.0.6"),
+            [
+                "10.77.0.1/32",
+                "10.77.0.2/31",
+                "10.77.0.4/31",
+                "10.77.0.6/32"
+            ]
+        );
+        assert_eq!(routes_of("fd00:77::", "fd00:77::ff"), ["fd00:77::/120"]);
+        assert_eq!(routes_of("10.0.0.2", "10.0.0.1"), Vec::<String>::new());
+    }
+
+    #[test]
+    fn everything_is_two_halves() {
+        assert_eq!(
+            routes_of("0.0.0.0", "255.255.255.255"),
+            ["0.0.0.0/1", "128.0.0.0/1"]
+        );
+        assert_eq!(
+            routes_of("::", "ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff"),
+            ["::/1", "8000::/1"]
+        );
+    }
 }

@@ -134,6 +134,9 @@ impl Service {
     /// [`Busy`]; the shards that answered work by the new policy already.
     pub fn replace_policy(&self, policy: &Policy) -> Result<(), Busy> {
         self.parts.directory.replace_pools(&policy.snapshot.pools);
+        if let Some(routes) = &self.parts.routes {
+            routes.lead_pools(&policy.snapshot.pools);
+        }
         for shard in 0..self.shards() {
             self.command(shard, Command::ReplacePolicy(policy.clone()))?;
         }

@@ -78,6 +78,9 @@ pub(crate) fn start(settings: Settings) -> Result<Parts, StartError> {
     let compute = ComputePool::start(threads, settings.compute_queue_max, &mailboxes)
         .map_err(StartError::System)?;
     let routes = start_routes(&settings.inner, tun)?;
+    if let Some(routes) = &routes {
+        routes.lead_pools(pools);
+    }
     let events = Arc::new(Events::default());
     let mut shard_settings = settings.shard;
     shard_settings.ike_sockets = sockets.addresses(Listener::Ike);

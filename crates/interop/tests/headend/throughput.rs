@@ -59,7 +59,7 @@ fn tcp_on_epoll() -> Result<()> {
 
 #[test]
 fn tcp_on_io_uring() -> Result<()> {
-    tcp_passes("io-uring")
+    tcp_passes("io_uring")
 }
 
 /// Inner packets of the device's full size pass, larger ones arrive in fragments.
