@@ -71,6 +71,7 @@ impl Shard {
     pub(crate) fn set_traps(&mut self, out: &mut impl Output) {
         for trap in core::mem::take(&mut self.initiations.traps) {
             for ts in &trap.remote {
+                self.directory.withdraw(ts, self.id);
                 out.route(RouteChange::Remove(*ts));
             }
         }
@@ -112,12 +113,10 @@ impl Shard {
             local: terms.local_ts.clone(),
             remote: terms.remote_ts.clone(),
         };
-        for ts in &trap.remote {
-            self.directory.announce(ts, self.id);
-        }
         let known = |old: &Trap| old.connection == connection && old.child == child;
         if !self.initiations.traps.iter().any(known) {
             for ts in &trap.remote {
+                self.directory.announce(ts, self.id);
                 out.route(RouteChange::Add(*ts));
             }
             self.initiations.traps.push(trap);

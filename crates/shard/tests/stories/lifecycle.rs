@@ -53,6 +53,7 @@ fn a_trap_initiates_at_the_first_packet() {
         ..Terms::default()
     };
     let mut world = World::new(&terms);
+    world.start(End::Client);
     assert!(
         !world.ping(End::Client, "10.2.0.1", "10.1.0.1"),
         "the first packet asks for the SA"
