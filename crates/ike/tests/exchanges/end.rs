@@ -20,6 +20,12 @@ pub(crate) struct Seeded {
     blocks: u64,
 }
 
+impl Seeded {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self { seed, blocks: 0 }
+    }
+}
+
 impl Entropy for Seeded {
     fn fill(&mut self, out: &mut [u8]) {
         for chunk in out.chunks_mut(32) {
@@ -141,7 +147,7 @@ pub(crate) struct End {
 
 impl End {
     pub(crate) fn new(seed: u64, policy: PolicySnapshot) -> Self {
-        let mut entropy = Seeded { seed, blocks: 0 };
+        let mut entropy = Seeded::new(seed);
         Self {
             owner: Owner::default(),
             door: FrontDoor::new(Instant::ZERO, &mut entropy),

@@ -12,4 +12,5 @@ mod informational;
 mod nat;
 mod policy;
 mod rekey;
+mod storms;
 mod world;
