@@ -78,6 +78,7 @@ impl IkeSa {
                 .standing()
                 .and_then(|standing| standing.child_by_outbound(outbound))
             else {
+                create_child::on_peer_deletes_unknown(self, outbound);
                 continue;
             };
             let (inbound, state) = (child.inbound, child.state);

@@ -12,5 +12,6 @@ mod informational;
 mod nat;
 mod policy;
 mod rekey;
+mod states;
 mod storms;
 mod world;

@@ -70,6 +70,7 @@ pub(super) fn prepare(
         method,
         proposed: None,
         retries: 0,
+        disowned: Vec::new(),
         rival: None,
     })
 }
@@ -231,6 +232,7 @@ pub(super) fn complete(
         Aim::RekeyChild { old } => Some(old),
         Aim::NewChild { .. } | Aim::RekeyIke => None,
     };
+    let disowned = ours.disowned.contains(&answer.agreed.outbound);
     let child = NewChild {
         agreed: answer.agreed,
         inbound,
@@ -243,12 +245,16 @@ pub(super) fn complete(
         responder: &answer.nonce,
     };
     sa.install_child(child, nonces, shared, Role::Initiator, ctx, actions);
-    let Some(old) = replaces else { return };
-    if lost {
-        withdraw(sa, old, inbound, ctx, actions);
-    } else {
-        let rival = ours.rival.and_then(Rival::into_child);
-        supersede(sa, old, inbound, rival, ctx, actions);
+    match replaces {
+        None => {}
+        Some(old) if lost => withdraw(sa, old, inbound, ctx, actions),
+        Some(old) => {
+            let rival = ours.rival.and_then(Rival::into_child);
+            supersede(sa, old, inbound, rival, ctx, actions);
+        }
+    }
+    if disowned {
+        sa.remove_child(inbound, RemovalReason::PeerDeleted, actions);
     }
 }
 

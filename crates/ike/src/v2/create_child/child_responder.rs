@@ -9,7 +9,7 @@ use wire::ikev2::{ExchangeType, Payload, Proposal};
 use super::child_initiator::retire;
 use super::collision::Rival;
 use super::refusal::No;
-use super::{Aim, Answering, REPLACED_GRACE};
+use super::{Aim, Answering, REPLACED_GRACE, Reserved};
 use crate::v2::algorithm::group_number;
 use crate::v2::contents::Contents;
 use crate::v2::ike_sa_init::{NONCE_LEN, nonce_is_sound};
@@ -121,7 +121,15 @@ fn refuse_collisions(sa: &IkeSa) -> Result<(), No> {
 fn replaceable(sa: &IkeSa, named: EspSpi) -> Result<EspSpi, No> {
     let standing = sa.standing();
     let old = standing.and_then(|standing| standing.child_by_outbound(named));
-    let old = old.ok_or(No::ChildSaNotFound(named))?;
+    let old = old.ok_or_else(|| {
+        // It may be the one that we ask for, in an answer that has not arrived yet.
+        let asking = sa.our_create_child();
+        if asking.is_some_and(|ours| matches!(ours.spi, Reserved::Esp(_))) {
+            No::TemporaryFailure
+        } else {
+            No::ChildSaNotFound(named)
+        }
+    })?;
     match old.state {
         ChildState::Installed | ChildState::Rekeying => Ok(old.inbound),
         // RFC 7296 §2.25.1: we are trying to close it.

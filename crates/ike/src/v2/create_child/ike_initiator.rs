@@ -49,6 +49,7 @@ pub(super) fn prepare(sa: &mut IkeSa, ctx: &mut Context<'_>) -> Option<Ours> {
         method: Some(method),
         proposed: None,
         retries: 0,
+        disowned: Vec::new(),
         rival: None,
     })
 }

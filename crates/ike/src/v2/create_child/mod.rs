@@ -28,6 +28,9 @@ use collision::Rival;
 /// request.
 const REPLACED_GRACE: Duration = Duration::from_secs(120);
 
+/// How many deletions of unknown Child SAs are remembered during one exchange.
+const DISOWNED_MAX: usize = 8;
+
 /// How often a responder may ask for another key exchange method.
 const RETRIES_MAX: u8 = 2;
 
@@ -76,6 +79,9 @@ pub(super) struct Ours {
     /// What we proposed, for a Child SA.
     proposed: Option<Selectors>,
     retries: u8,
+    /// SPIs unknown to us that the peer deleted meanwhile: it may know the Child SA that we ask for
+    /// before we do, when its answer is slow or gets lost.
+    disowned: Vec<EspSpi>,
     /// What the peer made of its own request for the same, which crossed ours.
     rival: Option<Rival>,
 }
@@ -281,6 +287,15 @@ pub(super) fn on_peer_deletes_ike(
     };
     if let Some(successor) = ours.rival.take().and_then(Rival::into_ike) {
         succession::hand_over(sa, successor, ctx, actions);
+    }
+}
+
+/// The peer deletes a Child SA that we do not know.
+pub(super) fn on_peer_deletes_unknown(sa: &mut IkeSa, outbound: EspSpi) {
+    if let Some(ours) = sa.our_create_child_mut()
+        && ours.disowned.len() < DISOWNED_MAX
+    {
+        ours.disowned.push(outbound);
     }
 }
 
