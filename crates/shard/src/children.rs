@@ -31,7 +31,7 @@ impl Shard {
             return;
         };
         let selectors = child.selectors.clone();
-        let jitter = self.spi_entropy.next_u32();
+        let jitter = self.world.spi_entropy.next_u32();
         let limits = VolumeLimits::from_policy(&terms.rekey, jitter);
         let owner = slot_of(spi);
         let inbound = InboundSa::new(
@@ -68,15 +68,15 @@ impl Shard {
                 } else {
                     Encapsulation::Raw
                 },
-                mtu: self.settings.path_mtu,
+                mtu: self.world.settings.path_mtu,
             },
         });
-        let installed = self.sad.install_inbound(inbound).is_ok();
-        let handle = self.sad.insert_outbound(outbound);
+        let installed = self.world.sad.install_inbound(inbound).is_ok();
+        let handle = self.world.sad.insert_outbound(outbound);
         let (true, Some(handle), Some(peer)) = (installed, handle, self.peers.get_mut(spi)) else {
-            self.sad.remove_inbound(child.inbound);
+            self.world.sad.remove_inbound(child.inbound);
             if let Some(handle) = handle {
-                self.sad.remove_outbound(handle);
+                self.world.sad.remove_outbound(handle);
             }
             return;
         };
@@ -115,7 +115,7 @@ impl Shard {
         child.active = true;
         child.awaits_traffic = false;
         let (handle, replaces) = (child.outbound, child.replaces);
-        let Some(sa) = self.sad.outbound(handle) else {
+        let Some(sa) = self.world.sad.outbound(handle) else {
             return;
         };
         let selectors = sa.selectors.clone();
@@ -138,7 +138,7 @@ impl Shard {
         };
         child.active = false;
         let handle = child.outbound;
-        let Some(sa) = self.sad.outbound(handle) else {
+        let Some(sa) = self.world.sad.outbound(handle) else {
             return;
         };
         let selectors = sa.selectors.clone();
@@ -167,8 +167,8 @@ impl Shard {
             return;
         };
         let child = peer.children.swap_remove(place);
-        self.sad.remove_inbound(child.inbound);
-        self.sad.remove_outbound(child.outbound);
+        self.world.sad.remove_inbound(child.inbound);
+        self.world.sad.remove_outbound(child.outbound);
         bump(&mut self.counters.children_removed, reason.index());
         self.emit(spi, EventKind::ChildRemoved { inbound, reason }, now, out);
     }
@@ -186,7 +186,7 @@ impl Shard {
 
     fn announce(&self, selectors: &Selectors, out: &mut impl Output) {
         for ts in selectors.remote() {
-            self.directory.announce(ts, self.id);
+            self.world.directory.announce(ts, self.id);
             if self.needs_route(ts) {
                 out.route(RouteChange::Add(*ts));
             }
@@ -195,7 +195,7 @@ impl Shard {
 
     fn withdraw(&self, selectors: &Selectors, out: &mut impl Output) {
         for ts in selectors.remote() {
-            self.directory.withdraw(ts, self.id);
+            self.world.directory.withdraw(ts, self.id);
             if self.needs_route(ts) {
                 out.route(RouteChange::Remove(*ts));
             }
@@ -205,7 +205,7 @@ impl Shard {
     /// Addresses of a pool are routed as a whole; only others need a route of their own.
     fn needs_route(&self, ts: &TrafficSelector) -> bool {
         let within = |pool: &ipsec::AddressPool| pool.first <= ts.start && ts.end <= pool.last;
-        !self.policy.snapshot.pools.iter().any(within)
+        !self.world.policy.snapshot.pools.iter().any(within)
     }
 
     pub(crate) fn child_name(&self, spi: IkeSpi, policy: u16) -> Arc<str> {

@@ -101,7 +101,11 @@ impl Shard {
         let Some(spi) = octets.first_chunk() else {
             return Class::Dropped(ShardDrop::TooShort);
         };
-        let owner = self.sad.layout().shard(EspSpi(u32::from_be_bytes(*spi)));
+        let owner = self
+            .world
+            .sad
+            .layout()
+            .shard(EspSpi(u32::from_be_bytes(*spi)));
         self.ours_or_stray(owner).unwrap_or(Class::Esp)
     }
 
@@ -157,7 +161,7 @@ impl Shard {
         }
         let mut report = core::mem::take(&mut self.inbound_report);
         let before = report.authentic;
-        open_batch(&mut self.sad, opening, now, &mut report);
+        open_batch(&mut self.world.sad, opening, now, &mut report);
         let proofs = report.authentic - before;
         self.watch.counters.proof(Proof::Esp, proofs);
         for touched in &report.heard {
@@ -209,7 +213,7 @@ impl Shard {
 
     /// RFC 7296 §2.23: the newest authentic packet shows where the peer is now.
     fn follow(&mut self, spi: EspSpi, origin: Origin, now: Instant, out: &mut impl Output) {
-        let Some(owner) = self.sad.inbound(spi).map(|sa| sa.owner) else {
+        let Some(owner) = self.world.sad.inbound(spi).map(|sa| sa.owner) else {
             return;
         };
         let Some(peer) = self.peers.owner_mut(owner) else {
@@ -237,7 +241,8 @@ impl Shard {
             return;
         };
         let matches = |child: &&crate::peers::Child| {
-            self.sad
+            self.world
+                .sad
                 .outbound(child.outbound)
                 .is_some_and(|sa| sa.spi == aged.spi)
         };
@@ -282,7 +287,7 @@ impl Shard {
                 continue;
             };
             let flow = esp::flow(&parsed);
-            match self.spd.lookup(&self.sad, &flow) {
+            match self.spd.lookup(&self.world.sad, &flow) {
                 Some(handle) => {
                     sealing.push(OutboundPacket::new(&mut *packet.buffer, range, handle));
                     if sealing.len() == BATCH {
@@ -300,7 +305,7 @@ impl Shard {
 
     /// No SA of this shard takes the packet: another shard, a trap, or nobody.
     fn missed(&mut self, octets: &[u8], flow: &ipsec::Flow, now: Instant, out: &mut impl Output) {
-        match self.directory.owner_of_address(flow.destination) {
+        match self.world.directory.owner_of_address(flow.destination) {
             Some(owner) if owner != self.id => {
                 self.counters.strays += 1;
                 out.hand_over_inner(owner, octets);
@@ -315,12 +320,12 @@ impl Shard {
             return;
         }
         let mut report = core::mem::take(&mut self.outbound_report);
-        seal_batch(&mut self.sad, sealing, now, &mut report);
+        seal_batch(&mut self.world.sad, sealing, now, &mut report);
         for packet in sealing.iter_mut() {
             match &packet.outcome {
                 Sealed::Packet { range, outer } => {
                     let (Some(sa), Some(octets)) = (
-                        self.sad.outbound(packet.sa),
+                        self.world.sad.outbound(packet.sa),
                         packet.buffer.get(range.clone()),
                     ) else {
                         continue;

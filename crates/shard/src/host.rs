@@ -1,22 +1,61 @@
-//! What an IKE SA may ask of its shard while it handles an input.
+//! What an IKE SA may know and ask of its shard while it handles an input.
 
 use core::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use crypto::Entropy;
-use ike::{Host, Lease, LeaseRequest};
+use ike::{Context, Host, Lease, LeaseRequest};
 use ipsec::{EspSpi, Identity, IkeSpi, PolicySnapshot, Sad};
+use timer::Instant;
 
-use crate::Directory;
 use crate::peers::SpiReserve;
+use crate::{Directory, Policy, Settings};
 
-/// The parts of a shard that answer an IKE SA.
-pub(crate) struct HostView<'a> {
-    pub(crate) sad: &'a mut Sad,
-    pub(crate) spis: SpiReserve<'a>,
-    pub(crate) directory: &'a dyn Directory,
-    pub(crate) policy: &'a PolicySnapshot,
-    pub(crate) nat_sockets: &'a [SocketAddr],
-    pub(crate) entropy: &'a mut dyn Entropy,
+/// What stands around every IKE SA of a shard, apart from the table of IKE SAs itself, so that both
+/// can be borrowed at once.
+pub(crate) struct World {
+    pub(crate) settings: Settings,
+    pub(crate) policy: Policy,
+    pub(crate) directory: Arc<dyn Directory>,
+    pub(crate) sad: Sad,
+    pub(crate) entropy: Box<dyn Entropy + Send>,
+    pub(crate) spi_entropy: Box<dyn Entropy + Send>,
+}
+
+impl World {
+    /// Makes a call into `ike` with its context.
+    pub(crate) fn ask<R>(
+        &mut self,
+        spis: SpiReserve<'_>,
+        now: Instant,
+        call: impl FnOnce(&mut Context<'_>) -> R,
+    ) -> R {
+        let mut host = HostView {
+            sad: &mut self.sad,
+            spis,
+            directory: &*self.directory,
+            policy: &self.policy.snapshot,
+            nat_sockets: &self.settings.nat_sockets,
+            entropy: &mut *self.spi_entropy,
+        };
+        call(&mut Context {
+            now,
+            entropy: &mut *self.entropy,
+            policy: &self.policy.snapshot,
+            settings: &self.settings.ike,
+            host: &mut host,
+        })
+    }
+}
+
+/// The services that an IKE SA sees.
+struct HostView<'a> {
+    sad: &'a mut Sad,
+    spis: SpiReserve<'a>,
+    directory: &'a dyn Directory,
+    policy: &'a PolicySnapshot,
+    nat_sockets: &'a [SocketAddr],
+    entropy: &'a mut dyn Entropy,
 }
 
 impl Host for HostView<'_> {

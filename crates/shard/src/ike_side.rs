@@ -7,7 +7,6 @@ use ipsec::{EspSpi, IkeSpi};
 use timer::Instant;
 
 use crate::counters::{ShardDrop, bump};
-use crate::host::HostView;
 use crate::peers::{Peer, slot_of};
 use crate::shard::Token;
 use crate::{Disposition, EventKind, Mail, Output, PeerRef, Shard, Ticket};
@@ -26,23 +25,11 @@ impl Shard {
             return;
         }
         let mut actions = core::mem::take(&mut self.actions);
-        let (spis, _) = self.peers.split(IkeSpi::ZERO);
-        let mut host = HostView {
-            sad: &mut self.sad,
-            spis,
-            directory: &*self.directory,
-            policy: &self.policy.snapshot,
-            nat_sockets: &self.settings.nat_sockets,
-            entropy: &mut *self.spi_entropy,
-        };
-        let mut ctx = Context {
-            now,
-            entropy: &mut *self.entropy,
-            policy: &self.policy.snapshot,
-            settings: &self.settings.ike,
-            host: &mut host,
-        };
-        let verdict = self.front.on_request(message, path, &mut ctx, &mut actions);
+        let spis = self.peers.reserve();
+        let front = &mut self.front;
+        let verdict = self.world.ask(spis, now, |ctx| {
+            front.on_request(message, path, ctx, &mut actions)
+        });
         let spi = match verdict {
             InitVerdict::HalfOpen(sa) => self.adopt(sa, now),
             InitVerdict::Known(spi) => {
@@ -143,22 +130,8 @@ impl Shard {
         let (spis, peer) = self.peers.split(spi);
         let peer = peer?;
         let mut actions = core::mem::take(&mut self.actions);
-        let mut host = HostView {
-            sad: &mut self.sad,
-            spis,
-            directory: &*self.directory,
-            policy: &self.policy.snapshot,
-            nat_sockets: &self.settings.nat_sockets,
-            entropy: &mut *self.spi_entropy,
-        };
-        let mut ctx = Context {
-            now,
-            entropy: &mut *self.entropy,
-            policy: &self.policy.snapshot,
-            settings: &self.settings.ike,
-            host: &mut host,
-        };
-        let result = call(&mut peer.sa, &mut ctx, &mut actions);
+        let sa = &mut peer.sa;
+        let result = self.world.ask(spis, now, |ctx| call(sa, ctx, &mut actions));
         self.apply_all(spi, &mut actions, now, out);
         self.actions = actions;
         self.rearm_ike(spi);
@@ -291,7 +264,7 @@ impl Shard {
             shard: self.id,
             spi,
         };
-        let former = self.directory.claim_identity(&identity, owner);
+        let former = self.world.directory.claim_identity(&identity, owner);
         if let Some(peer) = self.peers.get_mut(spi) {
             peer.claimed = Some(identity);
         }
@@ -354,15 +327,15 @@ impl Shard {
         heir.claimed = old.claimed.take();
         let (dpd_timer, keepalive_timer) = (old.dpd_timer.take(), old.keepalive_timer.take());
         for child in &heir.children {
-            if let Some(sa) = self.sad.inbound_mut(child.inbound) {
+            if let Some(sa) = self.world.sad.inbound_mut(child.inbound) {
                 sa.owner = slot_of(new);
             }
-            if let Some(sa) = self.sad.outbound_mut(child.outbound) {
+            if let Some(sa) = self.world.sad.outbound_mut(child.outbound) {
                 sa.owner = slot_of(new);
             }
         }
         if let Some(identity) = &heir.claimed {
-            self.directory.claim_identity(
+            self.world.directory.claim_identity(
                 identity,
                 Ticket {
                     shard: self.id,
@@ -381,7 +354,7 @@ impl Shard {
         };
         let mut from = path;
         for child in &peer.children {
-            if let Some(sa) = self.sad.outbound_mut(child.outbound) {
+            if let Some(sa) = self.world.sad.outbound_mut(child.outbound) {
                 from.remote = sa.path.remote;
                 from.local = sa.path.local;
                 sa.path.remote = path.remote;
@@ -411,7 +384,7 @@ impl Shard {
             self.wheel.cancel(key);
         }
         if let Some(identity) = &peer.claimed {
-            self.directory.release_identity(
+            self.world.directory.release_identity(
                 identity,
                 Ticket {
                     shard: self.id,
@@ -490,7 +463,7 @@ impl Shard {
 
     /// The IKE SA to which a Child SA belongs.
     pub(crate) fn owner_of_child(&self, inbound: EspSpi) -> Option<IkeSpi> {
-        let owner = self.sad.inbound(inbound)?.owner;
+        let owner = self.world.sad.inbound(inbound)?.owner;
         self.peers.spi_at(owner.index)
     }
 }

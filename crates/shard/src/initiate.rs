@@ -7,11 +7,10 @@ use std::sync::Arc;
 
 use dpd::Action;
 use ike::v2::{IkeSa, Initiation, Role};
-use ike::{CloseReason, Context, Path};
+use ike::{CloseReason, Path};
 use ipsec::{ConnectionPolicy, EspSpi, Flow, IkeSpi, StartAction, TrafficSelector};
 use timer::{Instant, TimerKey};
 
-use crate::host::HostView;
 use crate::peers::{Initiated, Peer};
 use crate::shard::Token;
 use crate::{Output, RouteChange, Shard};
@@ -71,7 +70,7 @@ impl Shard {
     pub(crate) fn set_traps(&mut self, out: &mut impl Output) {
         for trap in core::mem::take(&mut self.initiations.traps) {
             for ts in &trap.remote {
-                self.directory.withdraw(ts, self.id);
+                self.world.directory.withdraw(ts, self.id);
                 out.route(RouteChange::Remove(*ts));
             }
         }
@@ -83,7 +82,7 @@ impl Shard {
     /// The children with a start action of the connections that fall to this shard.
     fn own_children(&self, wanted: StartAction) -> Vec<(u16, u16)> {
         let mut found = Vec::new();
-        for (index, connection) in (0..).zip(&self.policy.snapshot.connections) {
+        for (index, connection) in (0..).zip(&self.world.policy.snapshot.connections) {
             if index % self.shards.max(1) != u16::from(self.id.0)
                 || connection.remote_addrs.is_empty()
             {
@@ -116,7 +115,7 @@ impl Shard {
         let known = |old: &Trap| old.connection == connection && old.child == child;
         if !self.initiations.traps.iter().any(known) {
             for ts in &trap.remote {
-                self.directory.announce(ts, self.id);
+                self.world.directory.announce(ts, self.id);
                 out.route(RouteChange::Add(*ts));
             }
             self.initiations.traps.push(trap);
@@ -124,7 +123,8 @@ impl Shard {
     }
 
     fn connection(&self, index: u16) -> Option<Arc<ConnectionPolicy>> {
-        self.policy
+        self.world
+            .policy
             .snapshot
             .connections
             .get(usize::from(index))
@@ -215,22 +215,10 @@ impl Shard {
         out: &mut impl Output,
     ) -> Option<IkeSpi> {
         let mut actions = core::mem::take(&mut self.actions);
-        let mut host = HostView {
-            sad: &mut self.sad,
-            spis: self.peers.reserve(),
-            directory: &*self.directory,
-            policy: &self.policy.snapshot,
-            nat_sockets: &self.settings.nat_sockets,
-            entropy: &mut *self.spi_entropy,
-        };
-        let mut ctx = Context {
-            now,
-            entropy: &mut *self.entropy,
-            policy: &self.policy.snapshot,
-            settings: &self.settings.ike,
-            host: &mut host,
-        };
-        let sa = IkeSa::initiate(initiation, &mut ctx, &mut actions);
+        let spis = self.peers.reserve();
+        let sa = self.world.ask(spis, now, |ctx| {
+            IkeSa::initiate(initiation, ctx, &mut actions)
+        });
         let spi = sa.map(|sa| self.adopt(sa, now));
         if let Some(spi) = spi {
             self.apply_all(spi, &mut actions, now, out);
@@ -246,7 +234,7 @@ impl Shard {
     fn local_for(&self, policy: &ConnectionPolicy, remote: SocketAddr) -> Option<SocketAddr> {
         let same_family = |address: &&IpAddr| address.is_ipv4() == remote.is_ipv4();
         let wanted = policy.local_addrs.iter().find(same_family).copied();
-        let sockets = self.settings.ike_sockets.iter();
+        let sockets = self.world.settings.ike_sockets.iter();
         let fits = |socket: &&SocketAddr| {
             socket.is_ipv4() == remote.is_ipv4()
                 && wanted.is_none_or(|ip| socket.ip() == ip || socket.ip().is_unspecified())
@@ -300,7 +288,7 @@ impl Shard {
         if peer.sa.role() == Role::Initiator || connection.remote_addrs.is_empty() {
             return None;
         }
-        let connections = &self.policy.snapshot.connections;
+        let connections = &self.world.policy.snapshot.connections;
         let index = connections
             .iter()
             .position(|known| known.name == connection.name)?;
@@ -356,7 +344,7 @@ impl Shard {
         let pause = RETRY_FIRST.saturating_mul(1 << doublings).min(RETRY_MAX);
         // Up to half of the pause more, so that those who failed together do not return together.
         let spread =
-            pause.mul_f64(f64::from(self.spi_entropy.next_u32()) / f64::from(u32::MAX) / 2.0);
+            pause.mul_f64(f64::from(self.world.spi_entropy.next_u32()) / f64::from(u32::MAX) / 2.0);
         if keeps_trying {
             self.arm_attempt(initiated.connection, now + pause + spread);
         }
@@ -369,7 +357,7 @@ impl Shard {
             return false;
         };
         let child = connection.children.get(usize::from(initiated.child));
-        let liveness = self.policy.dpd.get(usize::from(connection.dpd));
+        let liveness = self.world.policy.dpd.get(usize::from(connection.dpd));
         child.is_some_and(|child| child.start == StartAction::Start)
             || liveness.is_some_and(|liveness| {
                 matches!(liveness.action, Action::Restart | Action::NextPeer)

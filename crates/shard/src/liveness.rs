@@ -20,10 +20,10 @@ use crate::{Disposition, EventKind, Output, Shard};
 impl Shard {
     /// Begins to watch a peer that was just authenticated.
     pub(crate) fn watch(&mut self, spi: IkeSpi, connection: &ConnectionPolicy, now: Instant) {
-        let Some(settings) = self.policy.dpd.get(usize::from(connection.dpd)) else {
+        let Some(settings) = self.world.policy.dpd.get(usize::from(connection.dpd)) else {
             return;
         };
-        let seed = self.spi_entropy.next_u32();
+        let seed = self.world.spi_entropy.next_u32();
         let (liveness, timer) = Liveness::new(now, settings, connection.dpd, Protocol::Ikev2, seed);
         let Some(peer) = self.peers.get_mut(spi) else {
             return;
@@ -122,7 +122,7 @@ impl Shard {
         let liveness = peer.liveness.as_mut()?;
         let mut ctx = dpd::Context {
             now,
-            policy: self.policy.dpd.get(usize::from(liveness.policy()))?,
+            policy: self.world.policy.dpd.get(usize::from(liveness.policy()))?,
             health: self.health,
             domains: &peer.domains,
             nat: Nat {
@@ -225,12 +225,12 @@ impl Shard {
     pub(crate) fn action_after_death(&self, peer: &Peer) -> Action {
         peer.liveness
             .as_ref()
-            .and_then(|liveness| self.policy.dpd.get(usize::from(liveness.policy())))
+            .and_then(|liveness| self.world.policy.dpd.get(usize::from(liveness.policy())))
             .map_or(Action::Clear, |policy| policy.action)
     }
 
     pub(crate) fn arm_keepalive(&mut self, spi: IkeSpi, now: Instant) {
-        let due = now + self.settings.keepalive;
+        let due = now + self.world.settings.keepalive;
         if let Some(peer) = self.peers.get_mut(spi) {
             let key = self.wheel.arm(due, Token::Keepalive(spi.slot()));
             if let Some(old) = peer.keepalive_timer.replace(key) {

@@ -158,7 +158,7 @@ impl Shard {
         match which {
             Which::Spi(spi) => self.peers.get(*spi).map(|peer| peer.sa.local_spi()),
             Which::Identity(identity) => {
-                let owner = self.directory.owner_of_identity(identity)?;
+                let owner = self.world.directory.owner_of_identity(identity)?;
                 (owner.shard == self.id).then_some(owner.spi)
             }
             Which::Inner(address) => {
@@ -219,8 +219,8 @@ impl Shard {
     }
 
     fn sa_row(&self, peer: &Peer, child: &Child) -> Option<SaRow> {
-        let inbound = self.sad.inbound(child.inbound)?;
-        let outbound = self.sad.outbound(child.outbound)?;
+        let inbound = self.world.sad.inbound(child.inbound)?;
+        let outbound = self.world.sad.outbound(child.outbound)?;
         let spi = peer.sa.local_spi();
         Some(SaRow {
             peer: self.peer_ref(spi)?,

@@ -11,6 +11,7 @@ use ipsec::{EspSpiLayout, Sad, Spd};
 use timer::{Instant, Wheel};
 
 use crate::counters::Counters;
+use crate::host::World;
 use crate::initiate::Initiations;
 use crate::obituary::Obituaries;
 use crate::peers::Peers;
@@ -88,14 +89,9 @@ pub(crate) enum Token {
 pub struct Shard {
     pub(crate) id: ShardId,
     pub(crate) shards: u16,
-    pub(crate) settings: Settings,
-    pub(crate) policy: Policy,
-    pub(crate) directory: Arc<dyn Directory>,
-    pub(crate) entropy: Box<dyn Entropy + Send>,
-    pub(crate) spi_entropy: Box<dyn Entropy + Send>,
+    pub(crate) world: World,
     pub(crate) front: FrontDoor,
     pub(crate) peers: Peers,
-    pub(crate) sad: Sad,
     pub(crate) spd: Spd,
     pub(crate) wheel: Wheel<Token>,
     pub(crate) watch: Watch,
@@ -133,7 +129,6 @@ impl Shard {
             shards,
             front: FrontDoor::new(now, &mut entropy),
             peers: Peers::new(id, settings.peers_max),
-            sad: Sad::new(id.0, layout, settings.children_max),
             spd: Spd::new(spi_entropy.next_u64()),
             wheel: Wheel::new(now),
             watch: Watch::new(&settings.budgets, settings.breaker.clone()),
@@ -147,11 +142,14 @@ impl Shard {
             actions: Vec::new(),
             icmp: Vec::new(),
             fired: Vec::new(),
-            settings,
-            policy,
-            directory,
-            entropy,
-            spi_entropy,
+            world: World {
+                sad: Sad::new(id.0, layout, settings.children_max),
+                settings,
+                policy,
+                directory,
+                entropy,
+                spi_entropy,
+            },
         }
     }
 
@@ -199,7 +197,7 @@ impl Shard {
                 true
             }
             Command::ReplacePolicy(policy) => {
-                self.policy = policy;
+                self.world.policy = policy;
                 self.set_traps(out);
                 true
             }
@@ -219,7 +217,7 @@ impl Shard {
         let mut counters = self.counters.clone();
         counters.ike_sas = self.peers.len() as u64;
         counters.half_open = self.front.half_open() as u64;
-        counters.children = u64::from(self.sad.outbound_len());
+        counters.children = u64::from(self.world.sad.outbound_len());
         counters.timers = self.wheel.len() as u64;
         counters.dpd = self.watch.counters.clone();
         self.count_esp_without_proof(&mut counters);
