@@ -178,7 +178,7 @@ impl Worker {
             }
         }
         if self.state(slot) == Some(State::Failed) {
-            return self.give_up(slot, sa, now);
+            return self.give_up(slot, &mut sa, now);
         }
         let Some(peer) = self.peers.get_mut(slot as usize) else {
             return;
@@ -202,7 +202,7 @@ impl Worker {
     }
 
     /// The peer has no use for an IKE SA without a tunnel.
-    fn give_up(&mut self, slot: u32, mut sa: Box<IkeSa>, now: Instant) {
+    fn give_up(&mut self, slot: u32, sa: &mut IkeSa, now: Instant) {
         let mut actions = Vec::new();
         self.with_context(slot, false, now, |ctx| {
             sa.close(CloseReason::Deleted, false, ctx, &mut actions);
