@@ -8,8 +8,8 @@ use crate::definition::{Counter, Description, Gauge, Histogram};
 
 /// Microseconds are recorded, seconds are exposed.
 const MICROSECONDS: f64 = 1_000_000.0;
-/// What is recorded is what is exposed.
-const PLAIN: f64 = 1.0;
+/// Milliseconds are recorded, seconds are exposed.
+const MILLISECONDS: f64 = 1_000.0;
 
 /// From 100 µs to 10 s: handshakes and round trips.
 const LATENCY: &[u64] = &[
@@ -23,23 +23,9 @@ const LATENESS: &[u64] = &[
 ];
 /// From 1 s to an hour: from the last sign of life to the verdict.
 const DETECTION: &[u64] = &[
-    1_000_000,
-    2_000_000,
-    5_000_000,
-    10_000_000,
-    15_000_000,
-    20_000_000,
-    25_000_000,
-    30_000_000,
-    45_000_000,
-    60_000_000,
-    120_000_000,
-    300_000_000,
-    600_000_000,
-    3_600_000_000,
+    1_000, 2_000, 5_000, 10_000, 15_000, 20_000, 25_000, 30_000, 45_000, 60_000, 120_000, 300_000,
+    600_000, 3_600_000,
 ];
-/// Packets in one batch.
-const BATCH: &[u64] = &[1, 2, 4, 8, 16, 32, 64, 128, 256];
 
 macro_rules! catalogue {
     ($( $kind:ident $constant:ident $name:literal [$($label:literal),*] $help:literal
@@ -82,51 +68,53 @@ catalogue! {
         "Worker threads that own peers.";
     counter SHARD_CPU "palisade_shard_cpu_seconds_total" ["shard"]
         "Processor time of a worker thread.";
+    counter SHARD_ROUNDS "palisade_shard_rounds_total" ["shard"]
+        "Times that a worker went round its loop.";
+    gauge SHARD_PEERS "palisade_shard_peers" ["shard"]
+        "IKE SAs that a worker owns, half-open ones included.";
+    gauge SHARD_TIMERS "palisade_shard_timers" ["shard"]
+        "Timers that are armed in a worker's wheel.";
     gauge SHARD_MAILBOX_DEPTH "palisade_shard_mailbox_depth" ["shard"]
         "Messages that wait in a worker's mailbox.";
     counter SHARD_MAILBOX_DROPS "palisade_shard_mailbox_drops_total" ["shard"]
         "Messages dropped because a worker's mailbox was full.";
     counter SHARD_HANDOFFS "palisade_shard_handoffs_total" ["shard"]
         "Datagrams and packets that reached another worker first and were passed on to this one.";
-    gauge SHARD_TIMERS "palisade_shard_timers" ["shard"]
-        "Timers that are armed in a worker's wheel.";
-    counter SHARD_TIMERS_FIRED "palisade_shard_timers_fired_total" ["shard"]
-        "Timers that fired.";
-    histogram TIMER_LATENESS "palisade_timer_lateness_seconds" []
-        "How long after its due time a timer was served.", LATENESS, MICROSECONDS;
+    counter SHARD_DROPS "palisade_shard_drops_total" ["reason"]
+        "Datagrams and inner packets dropped before IKE or ESP saw them.";
 
     gauge IKE_SAS "palisade_ike_sas" ["state"]
         "IKE SAs by state.";
-    gauge IKE_HALF_OPEN "palisade_ike_half_open_sas" []
-        "IKE SAs whose peer is not authenticated yet.";
     counter IKE_SETUPS "palisade_ike_setups_total" ["role"]
         "IKE SAs that were established, by our role in the first exchange.";
     counter IKE_SETUP_FAILURES "palisade_ike_setup_failures_total" ["reason"]
-        "IKE SAs that failed before they were established.";
-    histogram IKE_HANDSHAKE "palisade_ike_handshake_seconds" ["role"]
+        "IKE SAs that ended before they were established.";
+    histogram IKE_HANDSHAKE "palisade_ike_handshake_seconds" []
         "From the first message of an IKE SA to its establishment.", LATENCY, MICROSECONDS;
-    counter IKE_MESSAGES "palisade_ike_messages_total" ["direction", "exchange"]
-        "IKE messages by direction and exchange type.";
+    counter IKE_MESSAGES "palisade_ike_messages_total" ["direction"]
+        "IKE messages received and sent, fragments counted one by one.";
     counter IKE_MESSAGE_DROPS "palisade_ike_message_drops_total" ["reason"]
-        "IKE messages that were dropped.";
+        "IKE messages that had no effect.";
+    counter IKE_REFUSALS "palisade_ike_refusals_total" ["reason"]
+        "Requests that were answered with an error notify.";
     counter IKE_RETRANSMISSIONS "palisade_ike_retransmissions_total" ["kind"]
         "IKE messages sent again: requests by timer, responses because the request came again.";
     counter IKE_COOKIES "palisade_ike_cookies_total" ["event"]
-        "Cookies asked for, returned right and returned wrong.";
-    counter IKE_REKEYS "palisade_ike_rekeys_total" ["sa", "initiator"]
-        "Completed rekeys by kind of SA and by who asked for them.";
+        "Cookies that were asked for, and cookies that came back wrong.";
+    counter IKE_REKEYS "palisade_ike_rekeys_total" ["sa"]
+        "SAs that were replaced by a newer one.";
     counter IKE_REKEY_COLLISIONS "palisade_ike_rekey_collisions_total" ["sa"]
-        "Rekeys that both ends started at the same time.";
+        "SAs that lost against another because both ends rekeyed at the same time.";
     counter IKE_DELETES "palisade_ike_deletes_total" ["reason"]
         "IKE SAs that ended after they had been established.";
-    counter IKE_FRAGMENTS "palisade_ike_fragments_total" ["direction"]
-        "Fragments of IKE messages (RFC 7383).";
-    gauge CHILD_SAS "palisade_child_sas" ["state"]
-        "Pairs of Child SAs by state.";
+    gauge CHILD_SAS "palisade_child_sas" []
+        "Pairs of Child SAs.";
     counter CHILD_SETUPS "palisade_child_setups_total" []
-        "Child SAs that were established, rekeys not included.";
+        "Child SAs that were installed, rekeys included.";
     counter CHILD_SETUP_FAILURES "palisade_child_setup_failures_total" ["reason"]
         "Child SAs that could not be established.";
+    counter CHILD_DELETES "palisade_child_deletes_total" ["reason"]
+        "Child SAs that ended.";
     gauge POOL_ADDRESSES "palisade_pool_addresses" ["state"]
         "Virtual addresses over all pools by state.";
 
@@ -143,11 +131,9 @@ catalogue! {
         "Octets of inner packets that were opened or sealed.";
     counter ESP_DROPS "palisade_esp_drops_total" ["direction", "reason"]
         "Packets dropped by the ESP path.";
-    histogram ESP_BATCH "palisade_esp_batch_packets" ["direction"]
-        "Packets that were opened or sealed in one batch.", BATCH, PLAIN;
+    counter ICMP_TOO_BIG "palisade_icmp_too_big_total" []
+        "ICMP answers to inner senders whose packets do not fit into a tunnel.";
 
-    gauge DPD_PEERS "palisade_dpd_peers" ["state"]
-        "Established peers by the state of their dead peer detection.";
     counter DPD_PROBES "palisade_dpd_probes_total" ["try"]
         "Probes sent: the first try of each, and the tries after it.";
     counter DPD_ANSWERS "palisade_dpd_answers_total" []
@@ -159,21 +145,23 @@ catalogue! {
     counter DPD_NON_PROOFS "palisade_dpd_non_proofs_total" ["kind"]
         "Events that looked like a sign of life and prove nothing.";
     counter DPD_PROBES_SAVED "palisade_dpd_probes_saved_total" []
-        "Probes that were not sent because traffic had proved the peer alive.";
-    counter DPD_TRIES_UNCOUNTED "palisade_dpd_tries_uncounted_total" ["reason"]
-        "Tries that were repeated instead of counted because they could not have been answered.";
-    counter DPD_VERDICTS "palisade_dpd_verdicts_total" ["verdict"]
-        "Verdicts on peers that fell silent.";
-    gauge DPD_BREAKER_OPEN "palisade_dpd_breaker_open" []
-        "Fault domains in which so many peers fell silent that no verdict is passed.";
-    counter DPD_BREAKER_TRIPS "palisade_dpd_breaker_trips_total" []
-        "Times that the mass-death breaker opened.";
+        "Probes that were not sent because the peer had been heard in time.";
+    counter DPD_TRY_OUTCOMES "palisade_dpd_try_outcomes_total" ["outcome"]
+        "Tries that were not answered, by what became of them.";
+    counter DPD_HINTS "palisade_dpd_hints_total" ["outcome"]
+        "Unauthenticated hints of a peer's death: followed by a probe, or ignored above their rate.";
+    counter DPD_SUSPICIONS "palisade_dpd_suspicions_total" []
+        "Peers that were spared a verdict because the fault looked like ours.";
+    counter DPD_RECOVERIES "palisade_dpd_recoveries_total" []
+        "Peers that proved their life after they had missed a try or while they were suspect.";
+    counter DPD_VERDICTS "palisade_dpd_verdicts_total" ["reason"]
+        "Peers that were declared dead.";
     counter DPD_DEFERRALS "palisade_dpd_deferrals_total" ["budget"]
-        "Probes, verdicts and re-initiations put off because their budget was spent.";
+        "Tries and verdicts put off because their budget was spent.";
     histogram DPD_ROUND_TRIP "palisade_dpd_round_trip_seconds" []
         "From a probe to its answer.", LATENCY, MICROSECONDS;
     histogram DPD_DETECTION "palisade_dpd_detection_seconds" []
-        "From a dead peer's last proof of life to the verdict.", DETECTION, MICROSECONDS;
+        "From a dead peer's last proof of life to the verdict.", DETECTION, MILLISECONDS;
     histogram DPD_LATENESS "palisade_dpd_lateness_seconds" []
         "How long after its due time a liveness timer was served.", LATENESS, MICROSECONDS;
 
@@ -183,14 +171,16 @@ catalogue! {
         "Octets of outer datagrams received and sent.";
     counter NET_DROPS "palisade_net_drops_total" ["reason"]
         "Outer datagrams that were dropped or could not be sent.";
-    counter NET_KEEPALIVES "palisade_net_keepalives_total" []
-        "NAT keepalives received.";
+    counter NET_CALLS "palisade_net_calls_total" ["direction"]
+        "System calls made to receive and to send datagrams.";
+    counter NET_KEEPALIVES "palisade_net_keepalives_total" ["direction"]
+        "NAT keepalives received and sent.";
     counter TUN_PACKETS "palisade_tun_packets_total" ["direction"]
         "Inner packets read from and written to the inner device.";
     counter TUN_BYTES "palisade_tun_bytes_total" ["direction"]
         "Octets of inner packets read from and written to the inner device.";
     counter TUN_DROPS "palisade_tun_drops_total" ["reason"]
-        "Inner packets that the inner device did not take or that no SA wanted.";
+        "Inner packets that the inner device dropped or did not take.";
     gauge NET_ENGINE "palisade_net_engine" ["engine"]
         "1 for the packet engine in use.";
 

@@ -21,10 +21,9 @@ fn one_of_each() -> Scrape {
     scrape.count(&catalogue::SHARD_HANDOFFS, ["0"], 3);
     scrape.count(&catalogue::IKE_SETUP_FAILURES, ["no_proposal_chosen"], 1);
     scrape.count(&catalogue::ESP_DROPS, ["inbound", "replay"], 2);
-    scrape.distribution(&catalogue::IKE_HANDSHAKE, ["responder"], &latency);
+    scrape.distribution(&catalogue::IKE_HANDSHAKE, [], &latency);
     scrape.distribution(&catalogue::DPD_DETECTION, [], &latency);
-    scrape.distribution(&catalogue::TIMER_LATENESS, [], &latency);
-    scrape.distribution(&catalogue::ESP_BATCH, ["inbound"], &latency);
+    scrape.distribution(&catalogue::DPD_LATENESS, [], &latency);
     scrape
 }
 

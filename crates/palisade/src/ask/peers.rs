@@ -1,0 +1,45 @@
+use std::process::ExitCode;
+
+use anyhow::Result;
+use comfy_table::Cell;
+use control::view::{PeerPage, PeerView};
+
+use super::show;
+use crate::cli::ListArgs;
+
+/// `palisade peers`.
+pub(crate) fn peers(args: &ListArgs) -> Result<ExitCode> {
+    let client = super::client(&args.ask)?;
+    let open = |page: PeerPage| (page.peers, page.next);
+    let peers = super::collect(&client, "peers", args.connection.as_deref(), args.limit, open)?;
+    if args.ask.json {
+        show::json(&peers)?;
+    } else {
+        text(&peers)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn text(peers: &[PeerView]) -> Result<()> {
+    if peers.is_empty() {
+        return show::write("No peers.\n");
+    }
+    let mut table = show::table(&[
+        "id", "identity", "connection", "state", "liveness", "heard", "remote", "virtual", "in", "out",
+    ]);
+    for peer in peers {
+        table.add_row([
+            Cell::new(&peer.id),
+            Cell::new(&peer.identity),
+            Cell::new(&peer.connection),
+            Cell::new(&peer.state),
+            Cell::new(&peer.liveness),
+            show::number(show::maybe_seconds(peer.heard_s)),
+            Cell::new(&peer.remote),
+            Cell::new(peer.virtual_addresses.join(" ")),
+            show::number(show::octets(peer.bytes_in)),
+            show::number(show::octets(peer.bytes_out)),
+        ]);
+    }
+    show::print(&table)
+}

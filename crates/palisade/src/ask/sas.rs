@@ -1,0 +1,61 @@
+use std::process::ExitCode;
+
+use anyhow::Result;
+use comfy_table::Cell;
+use control::view::{SaCounters, SaPage, SaView};
+
+use super::show;
+use crate::cli::ListArgs;
+
+/// `palisade sas`.
+pub(crate) fn sas(args: &ListArgs) -> Result<ExitCode> {
+    let client = super::client(&args.ask)?;
+    let open = |page: SaPage| (page.sas, page.next);
+    let sas = super::collect(&client, "sas", args.connection.as_deref(), args.limit, open)?;
+    if args.ask.json {
+        show::json(&sas)?;
+    } else if sas.is_empty() {
+        show::write("No Child SAs.\n")?;
+    } else {
+        show::print(&table(&sas))?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Child SAs, one a line.
+pub(super) fn table(sas: &[SaView]) -> comfy_table::Table {
+    let mut table = show::table(&[
+        "identity", "child", "state", "SPI in", "SPI out", "proposal", "over", "in", "out", "lost",
+        "dropped",
+    ]);
+    for sa in sas {
+        let dropped = dropped(&sa.inbound).saturating_add(dropped(&sa.outbound));
+        table.add_row([
+            Cell::new(&sa.identity),
+            Cell::new(&sa.child),
+            Cell::new(&sa.state),
+            Cell::new(&sa.spi_in),
+            Cell::new(&sa.spi_out),
+            Cell::new(&sa.proposal),
+            Cell::new(&sa.encapsulation),
+            show::number(show::octets(sa.inbound.bytes)),
+            show::number(show::octets(sa.outbound.bytes)),
+            show::number(sa.inbound.lost),
+            show::number(dropped),
+        ]);
+    }
+    table
+}
+
+/// Packets that an SA dropped, for whatever reason.
+fn dropped(counters: &SaCounters) -> u64 {
+    [
+        counters.replay,
+        counters.integrity,
+        counters.malformed,
+        counters.selector_mismatch,
+        counters.sequence_exhausted,
+    ]
+    .into_iter()
+    .fold(0, u64::saturating_add)
+}

@@ -1,0 +1,45 @@
+use std::process::ExitCode;
+
+use anyhow::{Context as _, Result};
+use zeroize::Zeroizing;
+
+use crate::cli::CheckArgs;
+
+/// `palisade check FILE`.
+pub(crate) fn check(args: &CheckArgs) -> Result<ExitCode> {
+    let text = std::fs::read_to_string(&args.file).map(Zeroizing::new);
+    let text = text.with_context(|| format!("cannot read {}", args.file.display()))?;
+    match config::load(&text, &args.file) {
+        Ok(config) => {
+            if args.json {
+                println!("[]");
+            } else {
+                println!("{}: {}", args.file.display(), summary(&config));
+            }
+            Ok(ExitCode::SUCCESS)
+        }
+        Err(diagnostics) if args.json => {
+            println!("{}", serde_json::to_string_pretty(&diagnostics)?);
+            Ok(ExitCode::FAILURE)
+        }
+        Err(diagnostics) => {
+            eprintln!("{diagnostics}");
+            Ok(ExitCode::FAILURE)
+        }
+    }
+}
+
+/// The configuration in a line.
+fn summary(config: &config::Config) -> String {
+    let policy = &config.policy;
+    let children: usize = policy.connections.iter().map(|one| one.children.len()).sum();
+    let plural = |count: usize, one: &str, many: &str| {
+        format!("{count} {}", if count == 1 { one } else { many })
+    };
+    format!(
+        "right: {} with {}, {}",
+        plural(policy.connections.len(), "connection", "connections"),
+        plural(children, "child", "children"),
+        plural(policy.pools.len(), "pool", "pools"),
+    )
+}

@@ -1,0 +1,223 @@
+//! The command line.
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand};
+
+/// Palisade, an IPsec headend in user space.
+///
+/// It terminates IKEv2 tunnels of any number of peers, moves their packets through a TUN device, and
+/// finds out in time when one of them is dead.
+#[derive(Parser, Debug)]
+#[command(version, max_term_width = 100, after_help = EXAMPLES)]
+pub(crate) struct Cli {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  palisade demo                       a headend and 1,000 peers on this machine, without root
+  palisade check palisade.toml        is the configuration right?
+  sudo palisade run --config palisade.toml
+  sudo palisade status                the service at a glance
+  sudo palisade peers --json | jq '.[].identity'
+  sudo palisade why-dead joe@example.org";
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum Command {
+    /// Run the headend service
+    #[command(after_help = "\
+Examples:
+  sudo palisade run                              with the embedded configuration
+  sudo palisade run --config /etc/palisade.toml
+  palisade run --config lab.toml --state-dir s --run-dir r   without root: high ports, inner = \"echo\"
+
+SIGTERM and SIGINT end the service: peers are sent a DELETE, for `shutdown_time` at most.")]
+    Run(RunArgs),
+    /// Check a configuration and say what is wrong and what to write instead
+    #[command(after_help = "\
+Exit status: 0 if the configuration is right, 1 if it is not, 2 if it cannot be read.")]
+    Check(CheckArgs),
+    /// Show the service at a glance
+    Status(Ask),
+    /// List peers
+    #[command(after_help = "\
+Examples:
+  palisade peers
+  palisade peers --connection clients --limit 20
+  palisade peers --json | jq -r '.[] | select(.liveness != \"alive\") | .identity'")]
+    Peers(ListArgs),
+    /// List Child SAs with their counters
+    Sas(ListArgs),
+    /// Show everything about one peer
+    Peer(PeerArgs),
+    /// Show the evidence on which a peer was declared dead
+    #[command(after_help = "\
+Examples:
+  palisade why-dead joe@example.org
+  palisade why-dead 192.0.2.7 --json")]
+    WhyDead(PeerArgs),
+    /// Follow what happens: peers come, rekey, go and die
+    #[command(after_help = "\
+Examples:
+  palisade events
+  palisade events --json | jq 'select(.event == \"dead\") | .evidence'")]
+    Events(Ask),
+    /// Establish a connection or a child as initiator
+    #[command(after_help = "\
+Examples:
+  palisade initiate --child net
+  palisade initiate --connection site --child lan")]
+    Initiate(InitiateArgs),
+    /// Delete a peer's tunnel, or one of its children
+    #[command(after_help = "\
+Examples:
+  palisade terminate joe@example.org
+  palisade terminate 4f00a1c2d3e4f506 --child net")]
+    Terminate(TargetArgs),
+    /// Rekey a peer's IKE SA, or one of its children
+    Rekey(TargetArgs),
+    /// A headend and a thousand peers on this machine: handshakes, traffic, deaths, verdicts
+    #[command(after_help = "\
+Needs no root and no configuration. Exit status 0 only if every peer was established, every dead peer
+was found within the bound, and no living one was declared dead.
+
+Examples:
+  palisade demo
+  palisade demo --peers 5000 --dead 500
+  palisade demo --json > report.json")]
+    Demo(DemoArgs),
+    /// Print completions for a shell
+    #[command(after_help = "\
+Examples:
+  palisade completions bash > /etc/bash_completion.d/palisade
+  palisade completions fish > ~/.config/fish/completions/palisade.fish")]
+    Completions {
+        /// The shell
+        shell: clap_complete::Shell,
+    },
+    /// The peers of the demonstration, in a process of their own
+    #[command(hide = true)]
+    Load(Box<palisade_load::cli::Args>),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct RunArgs {
+    /// Configuration file; without one, the embedded configuration
+    #[arg(long, value_name = "FILE")]
+    pub(crate) config: Option<PathBuf>,
+    /// Where what has to survive a restart is kept, such as the generated secret
+    #[arg(long, value_name = "DIR")]
+    pub(crate) state_dir: Option<PathBuf>,
+    /// Where the control socket is made
+    #[arg(long, value_name = "DIR")]
+    pub(crate) run_dir: Option<PathBuf>,
+    /// End when the parent process ends
+    #[arg(long, hide = true)]
+    pub(crate) die_with_parent: bool,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct CheckArgs {
+    /// Configuration file
+    pub(crate) file: PathBuf,
+    /// Print diagnostics as a JSON list
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// How the running service is reached, and how its answer is shown.
+#[derive(Args, Debug, Clone)]
+pub(crate) struct Ask {
+    /// Print JSON
+    #[arg(long)]
+    pub(crate) json: bool,
+    /// Run directory of the service
+    #[arg(long, value_name = "DIR")]
+    pub(crate) run_dir: Option<PathBuf>,
+    /// Control socket of the service, if it is not in its run directory
+    #[arg(long, value_name = "SOCKET", conflicts_with = "run_dir")]
+    pub(crate) socket: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ListArgs {
+    #[command(flatten)]
+    pub(crate) ask: Ask,
+    /// Only peers of this connection
+    #[arg(long, value_name = "NAME")]
+    pub(crate) connection: Option<String>,
+    /// List this many at most; all if not given
+    #[arg(long, value_name = "N")]
+    pub(crate) limit: Option<usize>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct PeerArgs {
+    /// Number, identity or address of the peer
+    pub(crate) peer: String,
+    #[command(flatten)]
+    pub(crate) ask: Ask,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct InitiateArgs {
+    /// Name of the child
+    #[arg(long, value_name = "NAME", required_unless_present = "connection")]
+    pub(crate) child: Option<String>,
+    /// Name of the connection, where the child's name alone is not clear
+    #[arg(long, value_name = "NAME")]
+    pub(crate) connection: Option<String>,
+    #[command(flatten)]
+    pub(crate) ask: Ask,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct TargetArgs {
+    /// Number, identity or address of the peer
+    pub(crate) peer: String,
+    /// Only this child
+    #[arg(long, value_name = "NAME")]
+    pub(crate) child: Option<String>,
+    #[command(flatten)]
+    pub(crate) ask: Ask,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct DemoArgs {
+    /// How many peers
+    #[arg(long, value_name = "N", default_value_t = 1_000, value_parser = clap::value_parser!(u32).range(1..=200_000))]
+    pub(crate) peers: u32,
+    /// How many of them die; a tenth if not given
+    #[arg(long, value_name = "N")]
+    pub(crate) dead: Option<u32>,
+    /// How long the run lasts, in seconds; as long as it needs if not given
+    #[arg(long, value_name = "SECONDS")]
+    pub(crate) seconds: Option<u32>,
+    /// Print one JSON object on standard output and nothing else
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use clap::CommandFactory as _;
+
+    #[test]
+    fn the_command_line_is_consistent() {
+        Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn every_command_explains_itself() {
+        for command in Cli::command().get_subcommands() {
+            assert!(command.get_about().is_some(), "{}", command.get_name());
+            for argument in command.get_arguments() {
+                let help = argument.get_help().or(argument.get_long_help());
+                assert!(help.is_some(), "{} {}", command.get_name(), argument.get_id());
+            }
+        }
+    }
+}
