@@ -122,7 +122,7 @@ pub struct PeerView {
     pub identity: String,
     /// Connection under which it is accepted.
     pub connection: String,
-    /// `connecting`, `established`, `rekeying` or `deleting`.
+    /// `connecting` or `established`.
     pub state: String,
     /// Our outer address and port.
     pub local: String,
@@ -132,11 +132,11 @@ pub struct PeerView {
     pub virtual_addresses: Vec<String>,
     /// Worker that owns it.
     pub shard: u16,
-    /// When it was established; absent before that.
-    pub established_unix_ns: Option<u64>,
+    /// When its first message came.
+    pub since_unix_ns: u64,
     /// Seconds since its last proof of life.
     pub heard_s: Option<f64>,
-    /// `alive`, `worried`, `probing`, `suspect` or `off`.
+    /// `alive`, `worried`, `probing`, `suspect`, `dead`, or `off` before it is authenticated.
     pub liveness: String,
     /// Whether a NAT is between us.
     pub nat: bool,
@@ -158,10 +158,8 @@ pub struct PeerDetail {
     pub role: String,
     /// SPIs, initiator's then responder's, hexadecimal.
     pub spis: (String, String),
-    /// Algorithms of the IKE SA in swanctl's words.
-    pub proposal: String,
-    /// Seconds until it is rekeyed or reauthenticated.
-    pub rekey_in_s: Option<f64>,
+    /// Tries of the current probe so far; 0 when none is under way.
+    pub tries: u8,
     /// Its dead peer detection in one line.
     pub dpd: String,
     /// Longest time in which a death is found, in seconds; absent when none is looked for.
@@ -188,7 +186,7 @@ pub struct SaView {
     pub identity: String,
     /// Name of the child in the configuration.
     pub child: String,
-    /// `installed`, `rekeying`, `draining` or `deleting`.
+    /// `installed`, or `draining` once another has replaced it.
     pub state: String,
     /// SPI on which we receive, hexadecimal.
     pub spi_in: String,
@@ -202,10 +200,8 @@ pub struct SaView {
     pub local_ts: Vec<String>,
     /// The peer's traffic selectors.
     pub remote_ts: Vec<String>,
-    /// Seconds since it was installed.
-    pub age_s: f64,
-    /// Seconds until it is rekeyed.
-    pub rekey_in_s: Option<f64>,
+    /// Whether sequence numbers have 64 bits.
+    pub esn: bool,
     /// Counters of the inbound SA.
     pub inbound: SaCounters,
     /// Counters of the outbound SA.
@@ -231,6 +227,10 @@ pub struct SaCounters {
     pub selector_mismatch: u64,
     /// Dropped because sequence numbers ran out.
     pub sequence_exhausted: u64,
+    /// Dropped because they do not fit into the path.
+    pub too_big: u64,
+    /// Dropped for another reason.
+    pub refused: u64,
     /// Seconds since the last packet.
     pub last_s: Option<f64>,
 }

@@ -23,7 +23,11 @@ fn text(detail: &PeerDetail) -> Result<()> {
     let peer = &detail.peer;
     let mut table = show::table(&[]);
     let nat = if peer.nat { " (behind a NAT)" } else { "" };
-    let since = peer.established_unix_ns.map_or_else(|| "–".to_owned(), show::moment);
+    let since = show::moment(peer.since_unix_ns);
+    let tries = match detail.tries {
+        0 => String::new(),
+        tries => format!(", asked {tries} times"),
+    };
     let bound = match detail.detection_bound_s {
         Some(bound) => format!("{}; a death is found within {}", detail.dpd, show::seconds(bound)),
         None => detail.dpd.clone(),
@@ -33,13 +37,14 @@ fn text(detail: &PeerDetail) -> Result<()> {
         ("number", peer.id.clone()),
         ("connection", format!("{} (we are the {})", peer.connection, detail.role)),
         ("state", format!("{}, worker {}", peer.state, peer.shard)),
-        ("established", since),
+        ("since", since),
         ("addresses", format!("{} – {}{nat}", peer.local, peer.remote)),
         ("virtual addresses", peer.virtual_addresses.join(", ")),
         ("IKE SPIs", format!("{} {}", detail.spis.0, detail.spis.1)),
-        ("IKE proposal", detail.proposal.clone()),
-        ("rekey in", show::maybe_seconds(detail.rekey_in_s)),
-        ("liveness", format!("{}, heard {} ago", peer.liveness, show::maybe_seconds(peer.heard_s))),
+        (
+            "liveness",
+            format!("{}, heard {} ago{tries}", peer.liveness, show::maybe_seconds(peer.heard_s)),
+        ),
         ("detection", bound),
     ];
     for (name, value) in rows {
@@ -55,12 +60,12 @@ fn text(detail: &PeerDetail) -> Result<()> {
 
 fn child_table(child: &SaView) -> comfy_table::Table {
     let mut table = show::table(&[]);
-    table.add_row(["state", &format!("{}, installed {} ago", child.state, show::seconds(child.age_s))]);
+    let esn = if child.esn { ", 64-bit sequence numbers" } else { "" };
+    table.add_row(["state", &child.state]);
     table.add_row(["SPIs", &format!("in {}, out {}", child.spi_in, child.spi_out)]);
-    table.add_row(["proposal", &format!("{}, over {}", child.proposal, child.encapsulation)]);
+    table.add_row(["proposal", &format!("{}{esn}, over {}", child.proposal, child.encapsulation)]);
     table.add_row(["local", &child.local_ts.join(", ")]);
     table.add_row(["remote", &child.remote_ts.join(", ")]);
-    table.add_row(["rekey in", &show::maybe_seconds(child.rekey_in_s)]);
     for (direction, counters) in [("in", &child.inbound), ("out", &child.outbound)] {
         let text = format!(
             "{} packets, {}, last {} ago; lost {}, replay {}, integrity {}, malformed {}, selector {}, sequence {}",

@@ -55,6 +55,8 @@ fn dropped(counters: &SaCounters) -> u64 {
         counters.malformed,
         counters.selector_mismatch,
         counters.sequence_exhausted,
+        counters.too_big,
+        counters.refused,
     ]
     .into_iter()
     .fold(0, u64::saturating_add)

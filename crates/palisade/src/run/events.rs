@@ -1,0 +1,196 @@
+//! What happens to peers, from the shards to the log and to the event stream.
+
+use core::time::Duration;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
+use std::time::Instant;
+
+use anyhow::{Context as _, Result};
+use control::EventHub;
+use control::view::{Event, EventKind};
+use ike::{CloseReason, RemovalReason};
+use runtime::Subscription;
+
+use super::headend::Front;
+use super::verdict;
+
+/// Events that may wait to be forwarded. A mass death of as many peers fits.
+pub(super) const BACKLOG: usize = 65_536;
+/// Log lines about peers in one second at most; the event stream has all of them.
+const LINES_PER_SECOND_MAX: u32 = 200;
+/// How often the end of the service is looked for while nothing happens.
+const PATIENCE: Duration = Duration::from_millis(100);
+
+/// The thread that forwards.
+pub(super) struct Forwarder {
+    thread: JoinHandle<()>,
+    stop: Arc<AtomicBool>,
+}
+
+impl Forwarder {
+    pub(super) fn start(
+        subscription: Subscription,
+        hub: EventHub,
+        front: &Arc<Front>,
+    ) -> Result<Self> {
+        let stop = Arc::new(AtomicBool::new(false));
+        let (front, stopped) = (Arc::clone(front), Arc::clone(&stop));
+        let forward = move || {
+            let mut log = Log::default();
+            loop {
+                match subscription.next(PATIENCE) {
+                    Ok(Some(event)) => {
+                        if let Some(event) = tell(&event, &front) {
+                            log.write(&event);
+                            hub.publish(event);
+                        }
+                    }
+                    Ok(None) if stopped.load(Ordering::Acquire) => return,
+                    Ok(None) => log.tick(),
+                    Err(_) => return,
+                }
+            }
+        };
+        let spawned = std::thread::Builder::new().name("events".to_owned()).spawn(forward);
+        Ok(Self { thread: spawned.context("cannot start the thread of events")?, stop })
+    }
+
+    /// Forwards what is left and ends.
+    pub(super) fn stop(self) {
+        self.stop.store(true, Ordering::Release);
+        // A panic there has been reported by the panic hook.
+        let _ = self.thread.join();
+    }
+}
+
+/// The event as the stream tells it; `None` for what another event tells already.
+fn tell(event: &shard::Event, front: &Front) -> Option<Event> {
+    let clock = front.service.clock();
+    let (kind, detail) = describe(&event.kind)?;
+    let evidence = match &event.kind {
+        shard::EventKind::Dead { evidence } => {
+            let record = verdict::record(&front.config, clock, &event.peer, event.at, evidence);
+            Some(Box::new(record))
+        }
+        _ => None,
+    };
+    Some(Event {
+        unix_ns: clock.unix_nanos(event.at),
+        monotonic_ns: event.at.as_nanos(),
+        shard: u16::from(event.peer.shard.0),
+        event: kind,
+        peer: event.peer.spi.to_string(),
+        identity: verdict::identity_of(&event.peer),
+        connection: event.peer.connection.to_string(),
+        local: event.peer.local.to_string(),
+        remote: event.peer.remote.to_string(),
+        detail,
+        evidence,
+    })
+}
+
+fn describe(kind: &shard::EventKind) -> Option<(EventKind, String)> {
+    use shard::EventKind as Kind;
+    Some(match kind {
+        Kind::Established { setup, leases, .. } => {
+            let leases: Vec<_> = leases.iter().map(ToString::to_string).collect();
+            let given = if leases.is_empty() {
+                String::new()
+            } else {
+                format!(", given {}", leases.join(" and "))
+            };
+            (EventKind::Established, format!("in {:.1} ms{given}", setup.as_secs_f64() * 1e3))
+        }
+        Kind::Rekeyed { successor } => (EventKind::Rekeyed, format!("successor {successor}")),
+        Kind::Closed { reason, established } => {
+            (closed(*reason, *established)?, reason.sentence().to_owned())
+        }
+        Kind::ChildInstalled { child, inbound, outbound, replaces, .. } => {
+            let kind = match replaces {
+                Some(_) => EventKind::ChildRekeyed,
+                None => EventKind::ChildEstablished,
+            };
+            (kind, format!("{child}: SPIs {inbound} in, {outbound} out"))
+        }
+        Kind::ChildRemoved { reason: RemovalReason::Rekeyed | RemovalReason::RedundantRekey, .. } => {
+            return None;
+        }
+        Kind::ChildRemoved { inbound, reason } => {
+            (EventKind::ChildDeleted, format!("SPI {inbound} in: {}", reason.sentence()))
+        }
+        Kind::ChildFailed { child, reason } => {
+            (EventKind::ChildFailed, format!("{child}: {}", reason.sentence()))
+        }
+        Kind::PathChanged { from, to } => {
+            (EventKind::Moved, format!("from {} to {}", from.remote, to.remote))
+        }
+        Kind::Suspect => (EventKind::Suspect, "silent, and the fault may be ours".to_owned()),
+        Kind::Recovered => (EventKind::Recovered, "it lives".to_owned()),
+        Kind::Dead { evidence } => {
+            let reason = evidence.verdict.map_or("", |verdict| verdict.reason.sentence());
+            let silent = evidence.detection().unwrap_or_default().as_secs_f64();
+            (EventKind::Dead, format!("silent for {silent:.3} s: {reason}"))
+        }
+    })
+}
+
+/// `None` for an IKE SA that was replaced, which its successor tells.
+fn closed(reason: CloseReason, established: bool) -> Option<EventKind> {
+    match (reason, established) {
+        (CloseReason::Rekeyed | CloseReason::RedundantRekey, _) => None,
+        (_, true) => Some(EventKind::Deleted),
+        (_, false) => Some(EventKind::Failed),
+    }
+}
+
+/// Writes events to the log, at a limited rate.
+struct Log {
+    second: Instant,
+    written: u32,
+    withheld: u64,
+}
+
+impl Default for Log {
+    fn default() -> Self {
+        Self { second: Instant::now(), written: 0, withheld: 0 }
+    }
+}
+
+impl Log {
+    fn tick(&mut self) {
+        if self.second.elapsed() < Duration::from_secs(1) {
+            return;
+        }
+        if self.withheld > 0 {
+            let withheld = self.withheld;
+            tracing::warn!(withheld, "more happened to peers than is logged; `palisade events` has it all");
+        }
+        *self = Self::default();
+    }
+
+    fn write(&mut self, event: &Event) {
+        self.tick();
+        if self.written >= LINES_PER_SECOND_MAX {
+            self.withheld = self.withheld.saturating_add(1);
+            return;
+        }
+        self.written = self.written.saturating_add(1);
+        let Event { peer: id, identity, connection, remote, detail, .. } = event;
+        let what = event.event.as_str();
+        macro_rules! line {
+            ($level:ident) => {
+                tracing::$level!(peer = identity, id, remote, connection, detail, "{what}")
+            };
+        }
+        match event.event {
+            EventKind::Dead | EventKind::Suspect | EventKind::Failed | EventKind::ChildFailed => {
+                line!(warn);
+            }
+            EventKind::Established | EventKind::Deleted | EventKind::Recovered | EventKind::Moved => {
+                line!(info);
+            }
+            _ => line!(debug),
+        }
+    }
+}

@@ -1,0 +1,109 @@
+//! Rows of the shards as the control interface tells them.
+
+use std::collections::HashMap;
+
+use control::view::{PeerDetail, PeerView, SaCounters, SaView};
+use config::Config;
+use dpd::DpdPolicy;
+use ike::v2::Role;
+use ipsec::IkeSpi;
+use runtime::Clock;
+use shard::{PeerRow, SaRow};
+use timer::Instant;
+
+use super::{verdict, words};
+
+/// Octets in and out by peer.
+pub(super) fn volumes(sas: &[SaRow]) -> HashMap<IkeSpi, (u64, u64)> {
+    let mut volumes: HashMap<_, (u64, u64)> = HashMap::new();
+    for sa in sas {
+        let sum = volumes.entry(sa.peer.spi).or_default();
+        sum.0 = sum.0.saturating_add(sa.counted_in.bytes);
+        sum.1 = sum.1.saturating_add(sa.counted_out.bytes);
+    }
+    volumes
+}
+
+pub(super) fn peer(row: &PeerRow, clock: Clock, volume: Option<&(u64, u64)>) -> PeerView {
+    let (bytes_in, bytes_out) = volume.copied().unwrap_or_default();
+    let liveness = row.liveness.as_ref();
+    let age = u64::try_from(row.age.as_nanos()).unwrap_or(u64::MAX);
+    PeerView {
+        id: row.peer.spi.to_string(),
+        identity: verdict::identity_of(&row.peer),
+        connection: row.peer.connection.to_string(),
+        state: if row.established { "established" } else { "connecting" }.to_owned(),
+        local: row.peer.local.to_string(),
+        remote: row.peer.remote.to_string(),
+        virtual_addresses: row.addresses.iter().map(ToString::to_string).collect(),
+        shard: u16::from(row.peer.shard.0),
+        since_unix_ns: clock.unix_nanos(clock.now()).saturating_sub(age),
+        heard_s: liveness.map(|liveness| liveness.since_proof.as_secs_f64()),
+        liveness: liveness.map_or("off", |liveness| words::state(liveness.state)).to_owned(),
+        nat: row.nat.0 || row.nat.1,
+        child_sas: u32::try_from(row.children).unwrap_or(u32::MAX),
+        bytes_in,
+        bytes_out,
+    }
+}
+
+pub(super) fn detail(row: &PeerRow, sas: &[SaRow], clock: Clock, config: &Config) -> PeerDetail {
+    let volumes = volumes(sas);
+    let policy = verdict::policy_of(config, &row.peer);
+    let (own, other) = (row.peer.spi.to_string(), row.peer_spi.to_string());
+    let (role, spis) = match row.role {
+        Role::Initiator => ("initiator", (own, other)),
+        Role::Responder => ("responder", (other, own)),
+    };
+    PeerDetail {
+        peer: peer(row, clock, volumes.get(&row.peer.spi)),
+        role: role.to_owned(),
+        spis,
+        tries: row.liveness.as_ref().map_or(0, |liveness| liveness.tries),
+        dpd: policy.map(words::policy).unwrap_or_default(),
+        detection_bound_s: policy
+            .and_then(DpdPolicy::detection_bound)
+            .map(|bound| bound.as_secs_f64()),
+        children: sas.iter().map(|sa| child(sa, row.encapsulated, clock)).collect(),
+    }
+}
+
+pub(super) fn child(row: &SaRow, encapsulated: bool, clock: Clock) -> SaView {
+    let now = clock.now();
+    let since = |at: Instant, packets: u64| (packets > 0).then(|| (now - at).as_secs_f64());
+    let (inbound, outbound) = (&row.counted_in, &row.counted_out);
+    SaView {
+        peer: row.peer.spi.to_string(),
+        identity: verdict::identity_of(&row.peer),
+        child: row.child.to_string(),
+        state: if row.active { "installed" } else { "draining" }.to_owned(),
+        spi_in: row.inbound.to_string(),
+        spi_out: row.outbound.to_string(),
+        proposal: words::suite(row.suite.encryption, row.suite.integrity),
+        esn: row.esn,
+        encapsulation: if encapsulated { "udp" } else { "esp" }.to_owned(),
+        local_ts: row.local_ts.iter().map(ToString::to_string).collect(),
+        remote_ts: row.remote_ts.iter().map(ToString::to_string).collect(),
+        inbound: SaCounters {
+            packets: inbound.packets,
+            bytes: inbound.bytes,
+            lost: inbound.lost,
+            replay: inbound.replay,
+            integrity: u64::from(inbound.integrity),
+            malformed: u64::from(inbound.malformed),
+            selector_mismatch: u64::from(inbound.selector),
+            refused: u64::from(inbound.refused),
+            last_s: since(inbound.last, inbound.packets),
+            ..SaCounters::default()
+        },
+        outbound: SaCounters {
+            packets: outbound.packets,
+            bytes: outbound.bytes,
+            sequence_exhausted: u64::from(outbound.sequence_exhausted),
+            too_big: u64::from(outbound.too_big),
+            refused: u64::from(outbound.refused),
+            last_s: since(outbound.last, outbound.packets),
+            ..SaCounters::default()
+        },
+    }
+}
