@@ -181,11 +181,17 @@ catalogue! {
         "Octets of inner packets read from and written to the inner device.";
     counter TUN_DROPS "palisade_tun_drops_total" ["reason"]
         "Inner packets that the inner device dropped or did not take.";
+    gauge ROUTES "palisade_routes" []
+        "Routes and addresses of the inner device that are installed.";
+    counter ROUTE_FAILURES "palisade_route_failures_total" ["reason"]
+        "Changes of routes that the kernel refused, or that were dropped because too many waited.";
     gauge NET_ENGINE "palisade_net_engine" ["engine"]
         "1 for the packet engine in use.";
 
     counter EVENTS "palisade_events_total" ["event"]
         "Events published on the event stream.";
+    counter EVENTS_MISSED "palisade_events_missed_total" []
+        "Events of the shards that found no room on their way to the log and the event stream.";
     gauge EVENT_SUBSCRIBERS "palisade_event_subscribers" []
         "Readers of the event stream.";
     counter CONTROL_REQUESTS "palisade_control_requests_total" ["code"]

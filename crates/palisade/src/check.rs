@@ -32,7 +32,11 @@ pub(crate) fn check(args: &CheckArgs) -> Result<ExitCode> {
 /// The configuration in a line.
 fn summary(config: &config::Config) -> String {
     let policy = &config.policy;
-    let children: usize = policy.connections.iter().map(|one| one.children.len()).sum();
+    let children: usize = policy
+        .connections
+        .iter()
+        .map(|one| one.children.len())
+        .sum();
     let plural = |count: usize, one: &str, many: &str| {
         format!("{count} {}", if count == 1 { one } else { many })
     };

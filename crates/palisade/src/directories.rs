@@ -13,7 +13,9 @@ fn is_root() -> bool {
 }
 
 fn variable(name: &str) -> Option<PathBuf> {
-    std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute())
+    std::env::var_os(name)
+        .map(PathBuf::from)
+        .filter(|path| path.is_absolute())
 }
 
 /// `/var/lib/palisade` for root, the user's state directory otherwise.
@@ -22,7 +24,9 @@ pub(crate) fn default_state() -> PathBuf {
         return PathBuf::from("/var/lib/palisade");
     }
     let home = || variable("HOME").map(|home| home.join(".local/state"));
-    let base = variable("XDG_STATE_HOME").or_else(home).unwrap_or_else(std::env::temp_dir);
+    let base = variable("XDG_STATE_HOME")
+        .or_else(home)
+        .unwrap_or_else(std::env::temp_dir);
     base.join("palisade")
 }
 
@@ -47,7 +51,11 @@ pub(crate) fn socket_in(run: &Path) -> PathBuf {
 pub(crate) fn default_socket() -> PathBuf {
     let own = socket_in(&default_run());
     let of_system = socket_in(Path::new("/run/palisade"));
-    if !own.exists() && of_system.parent().is_some_and(Path::exists) { of_system } else { own }
+    if !own.exists() && of_system.parent().is_some_and(Path::exists) {
+        of_system
+    } else {
+        own
+    }
 }
 
 /// Makes a directory for its owner only, or sees to it that an existing one is ours: in a directory
@@ -59,7 +67,10 @@ pub(crate) fn make_private(path: &Path) -> Result<()> {
         .with_context(|| format!("cannot look at the directory {}", path.display()))?;
     let owner = metadata.uid();
     if owner != rustix::process::geteuid().as_raw() && !is_root() {
-        bail!("the directory {} belongs to another user ({owner})", path.display());
+        bail!(
+            "the directory {} belongs to another user ({owner})",
+            path.display()
+        );
     }
     if metadata.mode() & 0o022 != 0 {
         bail!(
@@ -80,7 +91,10 @@ mod tests {
         let base = std::env::temp_dir().join(format!("palisade-dirs-{}", std::process::id()));
         let inner = base.join("a/b");
         make_private(&inner).expect("made");
-        assert_eq!(std::fs::metadata(&inner).expect("there").mode() & 0o777, 0o700);
+        assert_eq!(
+            std::fs::metadata(&inner).expect("there").mode() & 0o777,
+            0o700
+        );
         make_private(&inner).expect("still ours");
         let open = std::fs::Permissions::from_mode(0o777);
         std::fs::set_permissions(&inner, open).expect("changed");

@@ -6,9 +6,10 @@ use control::ClientError;
 pub(crate) fn explain(error: &anyhow::Error) -> String {
     let mut text = format!("{error:#}");
     let hint = error.chain().find_map(|cause| {
-        cause.downcast_ref::<ClientError>().and_then(client_hint).or_else(|| {
-            cause.downcast_ref::<std::io::Error>().and_then(io_hint)
-        })
+        cause
+            .downcast_ref::<ClientError>()
+            .and_then(client_hint)
+            .or_else(|| cause.downcast_ref::<std::io::Error>().and_then(io_hint))
     });
     if let Some(hint) = hint {
         text.push_str("\n  ");
@@ -58,14 +59,22 @@ mod tests {
     fn a_missing_socket_asks_whether_the_service_runs() {
         let error = anyhow::Error::from(ClientError::Missing("/run/x/control.sock".into()));
         let text = explain(&error);
-        assert!(text.contains("/run/x/control.sock") && text.contains("palisade run"), "{text}");
+        assert!(
+            text.contains("/run/x/control.sock") && text.contains("palisade run"),
+            "{text}"
+        );
     }
 
     #[test]
     fn causes_deep_down_are_explained_too() {
         let denied = std::io::Error::from(std::io::ErrorKind::PermissionDenied);
-        let error = Err::<(), _>(denied).context("cannot open port 500").expect_err("an error");
+        let error = Err::<(), _>(denied)
+            .context("cannot open port 500")
+            .expect_err("an error");
         let text = explain(&error);
-        assert!(text.starts_with("cannot open port 500") && text.contains("root"), "{text}");
+        assert!(
+            text.starts_with("cannot open port 500") && text.contains("root"),
+            "{text}"
+        );
     }
 }

@@ -41,12 +41,21 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Rekey(args) => ask::rekey(&args),
         Command::Demo(args) => demo::demo(&args),
         Command::Completions { shell } => {
-            clap_complete::generate(shell, &mut Cli::command(), "palisade", &mut std::io::stdout());
+            clap_complete::generate(
+                shell,
+                &mut Cli::command(),
+                "palisade",
+                &mut std::io::stdout(),
+            );
             Ok(ExitCode::SUCCESS)
         }
         Command::Load(args) => {
             let report = palisade_load::run(*args)?;
-            Ok(if report.is_success() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
+            Ok(if report.is_success() {
+                ExitCode::SUCCESS
+            } else {
+                ExitCode::FAILURE
+            })
         }
     }
 }

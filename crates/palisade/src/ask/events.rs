@@ -12,7 +12,9 @@ pub(crate) fn events(ask: &Ask) -> Result<ExitCode> {
     let mut failed = None;
     let each = |event: Event| {
         let line = if ask.json {
-            serde_json::to_string(&event).map(|line| format!("{line}\n")).map_err(Into::into)
+            serde_json::to_string(&event)
+                .map(|line| format!("{line}\n"))
+                .map_err(Into::into)
         } else {
             Ok(text(&event))
         };
@@ -27,8 +29,17 @@ pub(crate) fn events(ask: &Ask) -> Result<ExitCode> {
 }
 
 fn text(event: &Event) -> String {
-    let mut line = format!("{}  {:<17}", show::moment(event.unix_ns), event.event.as_str());
-    for part in [&event.identity, &event.remote, &event.connection, &event.detail] {
+    let mut line = format!(
+        "{}  {:<17}",
+        show::moment(event.unix_ns),
+        event.event.as_str()
+    );
+    for part in [
+        &event.identity,
+        &event.remote,
+        &event.connection,
+        &event.detail,
+    ] {
         if !part.is_empty() {
             line.push_str("  ");
             line.push_str(part);

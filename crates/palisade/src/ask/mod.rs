@@ -26,7 +26,11 @@ pub(crate) use why_dead::why_dead;
 /// A client of the service that is meant.
 fn client(ask: &Ask) -> Result<Client> {
     let in_run = ask.run_dir.as_deref().map(directories::socket_in);
-    let socket = ask.socket.clone().or(in_run).unwrap_or_else(directories::default_socket);
+    let socket = ask
+        .socket
+        .clone()
+        .or(in_run)
+        .unwrap_or_else(directories::default_socket);
     Client::new(socket).context("cannot prepare a connection")
 }
 

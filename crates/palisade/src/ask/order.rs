@@ -11,17 +11,29 @@ use crate::cli::{Ask, InitiateArgs, TargetArgs};
 
 /// `palisade initiate`.
 pub(crate) fn initiate(args: &InitiateArgs) -> Result<ExitCode> {
-    order(&args.ask, "initiate", &json!({ "connection": args.connection, "child": args.child }))
+    order(
+        &args.ask,
+        "initiate",
+        &json!({ "connection": args.connection, "child": args.child }),
+    )
 }
 
 /// `palisade terminate`.
 pub(crate) fn terminate(args: &TargetArgs) -> Result<ExitCode> {
-    order(&args.ask, "terminate", &json!({ "peer": args.peer, "child": args.child }))
+    order(
+        &args.ask,
+        "terminate",
+        &json!({ "peer": args.peer, "child": args.child }),
+    )
 }
 
 /// `palisade rekey`.
 pub(crate) fn rekey(args: &TargetArgs) -> Result<ExitCode> {
-    order(&args.ask, "rekey", &json!({ "peer": args.peer, "child": args.child }))
+    order(
+        &args.ask,
+        "rekey",
+        &json!({ "peer": args.peer, "child": args.child }),
+    )
 }
 
 fn order(ask: &Ask, what: &str, body: &Value) -> Result<ExitCode> {

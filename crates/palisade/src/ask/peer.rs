@@ -29,26 +29,47 @@ fn text(detail: &PeerDetail) -> Result<()> {
         tries => format!(", asked {tries} times"),
     };
     let bound = match detail.detection_bound_s {
-        Some(bound) => format!("{}; a death is found within {}", detail.dpd, show::seconds(bound)),
+        Some(bound) => format!(
+            "{}; a death is found within {}",
+            detail.dpd,
+            show::seconds(bound)
+        ),
         None => detail.dpd.clone(),
     };
     let rows = [
         ("identity", peer.identity.clone()),
         ("number", peer.id.clone()),
-        ("connection", format!("{} (we are the {})", peer.connection, detail.role)),
+        (
+            "connection",
+            format!("{} (we are the {})", peer.connection, detail.role),
+        ),
         ("state", format!("{}, worker {}", peer.state, peer.shard)),
         ("since", since),
-        ("addresses", format!("{} – {}{nat}", peer.local, peer.remote)),
+        (
+            "addresses",
+            format!("{} – {}{nat}", peer.local, peer.remote),
+        ),
         ("virtual addresses", peer.virtual_addresses.join(", ")),
         ("IKE SPIs", format!("{} {}", detail.spis.0, detail.spis.1)),
         (
             "liveness",
-            format!("{}, heard {} ago{tries}", peer.liveness, show::maybe_seconds(peer.heard_s)),
+            format!(
+                "{}, heard {} ago{tries}",
+                peer.liveness,
+                show::maybe_seconds(peer.heard_s)
+            ),
         ),
         ("detection", bound),
     ];
     for (name, value) in rows {
-        table.add_row([name.to_owned(), if value.is_empty() { "–".to_owned() } else { value }]);
+        table.add_row([
+            name.to_owned(),
+            if value.is_empty() {
+                "–".to_owned()
+            } else {
+                value
+            },
+        ]);
     }
     show::print(&table)?;
     for child in &detail.children {
@@ -60,10 +81,20 @@ fn text(detail: &PeerDetail) -> Result<()> {
 
 fn child_table(child: &SaView) -> comfy_table::Table {
     let mut table = show::table(&[]);
-    let esn = if child.esn { ", 64-bit sequence numbers" } else { "" };
+    let esn = if child.esn {
+        ", 64-bit sequence numbers"
+    } else {
+        ""
+    };
     table.add_row(["state", &child.state]);
-    table.add_row(["SPIs", &format!("in {}, out {}", child.spi_in, child.spi_out)]);
-    table.add_row(["proposal", &format!("{}{esn}, over {}", child.proposal, child.encapsulation)]);
+    table.add_row([
+        "SPIs",
+        &format!("in {}, out {}", child.spi_in, child.spi_out),
+    ]);
+    table.add_row([
+        "proposal",
+        &format!("{}{esn}, over {}", child.proposal, child.encapsulation),
+    ]);
     table.add_row(["local", &child.local_ts.join(", ")]);
     table.add_row(["remote", &child.remote_ts.join(", ")]);
     for (direction, counters) in [("in", &child.inbound), ("out", &child.outbound)] {

@@ -11,7 +11,13 @@ use crate::cli::ListArgs;
 pub(crate) fn peers(args: &ListArgs) -> Result<ExitCode> {
     let client = super::client(&args.ask)?;
     let open = |page: PeerPage| (page.peers, page.next);
-    let peers = super::collect(&client, "peers", args.connection.as_deref(), args.limit, open)?;
+    let peers = super::collect(
+        &client,
+        "peers",
+        args.connection.as_deref(),
+        args.limit,
+        open,
+    )?;
     if args.ask.json {
         show::json(&peers)?;
     } else {
@@ -25,7 +31,16 @@ fn text(peers: &[PeerView]) -> Result<()> {
         return show::write("No peers.\n");
     }
     let mut table = show::table(&[
-        "id", "identity", "connection", "state", "liveness", "heard", "remote", "virtual", "in", "out",
+        "id",
+        "identity",
+        "connection",
+        "state",
+        "liveness",
+        "heard",
+        "remote",
+        "virtual",
+        "in",
+        "out",
     ]);
     for peer in peers {
         table.add_row([

@@ -9,7 +9,9 @@ use serde::Serialize;
 /// A table without lines: columns are as wide as they need to be.
 pub(super) fn table(headers: &[&str]) -> Table {
     let mut table = Table::new();
-    table.load_preset(presets::NOTHING).set_content_arrangement(ContentArrangement::Disabled);
+    table
+        .load_style(presets::NOTHING)
+        .set_content_arrangement(ContentArrangement::Disabled);
     if !headers.is_empty() {
         table.set_header(headers.iter().map(|header| header.to_uppercase()));
     }
@@ -23,7 +25,10 @@ pub(super) fn number(value: impl ToString) -> Cell {
 
 /// Prints a table without trailing blanks.
 pub(super) fn print(table: &Table) -> Result<()> {
-    let text: String = table.lines().map(|line| format!("{}\n", line.trim_end())).collect();
+    let text: String = table
+        .lines()
+        .map(|line| format!("{}\n", line.trim_end()))
+        .collect();
     write(&text)
 }
 
@@ -37,7 +42,10 @@ pub(super) fn json(value: &impl Serialize) -> Result<()> {
 /// Writes to standard output; a reader that has seen enough (`| head`) is no error.
 pub(super) fn write(text: &str) -> Result<()> {
     let mut stdout = std::io::stdout().lock();
-    match stdout.write_all(text.as_bytes()).and_then(|()| stdout.flush()) {
+    match stdout
+        .write_all(text.as_bytes())
+        .and_then(|()| stdout.flush())
+    {
         Err(error) if error.kind() == std::io::ErrorKind::BrokenPipe => std::process::exit(0),
         result => Ok(result?),
     }
@@ -48,7 +56,11 @@ pub(crate) fn octets(count: u64) -> String {
     let mut value = count as f64;
     for unit in ["B", "KiB", "MiB", "GiB"] {
         if value < 1024.0 {
-            return if unit == "B" { format!("{count} B") } else { format!("{value:.1} {unit}") };
+            return if unit == "B" {
+                format!("{count} B")
+            } else {
+                format!("{value:.1} {unit}")
+            };
         }
         value /= 1024.0;
     }
@@ -61,7 +73,12 @@ pub(crate) fn seconds(value: f64) -> String {
         return format!("{value:.1}s");
     }
     let whole = value as u64;
-    match (whole / 86_400, whole % 86_400 / 3_600, whole % 3_600 / 60, whole % 60) {
+    match (
+        whole / 86_400,
+        whole % 86_400 / 3_600,
+        whole % 3_600 / 60,
+        whole % 60,
+    ) {
         (0, 0, 0, seconds) => format!("{seconds}s"),
         (0, 0, minutes, seconds) => format!("{minutes}m {seconds}s"),
         (0, hours, minutes, _) => format!("{hours}h {minutes}m"),
@@ -94,7 +111,11 @@ fn civil(days: u64) -> (u64, u64, u64) {
     let day_of_year = day_of_era - (365 * year_of_era + year_of_era / 4 - year_of_era / 100);
     let month_from_march = (5 * day_of_year + 2) / 153;
     let day = day_of_year - (153 * month_from_march + 2) / 5 + 1;
-    let month = if month_from_march < 10 { month_from_march + 3 } else { month_from_march - 9 };
+    let month = if month_from_march < 10 {
+        month_from_march + 3
+    } else {
+        month_from_march - 9
+    };
     let year = year_of_era + era * 400 + u64::from(month <= 2);
     (year, month, day)
 }

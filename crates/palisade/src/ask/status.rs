@@ -18,24 +18,46 @@ pub(crate) fn status(ask: &Ask) -> Result<ExitCode> {
 }
 
 fn text(status: &Status) -> Result<()> {
-    let ready = if status.ready { "accepting peers" } else { "not ready" };
+    let ready = if status.ready {
+        "accepting peers"
+    } else {
+        "not ready"
+    };
     let mut table = show::table(&[]);
     let metrics = match status.metrics.as_str() {
         "" => "off".to_owned(),
         address => format!("http://{address}/metrics"),
     };
     let rows = [
-        ("service", format!("Palisade {} (PID {}), {ready}", status.version, status.pid)),
+        (
+            "service",
+            format!("Palisade {} (PID {}), {ready}", status.version, status.pid),
+        ),
         ("up for", show::seconds(status.uptime_s)),
         ("configuration", status.configuration.clone()),
         ("listens on", status.listen.join(", ")),
         ("engine", status.engine.clone()),
         ("inner device", status.inner.clone()),
         ("metrics", metrics),
-        ("peers", format!("{} established, {} half-open", status.ike_established, status.ike_half_open)),
+        (
+            "peers",
+            format!(
+                "{} established, {} half-open",
+                status.ike_established, status.ike_half_open
+            ),
+        ),
         ("Child SAs", status.child_sas.to_string()),
-        ("set-ups", format!("{} since start, {} failed", status.setups, status.setup_failures)),
-        ("declared dead", format!("{} ({} probes sent)", status.dead, status.dpd_probes)),
+        (
+            "set-ups",
+            format!(
+                "{} since start, {} failed",
+                status.setups, status.setup_failures
+            ),
+        ),
+        (
+            "declared dead",
+            format!("{} ({} probes sent)", status.dead, status.dpd_probes),
+        ),
         (
             "ESP",
             format!(

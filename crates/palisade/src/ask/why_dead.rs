@@ -66,12 +66,25 @@ mod tests {
             last_proof: "ESP packet".into(),
             silent_s: 19.5,
             bound_s: 20.0,
-            tries: vec![TryView { number: 1, before_verdict_s: 9.5, counted: "counted".into() }],
+            tries: vec![TryView {
+                number: 1,
+                before_verdict_s: 9.5,
+                counted: "counted".into(),
+            }],
             ..DeathRecord::default()
         };
         let text = text(&death);
-        assert!(text.starts_with("2001-09-09 01:46:40.000  joe@example.org (192.0.2.7:4500): dead\n"), "{text}");
-        assert!(text.contains("ESP packet, 19s before the verdict (20s allowed)"), "{text}");
-        assert!(text.contains("try 1: sent 9.5s before the verdict, counted"), "{text}");
+        assert!(
+            text.starts_with("2001-09-09 01:46:40.000  joe@example.org (192.0.2.7:4500): dead\n"),
+            "{text}"
+        );
+        assert!(
+            text.contains("ESP packet, 19s before the verdict (20s allowed)"),
+            "{text}"
+        );
+        assert!(
+            text.contains("try 1: sent 9.5s before the verdict, counted"),
+            "{text}"
+        );
     }
 }

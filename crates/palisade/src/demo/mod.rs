@@ -1,4 +1,6 @@
-use std::process::ExitCode;
-use anyhow::Result;
 use crate::cli::DemoArgs;
-pub(crate) fn demo(_args: &DemoArgs) -> Result<ExitCode> { Ok(ExitCode::SUCCESS) }
+use anyhow::Result;
+use std::process::ExitCode;
+pub(crate) fn demo(_args: &DemoArgs) -> Result<ExitCode> {
+    Ok(ExitCode::SUCCESS)
+}

@@ -43,11 +43,17 @@ pub(super) fn prepare(state: &Path) -> Result<(Config, Client)> {
 }
 
 fn secret(file: &Path) -> Result<Zeroizing<String>> {
-    let created = OpenOptions::new().write(true).create_new(true).mode(0o600).open(file);
+    let created = OpenOptions::new()
+        .write(true)
+        .create_new(true)
+        .mode(0o600)
+        .open(file);
     match created {
         Ok(mut created) => {
             let secret = generate().context("the system gives no random octets")?;
-            let written = created.write_all(secret.as_bytes()).and_then(|()| created.sync_all());
+            let written = created
+                .write_all(secret.as_bytes())
+                .and_then(|()| created.sync_all());
             written.with_context(|| format!("cannot write {}", file.display()))?;
             Ok(secret)
         }
@@ -94,7 +100,10 @@ mod tests {
         let state = std::env::temp_dir().join(format!("palisade-state-{}", std::process::id()));
         let first = prepare(&state).expect("prepared");
         let file = state.join("clients.psk");
-        let mode = std::fs::metadata(&file).expect("there").permissions().mode();
+        let mode = std::fs::metadata(&file)
+            .expect("there")
+            .permissions()
+            .mode();
         let secret = std::fs::read_to_string(&file).expect("readable");
         let second = prepare(&state).expect("prepared");
         std::fs::remove_dir_all(&state).expect("cleaned up");
@@ -104,7 +113,11 @@ mod tests {
         assert_eq!(*first.1.swanctl, *second.1.swanctl);
         let palisade: ipsec::Identity = config::EMBEDDED_ID.parse().expect("an identity");
         let client = "client1".parse().expect("an identity");
-        let key = first.0.policy.secret_for(&palisade, &client).expect("a secret");
+        let key = first
+            .0
+            .policy
+            .secret_for(&palisade, &client)
+            .expect("a secret");
         assert_eq!(key.expose(), secret.as_bytes());
     }
 }

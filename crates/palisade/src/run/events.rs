@@ -52,8 +52,13 @@ impl Forwarder {
                 }
             }
         };
-        let spawned = std::thread::Builder::new().name("events".to_owned()).spawn(forward);
-        Ok(Self { thread: spawned.context("cannot start the thread of events")?, stop })
+        let spawned = std::thread::Builder::new()
+            .name("events".to_owned())
+            .spawn(forward);
+        Ok(Self {
+            thread: spawned.context("cannot start the thread of events")?,
+            stop,
+        })
     }
 
     /// Forwards what is left and ends.
@@ -100,37 +105,61 @@ fn describe(kind: &shard::EventKind) -> Option<(EventKind, String)> {
             } else {
                 format!(", given {}", leases.join(" and "))
             };
-            (EventKind::Established, format!("in {:.1} ms{given}", setup.as_secs_f64() * 1e3))
+            (
+                EventKind::Established,
+                format!("in {:.1} ms{given}", setup.as_secs_f64() * 1e3),
+            )
         }
         Kind::Rekeyed { successor } => (EventKind::Rekeyed, format!("successor {successor}")),
-        Kind::Closed { reason, established } => {
-            (closed(*reason, *established)?, reason.sentence().to_owned())
-        }
-        Kind::ChildInstalled { child, inbound, outbound, replaces, .. } => {
+        Kind::Closed {
+            reason,
+            established,
+        } => (closed(*reason, *established)?, reason.sentence().to_owned()),
+        Kind::ChildInstalled {
+            child,
+            inbound,
+            outbound,
+            replaces,
+            ..
+        } => {
             let kind = match replaces {
                 Some(_) => EventKind::ChildRekeyed,
                 None => EventKind::ChildEstablished,
             };
             (kind, format!("{child}: SPIs {inbound} in, {outbound} out"))
         }
-        Kind::ChildRemoved { reason: RemovalReason::Rekeyed | RemovalReason::RedundantRekey, .. } => {
+        Kind::ChildRemoved {
+            reason: RemovalReason::Rekeyed | RemovalReason::RedundantRekey,
+            ..
+        } => {
             return None;
         }
-        Kind::ChildRemoved { inbound, reason } => {
-            (EventKind::ChildDeleted, format!("SPI {inbound} in: {}", reason.sentence()))
-        }
-        Kind::ChildFailed { child, reason } => {
-            (EventKind::ChildFailed, format!("{child}: {}", reason.sentence()))
-        }
-        Kind::PathChanged { from, to } => {
-            (EventKind::Moved, format!("from {} to {}", from.remote, to.remote))
-        }
-        Kind::Suspect => (EventKind::Suspect, "silent, and the fault may be ours".to_owned()),
+        Kind::ChildRemoved { inbound, reason } => (
+            EventKind::ChildDeleted,
+            format!("SPI {inbound} in: {}", reason.sentence()),
+        ),
+        Kind::ChildFailed { child, reason } => (
+            EventKind::ChildFailed,
+            format!("{child}: {}", reason.sentence()),
+        ),
+        Kind::PathChanged { from, to } => (
+            EventKind::Moved,
+            format!("from {} to {}", from.remote, to.remote),
+        ),
+        Kind::Suspect => (
+            EventKind::Suspect,
+            "silent, and the fault may be ours".to_owned(),
+        ),
         Kind::Recovered => (EventKind::Recovered, "it lives".to_owned()),
         Kind::Dead { evidence } => {
-            let reason = evidence.verdict.map_or("", |verdict| verdict.reason.sentence());
+            let reason = evidence
+                .verdict
+                .map_or("", |verdict| verdict.reason.sentence());
             let silent = evidence.detection().unwrap_or_default().as_secs_f64();
-            (EventKind::Dead, format!("silent for {silent:.3} s: {reason}"))
+            (
+                EventKind::Dead,
+                format!("silent for {silent:.3} s: {reason}"),
+            )
         }
     })
 }
@@ -153,7 +182,11 @@ struct Log {
 
 impl Default for Log {
     fn default() -> Self {
-        Self { second: Instant::now(), written: 0, withheld: 0 }
+        Self {
+            second: Instant::now(),
+            written: 0,
+            withheld: 0,
+        }
     }
 }
 
@@ -164,7 +197,10 @@ impl Log {
         }
         if self.withheld > 0 {
             let withheld = self.withheld;
-            tracing::warn!(withheld, "more happened to peers than is logged; `palisade events` has it all");
+            tracing::warn!(
+                withheld,
+                "more happened to peers than is logged; `palisade events` has it all"
+            );
         }
         *self = Self::default();
     }
@@ -176,7 +212,14 @@ impl Log {
             return;
         }
         self.written = self.written.saturating_add(1);
-        let Event { peer: id, identity, connection, remote, detail, .. } = event;
+        let Event {
+            peer: id,
+            identity,
+            connection,
+            remote,
+            detail,
+            ..
+        } = event;
         let what = event.event.as_str();
         macro_rules! line {
             ($level:ident) => {
@@ -187,7 +230,10 @@ impl Log {
             EventKind::Dead | EventKind::Suspect | EventKind::Failed | EventKind::ChildFailed => {
                 line!(warn);
             }
-            EventKind::Established | EventKind::Deleted | EventKind::Recovered | EventKind::Moved => {
+            EventKind::Established
+            | EventKind::Deleted
+            | EventKind::Recovered
+            | EventKind::Moved => {
                 line!(info);
             }
             _ => line!(debug),

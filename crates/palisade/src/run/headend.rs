@@ -26,7 +26,12 @@ pub(super) struct Front {
 impl Front {
     pub(super) fn new(service: Arc<Service>, config: Arc<Config>) -> Self {
         let started_unix_ns = system::unix_nanos();
-        Self { service, config, started_unix_ns, metrics: OnceLock::new() }
+        Self {
+            service,
+            config,
+            started_unix_ns,
+            metrics: OnceLock::new(),
+        }
     }
 
     /// Notes where metrics are served, once that is known.
@@ -65,7 +70,9 @@ impl Front {
             children.map(move |(child, number)| (one, index, child, number))
         });
         let Some((connection, index, child, number)) = found.next() else {
-            return Err(Refusal::NotFound("the configuration has no such connection or child".into()));
+            return Err(Refusal::NotFound(
+                "the configuration has no such connection or child".into(),
+            ));
         };
         if let Some((other, ..)) = found.find(|(other, ..)| other.name != connection.name) {
             return Err(Refusal::Ambiguous(format!(
@@ -82,7 +89,10 @@ impl Front {
         if !self.service.initiate(index, number).map_err(busy)? {
             return Err(Refusal::Invalid("the worker did not take the order".into()));
         }
-        let text = format!("initiating `{}` of connection `{}`", child.name, connection.name);
+        let text = format!(
+            "initiating `{}` of connection `{}`",
+            child.name, connection.name
+        );
         Ok(Done { affected: 1, text })
     }
 
@@ -99,9 +109,12 @@ impl Front {
         let named = |sa: &&SaRow| child.is_some_and(|name| *sa.child == *name);
         let commands: Vec<_> = match child {
             None => vec![of_ike(row.peer.spi)],
-            Some(_) => {
-                sas.iter().filter(named).filter(|sa| sa.active).map(|sa| of_child(sa.inbound)).collect()
-            }
+            Some(_) => sas
+                .iter()
+                .filter(named)
+                .filter(|sa| sa.active)
+                .map(|sa| of_child(sa.inbound))
+                .collect(),
         };
         let mut affected = 0;
         for command in commands {
@@ -112,8 +125,14 @@ impl Front {
         match (affected, child) {
             (0, Some(child)) => Err(Refusal::NotFound(format!("{whom} has no child `{child}`"))),
             (0, None) => Err(Refusal::NotFound(format!("{whom} has just gone"))),
-            (_, Some(child)) => Ok(Done { affected, text: format!("{verb} `{child}` of {whom}") }),
-            (_, None) => Ok(Done { affected, text: format!("{verb} the IKE SA of {whom}") }),
+            (_, Some(child)) => Ok(Done {
+                affected,
+                text: format!("{verb} `{child}` of {whom}"),
+            }),
+            (_, None) => Ok(Done {
+                affected,
+                text: format!("{verb} the IKE SA of {whom}"),
+            }),
         }
     }
 }
@@ -125,9 +144,14 @@ fn busy(busy: Busy) -> Refusal {
 
 /// `shard.slot`.
 fn cursor(query: &PeerQuery, shards: u16) -> Result<Cursor, Refusal> {
-    let Some(text) = &query.cursor else { return Ok(Cursor::default()) };
+    let Some(text) = &query.cursor else {
+        return Ok(Cursor::default());
+    };
     let parts = text.split_once('.').and_then(|(shard, slot)| {
-        Some(Cursor { shard: shard.parse().ok()?, slot: slot.parse().ok()? })
+        Some(Cursor {
+            shard: shard.parse().ok()?,
+            slot: slot.parse().ok()?,
+        })
     });
     parts
         .filter(|cursor| cursor.shard < shards)
@@ -139,7 +163,10 @@ fn show_cursor(cursor: Cursor) -> String {
 }
 
 fn wanted(query: &PeerQuery, connection: &str) -> bool {
-    query.connection.as_deref().is_none_or(|name| name == connection)
+    query
+        .connection
+        .as_deref()
+        .is_none_or(|name| name == connection)
 }
 
 impl Headend for Front {
@@ -149,8 +176,14 @@ impl Headend for Front {
 
     fn readiness(&self) -> Readiness {
         match self.service.readiness() {
-            Ok(()) => Readiness { ready: true, reason: String::new() },
-            Err(reason) => Readiness { ready: false, reason: reason.to_string() },
+            Ok(()) => Readiness {
+                ready: true,
+                reason: String::new(),
+            },
+            Err(reason) => Readiness {
+                ready: false,
+                reason: reason.to_string(),
+            },
         }
     }
 
@@ -167,7 +200,11 @@ impl Headend for Front {
             listen: listeners.map(|(_, address)| address.to_string()).collect(),
             engine: settings::engine_name(self.service.engine()).to_owned(),
             inner: self.service.inner().to_owned(),
-            metrics: self.metrics.get().map(ToString::to_string).unwrap_or_default(),
+            metrics: self
+                .metrics
+                .get()
+                .map(ToString::to_string)
+                .unwrap_or_default(),
             ready: self.readiness().ready,
             resident_bytes: system::resident_bytes(),
             cpu_s: self.service.process_cpu().as_secs_f64(),
@@ -185,14 +222,27 @@ impl Headend for Front {
         let page = self.service.peers(cursor, limit).map_err(busy)?;
         let volumes = listing::volumes(&self.service.sas(cursor, limit).map_err(busy)?.rows);
         let clock = self.service.clock();
-        let rows = page.rows.iter().filter(|row| wanted(query, &row.peer.connection));
-        let peers = rows.map(|row| listing::peer(row, clock, volumes.get(&row.peer.spi))).collect();
-        Ok(PeerPage { peers, next: page.next.map(show_cursor) })
+        let rows = page
+            .rows
+            .iter()
+            .filter(|row| wanted(query, &row.peer.connection));
+        let peers = rows
+            .map(|row| listing::peer(row, clock, volumes.get(&row.peer.spi)))
+            .collect();
+        Ok(PeerPage {
+            peers,
+            next: page.next.map(show_cursor),
+        })
     }
 
     fn peer(&self, peer: &str) -> Result<PeerDetail, Refusal> {
         let (row, sas) = self.find(peer)?;
-        Ok(listing::detail(&row, &sas, self.service.clock(), &self.config))
+        Ok(listing::detail(
+            &row,
+            &sas,
+            self.service.clock(),
+            &self.config,
+        ))
     }
 
     fn sas(&self, query: &PeerQuery) -> Result<SaPage, Refusal> {
@@ -201,14 +251,22 @@ impl Headend for Front {
         let peers = self.service.peers(cursor, limit).map_err(busy)?.rows;
         let page = self.service.sas(cursor, limit).map_err(busy)?;
         let clock = self.service.clock();
-        let in_udp: std::collections::HashMap<_, _> =
-            peers.iter().map(|row| (row.peer.spi, row.encapsulated)).collect();
-        let rows = page.rows.iter().filter(|row| wanted(query, &row.peer.connection));
+        let in_udp: std::collections::HashMap<_, _> = peers
+            .iter()
+            .map(|row| (row.peer.spi, row.encapsulated))
+            .collect();
+        let rows = page
+            .rows
+            .iter()
+            .filter(|row| wanted(query, &row.peer.connection));
         let view = |row: &SaRow| {
             let encapsulated = in_udp.get(&row.peer.spi).copied().unwrap_or(true);
             listing::child(row, encapsulated, clock)
         };
-        Ok(SaPage { sas: rows.map(view).collect(), next: page.next.map(show_cursor) })
+        Ok(SaPage {
+            sas: rows.map(view).collect(),
+            next: page.next.map(show_cursor),
+        })
     }
 
     fn why_dead(&self, peer: &str) -> Result<Vec<DeathRecord>, Refusal> {
@@ -253,7 +311,11 @@ impl Headend for Front {
 /// Adds what one worker counted.
 fn add(status: &mut Status, report: &ShardReport) {
     let counters = &report.counters;
-    let sum = |counts: &[u64]| counts.iter().fold(0_u64, |sum, count| sum.saturating_add(*count));
+    let sum = |counts: &[u64]| {
+        counts
+            .iter()
+            .fold(0_u64, |sum, count| sum.saturating_add(*count))
+    };
     let established = counters.ike_sas.saturating_sub(counters.half_open);
     status.ike_established += established;
     status.ike_half_open += counters.half_open;

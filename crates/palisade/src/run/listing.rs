@@ -2,8 +2,8 @@
 
 use std::collections::HashMap;
 
-use control::view::{PeerDetail, PeerView, SaCounters, SaView};
 use config::Config;
+use control::view::{PeerDetail, PeerView, SaCounters, SaView};
 use dpd::DpdPolicy;
 use ike::v2::Role;
 use ipsec::IkeSpi;
@@ -32,14 +32,21 @@ pub(super) fn peer(row: &PeerRow, clock: Clock, volume: Option<&(u64, u64)>) -> 
         id: row.peer.spi.to_string(),
         identity: verdict::identity_of(&row.peer),
         connection: row.peer.connection.to_string(),
-        state: if row.established { "established" } else { "connecting" }.to_owned(),
+        state: if row.established {
+            "established"
+        } else {
+            "connecting"
+        }
+        .to_owned(),
         local: row.peer.local.to_string(),
         remote: row.peer.remote.to_string(),
         virtual_addresses: row.addresses.iter().map(ToString::to_string).collect(),
         shard: u16::from(row.peer.shard.0),
         since_unix_ns: clock.unix_nanos(clock.now()).saturating_sub(age),
         heard_s: liveness.map(|liveness| liveness.since_proof.as_secs_f64()),
-        liveness: liveness.map_or("off", |liveness| words::state(liveness.state)).to_owned(),
+        liveness: liveness
+            .map_or("off", |liveness| words::state(liveness.state))
+            .to_owned(),
         nat: row.nat.0 || row.nat.1,
         child_sas: u32::try_from(row.children).unwrap_or(u32::MAX),
         bytes_in,
@@ -64,7 +71,10 @@ pub(super) fn detail(row: &PeerRow, sas: &[SaRow], clock: Clock, config: &Config
         detection_bound_s: policy
             .and_then(DpdPolicy::detection_bound)
             .map(|bound| bound.as_secs_f64()),
-        children: sas.iter().map(|sa| child(sa, row.encapsulated, clock)).collect(),
+        children: sas
+            .iter()
+            .map(|sa| child(sa, row.encapsulated, clock))
+            .collect(),
     }
 }
 

@@ -4,13 +4,13 @@ mod default_configuration;
 mod events;
 mod headend;
 mod listing;
-mod words;
 mod scrape;
 mod settings;
 mod signals;
 mod system;
 mod verdict;
 mod which;
+mod words;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -39,7 +39,10 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitCode> {
             None => return Ok(ExitCode::FAILURE),
         },
         None => {
-            let state = args.state_dir.clone().unwrap_or_else(directories::default_state);
+            let state = args
+                .state_dir
+                .clone()
+                .unwrap_or_else(directories::default_state);
             let (config, client) = default_configuration::prepare(&state)?;
             (config, Some(client))
         }
@@ -71,7 +74,10 @@ fn control_socket(args: &RunArgs, config: &Config) -> Result<PathBuf> {
     if let Some(socket) = &config.control.socket {
         return Ok(socket.clone());
     }
-    let run = args.run_dir.clone().unwrap_or_else(directories::default_run);
+    let run = args
+        .run_dir
+        .clone()
+        .unwrap_or_else(directories::default_run);
     directories::make_private(&run)?;
     Ok(directories::socket_in(&run))
 }
@@ -85,7 +91,10 @@ fn serve(
 ) -> Result<()> {
     let service = Arc::new(service);
     let hub = EventHub::new();
-    let endpoints = Endpoints { tcp: config.metrics.listen, socket: socket.clone() };
+    let endpoints = Endpoints {
+        tcp: config.metrics.listen,
+        socket: socket.clone(),
+    };
     let subscription = service.subscribe(events::BACKLOG);
     let front = Arc::new(Front::new(Arc::clone(&service), Arc::clone(config)));
     let control = Control::start(endpoints, front.clone(), hub.clone())?;
@@ -103,7 +112,9 @@ fn serve(
     if told {
         tracing::info!("all peers are gone; the service ends");
     } else {
-        tracing::warn!("the time to shut down was over before all peers answered; the service ends");
+        tracing::warn!(
+            "the time to shut down was over before all peers answered; the service ends"
+        );
     }
     Ok(())
 }
@@ -114,7 +125,11 @@ fn tell_start(
     socket: &Path,
     metrics: Option<std::net::SocketAddr>,
 ) {
-    let listen: Vec<_> = service.listeners().iter().map(|(_, address)| address.to_string()).collect();
+    let listen: Vec<_> = service
+        .listeners()
+        .iter()
+        .map(|(_, address)| address.to_string())
+        .collect();
     tracing::info!(
         version = env!("CARGO_PKG_VERSION"),
         configuration = config.file,

@@ -4,7 +4,7 @@ use dpd::{NotProof, Proof, TryOutcome, VerdictReason};
 use esp::{InboundDrop, OutboundDrop};
 use ike::{ChildFailure, CloseReason, Refusal, Rejection, RemovalReason};
 use metrics::{Counter, Scrape, catalogue};
-use runtime::{Service, ShardReport};
+use runtime::{Service, ShardReport, SharedReport};
 use shard::ShardDrop;
 
 use super::{settings, system};
@@ -27,19 +27,51 @@ fn of_process(scrape: &mut Scrape, service: &Service, started_unix_ns: u64, read
     scrape.gauge(&catalogue::BUILD_INFO, [env!("CARGO_PKG_VERSION")], 1.0);
     scrape.gauge(&catalogue::START_TIME, [], started_unix_ns as f64 / 1e9);
     scrape.gauge(&catalogue::READY, [], f64::from(u8::from(ready)));
-    scrape.count_fraction(&catalogue::PROCESS_CPU, [], service.process_cpu().as_secs_f64());
-    scrape.gauge(&catalogue::PROCESS_MEMORY, [], system::resident_bytes() as f64);
+    scrape.count_fraction(
+        &catalogue::PROCESS_CPU,
+        [],
+        service.process_cpu().as_secs_f64(),
+    );
+    scrape.gauge(
+        &catalogue::PROCESS_MEMORY,
+        [],
+        system::resident_bytes() as f64,
+    );
     scrape.gauge(&catalogue::PROCESS_FILES, [], system::open_files() as f64);
     scrape.gauge(&catalogue::SHARDS, [], f64::from(service.shards()));
-    scrape.gauge(&catalogue::NET_ENGINE, [settings::engine_name(service.engine())], 1.0);
-    let (leased, total) = service.addresses();
+    scrape.gauge(
+        &catalogue::NET_ENGINE,
+        [settings::engine_name(service.engine())],
+        1.0,
+    );
+    of_shared(scrape, &service.shared_report());
+}
+
+fn of_shared(scrape: &mut Scrape, report: &SharedReport) {
+    let leased = report.addresses_in_use;
+    let free = report.addresses_total.saturating_sub(leased);
     scrape.gauge(&catalogue::POOL_ADDRESSES, ["leased"], leased as f64);
-    scrape.gauge(&catalogue::POOL_ADDRESSES, ["free"], total.saturating_sub(leased) as f64);
-    let compute = service.compute();
-    scrape.gauge(&catalogue::COMPUTE_DEPTH, [], compute.depth as f64);
-    scrape.count(&catalogue::COMPUTE_JOBS, ["done"], compute.done);
-    scrape.count(&catalogue::COMPUTE_JOBS, ["dropped"], compute.dropped);
-    scrape.distribution(&catalogue::COMPUTE_WAIT, [], &compute.wait_us);
+    scrape.gauge(&catalogue::POOL_ADDRESSES, ["free"], free as f64);
+    scrape.gauge(&catalogue::COMPUTE_DEPTH, [], report.compute_depth as f64);
+    scrape.count(&catalogue::COMPUTE_JOBS, ["done"], report.compute_done);
+    scrape.count(
+        &catalogue::COMPUTE_JOBS,
+        ["dropped"],
+        report.compute_dropped,
+    );
+    scrape.distribution(&catalogue::COMPUTE_WAIT, [], &report.compute_wait_us);
+    scrape.count(&catalogue::EVENTS_MISSED, [], report.events_missed);
+    scrape.gauge(&catalogue::ROUTES, [], report.routes_installed as f64);
+    scrape.count(
+        &catalogue::ROUTE_FAILURES,
+        ["refused"],
+        report.routes_failed,
+    );
+    scrape.count(
+        &catalogue::ROUTE_FAILURES,
+        ["dropped"],
+        report.routes_dropped,
+    );
 }
 
 fn of_shard(scrape: &mut Scrape, report: &ShardReport) {
@@ -47,9 +79,21 @@ fn of_shard(scrape: &mut Scrape, report: &ShardReport) {
     let shard = [number.as_str()];
     scrape.count_fraction(&catalogue::SHARD_CPU, shard, report.cpu.as_secs_f64());
     scrape.count(&catalogue::SHARD_ROUNDS, shard, report.rounds);
-    scrape.gauge(&catalogue::SHARD_PEERS, shard, report.counters.ike_sas as f64);
-    scrape.gauge(&catalogue::SHARD_TIMERS, shard, report.counters.timers as f64);
-    scrape.gauge(&catalogue::SHARD_MAILBOX_DEPTH, shard, report.mailbox_depth as f64);
+    scrape.gauge(
+        &catalogue::SHARD_PEERS,
+        shard,
+        report.counters.ike_sas as f64,
+    );
+    scrape.gauge(
+        &catalogue::SHARD_TIMERS,
+        shard,
+        report.counters.timers as f64,
+    );
+    scrape.gauge(
+        &catalogue::SHARD_MAILBOX_DEPTH,
+        shard,
+        report.mailbox_depth as f64,
+    );
     scrape.count(&catalogue::SHARD_MAILBOX_DROPS, shard, report.mailbox_drops);
     scrape.count(&catalogue::SHARD_HANDOFFS, shard, report.handoffs);
     for reason in ShardDrop::ALL {
@@ -62,14 +106,22 @@ fn of_ike(scrape: &mut Scrape, report: &ShardReport) {
     let counters = &report.counters;
     let established = counters.ike_sas.saturating_sub(counters.half_open);
     scrape.gauge(&catalogue::IKE_SAS, ["established"], established as f64);
-    scrape.gauge(&catalogue::IKE_SAS, ["half_open"], counters.half_open as f64);
+    scrape.gauge(
+        &catalogue::IKE_SAS,
+        ["half_open"],
+        counters.half_open as f64,
+    );
     let [initiated, responded] = counters.established;
     scrape.count(&catalogue::IKE_SETUPS, ["initiator"], initiated);
     scrape.count(&catalogue::IKE_SETUPS, ["responder"], responded);
     scrape.distribution(&catalogue::IKE_HANDSHAKE, [], &counters.handshake_us);
     scrape.count(&catalogue::IKE_MESSAGES, ["inbound"], counters.ike_in);
     scrape.count(&catalogue::IKE_MESSAGES, ["outbound"], counters.ike_out);
-    scrape.count(&catalogue::IKE_RETRANSMISSIONS, ["response"], counters.ike_retransmissions_in);
+    scrape.count(
+        &catalogue::IKE_RETRANSMISSIONS,
+        ["response"],
+        counters.ike_retransmissions_in,
+    );
     for reason in CloseReason::ALL {
         let failed = at(&counters.setup_failed, reason.index());
         scrape.count(&catalogue::IKE_SETUP_FAILURES, [reason.label()], failed);
@@ -81,9 +133,23 @@ fn of_ike(scrape: &mut Scrape, report: &ShardReport) {
         scrape.count(&catalogue::IKE_MESSAGE_DROPS, [reason.label()], count);
     }
     let rejected = |reason: Rejection| at(&counters.ike_rejected, reason.index());
-    scrape.count(&catalogue::IKE_COOKIES, ["sent"], rejected(Rejection::CookieRequired));
-    scrape.count(&catalogue::IKE_COOKIES, ["rejected"], rejected(Rejection::CookieInvalid));
-    by_index(scrape, &catalogue::IKE_REFUSALS, Refusal::ALL, Refusal::label, &counters.ike_refused);
+    scrape.count(
+        &catalogue::IKE_COOKIES,
+        ["sent"],
+        rejected(Rejection::CookieRequired),
+    );
+    scrape.count(
+        &catalogue::IKE_COOKIES,
+        ["rejected"],
+        rejected(Rejection::CookieInvalid),
+    );
+    by_index(
+        scrape,
+        &catalogue::IKE_REFUSALS,
+        Refusal::ALL,
+        Refusal::label,
+        &counters.ike_refused,
+    );
     of_children(scrape, report);
 }
 
@@ -108,15 +174,25 @@ fn of_children(scrape: &mut Scrape, report: &ShardReport) {
     let removed = |reason: RemovalReason| at(&counters.children_removed, reason.index());
     let closed = |reason: CloseReason| at(&counters.closed, reason.index());
     scrape.count(&catalogue::IKE_REKEYS, ["ike"], counters.ike_rekeyed);
-    scrape.count(&catalogue::IKE_REKEYS, ["child"], removed(RemovalReason::Rekeyed));
-    scrape.count(&catalogue::IKE_REKEY_COLLISIONS, ["ike"], closed(CloseReason::RedundantRekey));
+    scrape.count(
+        &catalogue::IKE_REKEYS,
+        ["child"],
+        removed(RemovalReason::Rekeyed),
+    );
+    scrape.count(
+        &catalogue::IKE_REKEY_COLLISIONS,
+        ["ike"],
+        closed(CloseReason::RedundantRekey),
+    );
     let redundant = removed(RemovalReason::RedundantRekey);
     scrape.count(&catalogue::IKE_REKEY_COLLISIONS, ["child"], redundant);
 }
 
 fn of_esp(scrape: &mut Scrape, report: &ShardReport) {
     let counters = &report.counters;
-    for (direction, (packets, bytes)) in [("inbound", counters.esp_in), ("outbound", counters.esp_out)] {
+    for (direction, (packets, bytes)) in
+        [("inbound", counters.esp_in), ("outbound", counters.esp_out)]
+    {
         scrape.count(&catalogue::ESP_PACKETS, [direction], packets);
         scrape.count(&catalogue::ESP_BYTES, [direction], bytes);
     }
@@ -135,20 +211,60 @@ fn of_dpd(scrape: &mut Scrape, report: &ShardReport) {
     let counters = &report.counters;
     let dpd = &counters.dpd;
     scrape.count(&catalogue::DPD_PROBES, ["first"], dpd.probes);
-    scrape.count(&catalogue::DPD_PROBES, ["again"], dpd.tries.saturating_sub(dpd.probes));
-    scrape.count(&catalogue::DPD_ANSWERS, [], at(&dpd.proofs, Proof::Answer.index()));
-    scrape.count(&catalogue::DPD_PROBES_ANSWERED, [], at(&dpd.proofs, Proof::Hello.index()));
-    by_index(scrape, &catalogue::DPD_PROOFS, Proof::ALL, Proof::as_str, &dpd.proofs);
-    by_index(scrape, &catalogue::DPD_NON_PROOFS, NotProof::ALL, NotProof::as_str, &dpd.not_proofs);
-    by_index(scrape, &catalogue::DPD_TRY_OUTCOMES, TryOutcome::ALL, TryOutcome::as_str, &dpd.outcomes);
-    by_index(scrape, &catalogue::DPD_VERDICTS, VerdictReason::ALL, VerdictReason::as_str, &dpd.verdicts);
+    scrape.count(
+        &catalogue::DPD_PROBES,
+        ["again"],
+        dpd.tries.saturating_sub(dpd.probes),
+    );
+    scrape.count(
+        &catalogue::DPD_ANSWERS,
+        [],
+        at(&dpd.proofs, Proof::Answer.index()),
+    );
+    scrape.count(
+        &catalogue::DPD_PROBES_ANSWERED,
+        [],
+        at(&dpd.proofs, Proof::Hello.index()),
+    );
+    by_index(
+        scrape,
+        &catalogue::DPD_PROOFS,
+        Proof::ALL,
+        Proof::as_str,
+        &dpd.proofs,
+    );
+    by_index(
+        scrape,
+        &catalogue::DPD_NON_PROOFS,
+        NotProof::ALL,
+        NotProof::as_str,
+        &dpd.not_proofs,
+    );
+    by_index(
+        scrape,
+        &catalogue::DPD_TRY_OUTCOMES,
+        TryOutcome::ALL,
+        TryOutcome::as_str,
+        &dpd.outcomes,
+    );
+    by_index(
+        scrape,
+        &catalogue::DPD_VERDICTS,
+        VerdictReason::ALL,
+        VerdictReason::as_str,
+        &dpd.verdicts,
+    );
     scrape.count(&catalogue::DPD_PROBES_SAVED, [], dpd.probes_saved);
     scrape.count(&catalogue::DPD_HINTS, ["followed"], dpd.hints_followed);
     scrape.count(&catalogue::DPD_HINTS, ["ignored"], dpd.hints_ignored);
     scrape.count(&catalogue::DPD_SUSPICIONS, [], dpd.suspicions);
     scrape.count(&catalogue::DPD_RECOVERIES, [], dpd.recoveries);
     scrape.count(&catalogue::DPD_DEFERRALS, ["tries"], dpd.tries_deferred);
-    scrape.count(&catalogue::DPD_DEFERRALS, ["verdicts"], dpd.verdicts_deferred);
+    scrape.count(
+        &catalogue::DPD_DEFERRALS,
+        ["verdicts"],
+        dpd.verdicts_deferred,
+    );
     scrape.distribution(&catalogue::DPD_ROUND_TRIP, [], &counters.dpd_round_trip_us);
     scrape.distribution(&catalogue::DPD_DETECTION, [], &counters.dpd_detection_ms);
     scrape.distribution(&catalogue::DPD_LATENESS, [], &counters.dpd_lateness_us);
@@ -160,7 +276,11 @@ fn of_net(scrape: &mut Scrape, report: &ShardReport) {
         (&catalogue::NET_DATAGRAMS, net.rx_packets, net.tx_packets),
         (&catalogue::NET_BYTES, net.rx_bytes, net.tx_bytes),
         (&catalogue::NET_CALLS, net.rx_calls, net.tx_calls),
-        (&catalogue::NET_KEEPALIVES, report.counters.keepalives[0], report.counters.keepalives[1]),
+        (
+            &catalogue::NET_KEEPALIVES,
+            report.counters.keepalives[0],
+            report.counters.keepalives[1],
+        ),
     ];
     for (family, inbound, outbound) in pairs {
         scrape.count(family, ["inbound"], inbound);

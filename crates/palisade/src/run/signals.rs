@@ -19,12 +19,20 @@ impl Signals {
         let terminate = signal(SignalKind::terminate()).context("cannot catch SIGTERM")?;
         let interrupt = signal(SignalKind::interrupt()).context("cannot catch SIGINT")?;
         drop(inside);
-        Ok(Self { runtime, terminate, interrupt })
+        Ok(Self {
+            runtime,
+            terminate,
+            interrupt,
+        })
     }
 
     /// Waits for one and names it. After that, a second SIGINT or SIGTERM ends the process at once.
     pub(super) fn wait(&mut self) -> Result<&'static str> {
-        let Self { runtime, terminate, interrupt } = self;
+        let Self {
+            runtime,
+            terminate,
+            interrupt,
+        } = self;
         let name = runtime.block_on(async {
             tokio::select! {
                 _ = terminate.recv() => "SIGTERM",
@@ -33,14 +41,19 @@ impl Signals {
         });
         let impatient = async {
             let again = [SignalKind::terminate(), SignalKind::interrupt()].map(signal);
-            let [Ok(mut terminate), Ok(mut interrupt)] = again else { return };
+            let [Ok(mut terminate), Ok(mut interrupt)] = again else {
+                return;
+            };
             tokio::select! {
                 _ = terminate.recv() => {}
                 _ = interrupt.recv() => {}
             }
             std::process::exit(1);
         };
-        let watch = || match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        let watch = || match tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+        {
             Ok(runtime) => runtime.block_on(impatient),
             Err(error) => tracing::debug!(%error, "a second signal will not be heard"),
         };

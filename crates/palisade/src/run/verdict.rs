@@ -22,7 +22,10 @@ pub(super) fn policy_of<'c>(config: &'c Config, peer: &PeerRef) -> Option<&'c Dp
 
 /// The identity as text; empty before it is known.
 pub(super) fn identity_of(peer: &PeerRef) -> String {
-    peer.identity.as_ref().map(ToString::to_string).unwrap_or_default()
+    peer.identity
+        .as_ref()
+        .map(ToString::to_string)
+        .unwrap_or_default()
 }
 
 pub(super) fn record(
@@ -46,7 +49,9 @@ pub(super) fn record(
         id: peer.spi.to_string(),
         remote: peer.remote.to_string(),
         verdict_unix_ns: clock.unix_nanos(at),
-        verdict: verdict.map_or("no verdict yet", |verdict| verdict.reason.sentence()).to_owned(),
+        verdict: verdict
+            .map_or("no verdict yet", |verdict| verdict.reason.sentence())
+            .to_owned(),
         last_proof: evidence.last_proof.sentence().to_owned(),
         silent_s: (at - evidence.last_proof_at).as_secs_f64(),
         bound_s: bound.map_or(0.0, |bound| bound.as_secs_f64()),
@@ -58,6 +63,9 @@ pub(super) fn record(
             None => "closed".to_owned(),
         },
         policy: policy.map(words::policy).unwrap_or_default(),
-        action: policy.map(|policy| words::action(policy.action)).unwrap_or_default().to_owned(),
+        action: policy
+            .map(|policy| words::action(policy.action))
+            .unwrap_or_default()
+            .to_owned(),
     }
 }
