@@ -50,7 +50,7 @@ pub use pool::Pool;
 pub use replay::{Refused, ReplayWindow};
 pub use sad::{IkeSlot, NotReserved, OutboundHandle, Sad};
 pub use secrets::Secrets;
-pub use selector::{TrafficSelector, narrow};
+pub use selector::{SELECTORS_MAX, TrafficSelector, narrow};
 pub use selector_text::SelectorParseError;
 pub use selectors::{Flow, Selectors};
 pub use sequence::SequenceNumbers;

@@ -188,9 +188,13 @@ impl TrafficSelector {
     }
 }
 
+/// Most traffic selectors of one side of a Child SA.
+pub const SELECTORS_MAX: usize = 64;
+
 /// What the peer proposes, cut down to what policy allows (RFC 7296 §2.9), in the order of the
 /// proposal, without those that another one already covers. Empty when nothing is allowed
-/// (TS_UNACCEPTABLE).
+/// (TS_UNACCEPTABLE). At most [`SELECTORS_MAX`] are kept: leaving some out is narrowing too, and a
+/// peer must not decide how much a Child SA costs.
 #[must_use]
 pub fn narrow(proposed: &[TrafficSelector], allowed: &[TrafficSelector]) -> Vec<TrafficSelector> {
     let mut narrowed: Vec<TrafficSelector> = Vec::new();
@@ -199,6 +203,9 @@ pub fn narrow(proposed: &[TrafficSelector], allowed: &[TrafficSelector]) -> Vec<
             if !narrowed.iter().any(|kept| cut.is_subset_of(kept)) {
                 narrowed.retain(|kept| !kept.is_subset_of(&cut));
                 narrowed.push(cut);
+            }
+            if narrowed.len() == SELECTORS_MAX {
+                return narrowed;
             }
         }
     }

@@ -205,5 +205,7 @@ mod tests {
         );
         assert!(narrow(&[ts("192.0.2.0/24")], &allowed).is_empty());
         assert!(narrow(&[TrafficSelector::ANY_V6], &allowed).is_empty());
+        let hosts: Vec<_> = (0..255).map(|host| ts(&format!("10.1.{host}.1"))).collect();
+        assert_eq!(narrow(&hosts, &allowed), hosts[..crate::SELECTORS_MAX]);
     }
 }
