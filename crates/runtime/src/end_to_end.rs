@@ -455,3 +455,24 @@ fn a_port_that_is_taken_is_named() {
     assert!(text.contains("127.77.7.1:4500"), "{text}");
     drop(first);
 }
+
+#[test]
+fn a_failed_start_leaves_nothing_behind() {
+    let plan = Plan {
+        kind: EngineKind::IoUring,
+        shards: 2,
+        peers: 0,
+        net: 8,
+    };
+    let empty = || policy(Vec::new(), Vec::new(), quiet());
+    let mut settings = plan.settings(1, InnerDevice::Discard, empty());
+    settings.engine.batch = 20_000;
+    settings.engine.payload_max = 64;
+    let error = Service::start(settings)
+        .err()
+        .expect("no ring is that long");
+    assert!(matches!(error, crate::StartError::Engine(_)), "{error}");
+    let settings = plan.settings(1, InnerDevice::Discard, empty());
+    let service = Service::start(settings).expect("the ports are free again");
+    assert!(service.socket_buffer_bytes() > 0);
+}

@@ -25,6 +25,7 @@ mod sink;
 mod sockets;
 mod start;
 mod steering;
+mod stop;
 mod worker;
 
 pub use clock::Clock;

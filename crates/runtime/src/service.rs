@@ -1,7 +1,6 @@
 use core::net::SocketAddr;
 use core::sync::atomic::{AtomicBool, Ordering};
 use core::time::Duration;
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use crossbeam::channel::{Receiver, bounded};
@@ -16,9 +15,6 @@ use crate::{Busy, Clock, NotReady, Settings, StartError, Subscription};
 
 /// A worker that has not gone round its loop for this long is stuck.
 const STUCK_AFTER: Duration = Duration::from_secs(5);
-/// How long a service that is dropped without [`Service::stop`] takes to tell its peers.
-const DROP_TIMEOUT: Duration = Duration::from_millis(200);
-
 /// A running headend.
 ///
 /// Its methods may be called from any thread but a worker's. Those that ask the workers take up to
@@ -26,12 +22,6 @@ const DROP_TIMEOUT: Duration = Duration::from_millis(200);
 pub struct Service {
     pub(crate) parts: Parts,
     stopping: AtomicBool,
-    ends: Mutex<Ends>,
-}
-
-/// What is left to be ended.
-struct Ends {
-    threads: Vec<std::thread::JoinHandle<()>>,
 }
 
 impl Service {
@@ -40,12 +30,9 @@ impl Service {
     /// # Errors
     /// [`StartError`] says what is wrong; nothing is left running then.
     pub fn start(settings: Settings) -> Result<Self, StartError> {
-        let mut parts = start::start(settings)?;
-        let threads = core::mem::take(&mut parts.threads);
         Ok(Self {
-            parts,
+            parts: start::start(settings)?,
             stopping: AtomicBool::new(false),
-            ends: Mutex::new(Ends { threads }),
         })
     }
 
@@ -77,6 +64,14 @@ impl Service {
     #[must_use]
     pub fn inner(&self) -> &str {
         &self.parts.inner
+    }
+
+    /// The smallest receive buffer that the kernel granted to a socket, in octets (its own
+    /// bookkeeping included). Less than twice what was asked for means that its limit
+    /// (`net.core.rmem_max`) is too low.
+    #[must_use]
+    pub fn socket_buffer_bytes(&self) -> usize {
+        self.parts.socket_buffer_bytes
     }
 
     /// Whether peers are accepted.
@@ -143,55 +138,12 @@ impl Service {
         Ok(())
     }
 
-    /// Deletes all peers with notice to them, for up to `timeout`, ends the workers and removes
-    /// routes. Returns whether every peer's answer came in time. Further calls do nothing.
+    /// Deletes all peers with notice to them, for up to `timeout`, and ends the workers. Returns
+    /// whether every peer's answer came in time. Routes go when the service is dropped, at the
+    /// latest. Further calls do nothing.
     pub fn stop(&self, timeout: Duration) -> bool {
         self.stopping.store(true, Ordering::Release);
-        let mut ends = self.ends();
-        let threads = core::mem::take(&mut ends.threads);
-        if threads.is_empty() {
-            return true;
-        }
-        let started = Instant::now();
-        let answers: Vec<_> = (0..self.shards())
-            .map(|shard| self.tell_to_stop(shard, timeout, started))
-            .collect();
-        let mut all_gone = true;
-        for thread in threads {
-            all_gone &= thread.join().is_ok();
-        }
-        for answer in answers {
-            let in_time = answer.is_some_and(|gone| gone.try_recv().is_ok());
-            all_gone &= in_time;
-        }
-        all_gone
-    }
-
-    /// Posts the order to stop until it is taken: a full mailbox must not keep a worker alive. The
-    /// receiver yields a value when the shard ended with no peers left.
-    fn tell_to_stop(
-        &self,
-        shard: u16,
-        timeout: Duration,
-        started: Instant,
-    ) -> Option<Receiver<()>> {
-        let mailbox = self.parts.mailboxes.get(usize::from(shard))?;
-        loop {
-            let (sender, receiver) = bounded(1);
-            let order = move |worker: &mut Worker| worker.stop(timeout, sender);
-            if mailbox.post(Message::Call(Box::new(order))) {
-                return Some(receiver);
-            }
-            if mailbox.finished.load(Ordering::Acquire) || started.elapsed() > timeout + ASK_TIMEOUT
-            {
-                return None;
-            }
-            std::thread::sleep(Duration::from_millis(1));
-        }
-    }
-
-    fn ends(&self) -> MutexGuard<'_, Ends> {
-        self.ends.lock().unwrap_or_else(PoisonError::into_inner)
+        self.parts.stop(timeout)
     }
 
     /// Runs a question on a shard's thread.
@@ -238,15 +190,5 @@ impl Service {
         mailbox
             .post(Message::Call(Box::new(call)))
             .then_some(receiver)
-    }
-}
-
-impl Drop for Service {
-    fn drop(&mut self) {
-        self.stop(DROP_TIMEOUT);
-        self.parts.compute.stop();
-        if let Some(routes) = &mut self.parts.routes {
-            routes.stop();
-        }
     }
 }

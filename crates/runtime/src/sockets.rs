@@ -19,6 +19,8 @@ pub(crate) struct Sockets {
     pub(crate) listeners: Vec<(Listener, SocketAddr)>,
     /// By shard.
     pub(crate) of_shard: Vec<Vec<OuterSocket>>,
+    /// The smallest receive buffer that one was granted, in octets.
+    pub(crate) buffer_bytes: usize,
 }
 
 impl Sockets {
@@ -30,6 +32,7 @@ impl Sockets {
         let mut sockets = Self {
             listeners: Vec::new(),
             of_shard: (0..shards).map(|_| Vec::new()).collect(),
+            buffer_bytes: 0,
         };
         let layout = EspSpiLayout::for_shards(shards);
         for entry in listen {
@@ -43,6 +46,9 @@ impl Sockets {
                 sockets.add_raw(entry, buffer_bytes, layout)?;
             }
         }
+        let granted = sockets.of_shard.iter().flatten();
+        let granted = granted.filter_map(|socket| socket.buffer_bytes().ok());
+        sockets.buffer_bytes = granted.map(|(rx, _)| rx).min().unwrap_or(0);
         Ok(sockets)
     }
 

@@ -2,7 +2,7 @@
 
 use core::sync::atomic::Ordering;
 use std::io;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 
 use crossbeam::channel::{Sender, bounded};
@@ -31,9 +31,11 @@ pub(crate) struct Parts {
     pub(crate) listeners: Vec<(Listener, core::net::SocketAddr)>,
     pub(crate) engine: EngineKind,
     pub(crate) inner: String,
+    /// The smallest receive buffer that a socket was granted, in octets.
+    pub(crate) socket_buffer_bytes: usize,
     pub(crate) compute: ComputePool,
     pub(crate) routes: Option<Routes>,
-    pub(crate) threads: Vec<JoinHandle<()>>,
+    pub(crate) threads: Mutex<Vec<JoinHandle<()>>>,
 }
 
 /// What one worker's thread is given to build its world from.
@@ -93,9 +95,10 @@ pub(crate) fn start(settings: Settings) -> Result<Parts, StartError> {
         listeners: sockets.listeners.clone(),
         engine: EngineKind::Auto,
         inner,
+        socket_buffer_bytes: sockets.buffer_bytes,
         compute,
         routes,
-        threads: Vec::new(),
+        threads: Mutex::new(Vec::new()),
     };
     let (ready, outcomes) = bounded(usize::from(shards));
     for (index, inner) in (0..shards).zip(inner_parts) {
@@ -128,7 +131,7 @@ pub(crate) fn start(settings: Settings) -> Result<Parts, StartError> {
             compute,
             routes: parts.routes.as_ref().and_then(Routes::queue),
         };
-        parts.threads.push(spawn(seedling, ready.clone())?);
+        parts.threads().push(spawn(seedling, ready.clone())?);
     }
     drop(ready);
     for _ in 0..shards {
