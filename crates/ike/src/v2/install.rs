@@ -80,6 +80,8 @@ impl IkeSa {
         let (outbound_key, inbound_key) =
             child_keys(prf, derivation, shared, nonces, &agreed.suite, role);
         let ends = Lifetimes::from(&policy.rekey, ctx.now, ctx.entropy);
+        // Nearly every IKE SA has one Child SA: room for four would cost more than the rest.
+        standing.children.reserve_exact(1);
         standing.children.push(ChildSa {
             inbound,
             outbound: agreed.outbound,

@@ -92,7 +92,7 @@ impl Story {
         true
     }
 
-    fn finish(mut self) -> (Vec<Event>, Vec<Event>) {
+    fn finish(mut self) -> Ending {
         while self.step() {}
         self.world.assert_consistent();
         assert!(self.world.left.sas.is_empty() && self.world.right.sas.is_empty());
@@ -124,8 +124,11 @@ impl Story {
     }
 }
 
+/// What happened at both ends.
+type Ending = (Vec<Event>, Vec<Event>);
+
 /// The number of steps, the messages, and how it ends.
-fn reference() -> (usize, Vec<(Side, Datagram)>, (Vec<Event>, Vec<Event>)) {
+fn reference() -> (usize, Vec<(Side, Datagram)>, Ending) {
     let mut story = Story::new();
     let mut steps = 0;
     while story.step() {
