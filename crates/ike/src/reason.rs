@@ -57,9 +57,7 @@ reasons! {
         NoSpi = "no_spi", "No SPI is free.";
         Refused = "refused", "The request was refused with a notify; no state was kept.";
         RefusalLimit = "refusal_limit", "The request would be refused, but refusals are above their rate.";
-        UnexpectedNotify = "unexpected_notify", "An unprotected notify that must not change the state.";
         BadNonce = "bad_nonce", "The nonce has a length that is not allowed.";
-        RetryLimit = "retry_limit", "The responder asked too often for another IKE_SA_INIT request.";
     }
 }
 
@@ -78,7 +76,6 @@ reasons! {
         TsUnacceptable = "ts_unacceptable", "None of the traffic selectors is allowed.";
         TemporaryFailure = "temporary_failure", "The exchange collides with another; the peer may try again.";
         ChildSaNotFound = "child_sa_not_found", "The Child SA that should be rekeyed does not exist.";
-        UnsupportedExchange = "unsupported_exchange", "The exchange does not belong to the state of the IKE SA.";
     }
 }
 
