@@ -9,6 +9,7 @@ mod directories;
 mod failure;
 mod logging;
 mod run;
+mod signals;
 
 use std::process::ExitCode;
 

@@ -5,7 +5,7 @@ mod order;
 mod peer;
 mod peers;
 mod sas;
-mod show;
+pub(crate) mod show;
 mod status;
 mod why_dead;
 

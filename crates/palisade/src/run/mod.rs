@@ -6,7 +6,6 @@ mod headend;
 mod listing;
 mod scrape;
 mod settings;
-mod signals;
 mod system;
 mod verdict;
 mod which;
@@ -23,6 +22,7 @@ use runtime::Service;
 use zeroize::Zeroizing;
 
 use crate::cli::RunArgs;
+use crate::signals::Signals;
 use crate::{directories, logging};
 
 use headend::Front;
@@ -50,7 +50,7 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitCode> {
     logging::start(config.log);
     let socket = control_socket(args, &config)?;
     // Signals are caught before anything is started that would have to be cleaned up.
-    let signals = signals::Signals::catch()?;
+    let signals = Signals::catch()?;
     let config = Arc::new(config);
     let service = Service::start(settings::of(&config)).context("cannot start the service")?;
     serve(service, &config, socket, client, signals)?;
@@ -87,7 +87,7 @@ fn serve(
     config: &Arc<Config>,
     socket: PathBuf,
     client: Option<default_configuration::Client>,
-    mut signals: signals::Signals,
+    mut signals: Signals,
 ) -> Result<()> {
     let service = Arc::new(service);
     let hub = EventHub::new();

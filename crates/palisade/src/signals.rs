@@ -2,7 +2,7 @@ use anyhow::{Context as _, Result};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// The signals that end the service.
-pub(super) struct Signals {
+pub(crate) struct Signals {
     runtime: tokio::runtime::Runtime,
     terminate: Signal,
     interrupt: Signal,
@@ -10,7 +10,7 @@ pub(super) struct Signals {
 
 impl Signals {
     /// Catches them from now on.
-    pub(super) fn catch() -> Result<Self> {
+    pub(crate) fn catch() -> Result<Self> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()
@@ -27,7 +27,7 @@ impl Signals {
     }
 
     /// Waits for one and names it. After that, a second SIGINT or SIGTERM ends the process at once.
-    pub(super) fn wait(&mut self) -> Result<&'static str> {
+    pub(crate) fn wait(&mut self) -> Result<&'static str> {
         let Self {
             runtime,
             terminate,

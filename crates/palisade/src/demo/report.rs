@@ -1,0 +1,152 @@
+//! What the demonstration found.
+
+use control::view::Status;
+use palisade_load::report::{Percentiles, Report as Found};
+use serde::Serialize;
+
+use super::plan::Plan;
+use crate::ask::show;
+
+/// The report as it stands in JSON.
+#[derive(Serialize)]
+pub(super) struct Report {
+    /// Whether everything went as it should.
+    pub(super) passed: bool,
+    peers: u32,
+    established: u32,
+    setup_per_second: f64,
+    setup_ms: Points,
+    esp_packets_in: u64,
+    esp_packets_out: u64,
+    esp_packets_verified: u64,
+    esp_errors: u64,
+    dpd_probes: u64,
+    dpd_probes_answered: u64,
+    dead_injected: u32,
+    dead_detected: u32,
+    dead_late: u32,
+    false_dead: u32,
+    detection_s: Points,
+    detection_bound_s: f64,
+    headend_rss_bytes: u64,
+    headend_rss_bytes_per_peer: u64,
+    headend_cpu_seconds: f64,
+    headend_shards: usize,
+    headend_engine: String,
+    elapsed_s: f64,
+}
+
+/// Three points of a distribution.
+#[derive(Serialize)]
+struct Points {
+    p50: f64,
+    p99: f64,
+    max: f64,
+}
+
+impl From<&Percentiles> for Points {
+    fn from(percentiles: &Percentiles) -> Self {
+        Self {
+            p50: percentiles.p50,
+            p99: percentiles.p99,
+            max: percentiles.max,
+        }
+    }
+}
+
+impl Report {
+    pub(super) fn new(
+        plan: &Plan,
+        found: &Found,
+        at_start: &Status,
+        peak: Option<&Status>,
+        at_end: &Status,
+    ) -> Self {
+        let score = found.score.clone().unwrap_or_default();
+        let rss = peak.map_or(at_end.resident_bytes, |peak| peak.resident_bytes);
+        let grown = rss.saturating_sub(at_start.resident_bytes);
+        let generator_drops: u64 = found.traffic.drops.values().sum();
+        let esp_errors = found.traffic.mismatched + generator_drops + at_end.esp_drops;
+        let passed = found.established == plan.peers
+            && score.complete
+            && score.dead_injected == plan.dead
+            && score.dead_detected == plan.dead
+            && score.dead_late == 0
+            && score.false_dead == 0
+            && found.traffic.mismatched == 0;
+        Self {
+            passed,
+            peers: plan.peers,
+            established: found.established,
+            setup_per_second: found.setup_per_second,
+            setup_ms: (&found.setup_ms).into(),
+            esp_packets_in: at_end.esp_packets_in,
+            esp_packets_out: at_end.esp_packets_out,
+            esp_packets_verified: found.traffic.verified,
+            esp_errors,
+            dpd_probes: at_end.dpd_probes,
+            dpd_probes_answered: found.ike.probes_answered,
+            dead_injected: score.dead_injected,
+            dead_detected: score.dead_detected,
+            dead_late: score.dead_late,
+            false_dead: score.false_dead,
+            detection_s: (&score.detection_s).into(),
+            detection_bound_s: plan.bound().as_secs_f64(),
+            headend_rss_bytes: rss,
+            headend_rss_bytes_per_peer: grown / u64::from(plan.peers.max(1)),
+            headend_cpu_seconds: at_end.cpu_s,
+            headend_shards: at_end.shards.len(),
+            headend_engine: at_end.engine.clone(),
+            elapsed_s: found.elapsed_s,
+        }
+    }
+
+    /// The report for people.
+    pub(super) fn text(&self, plan: &Plan) -> String {
+        let Points { p50, p99, max } = &self.setup_ms;
+        let found = &self.detection_s;
+        let mut lines = vec![
+            format!(
+                "peers       {} of {} established, {:.0} set-ups/s (IKEv2, PSK, X25519)",
+                self.established, self.peers, self.setup_per_second
+            ),
+            format!("set-up      p50 {p50:.1} ms, p99 {p99:.1} ms, max {max:.1} ms"),
+            format!(
+                "ESP         {} packets in, {} out, {} came back with the right plaintext, {} errors",
+                self.esp_packets_in,
+                self.esp_packets_out,
+                self.esp_packets_verified,
+                self.esp_errors
+            ),
+            format!(
+                "probes      {} sent, {} answered by living peers",
+                self.dpd_probes, self.dpd_probes_answered
+            ),
+            format!(
+                "verdicts    {} of {} deaths found, {} too late; {} living peers declared dead",
+                self.dead_detected, self.dead_injected, self.dead_late, self.false_dead
+            ),
+            format!(
+                "detection   p50 {:.2} s, p99 {:.2} s, max {:.2} s after the death; {:.2} s allowed",
+                found.p50, found.p99, found.max, self.detection_bound_s
+            ),
+            format!(
+                "headend     {} resident ({} per peer), {:.1} s of CPU on {} workers, {}",
+                show::octets(self.headend_rss_bytes),
+                show::octets(self.headend_rss_bytes_per_peer),
+                self.headend_cpu_seconds,
+                self.headend_shards,
+                self.headend_engine
+            ),
+            format!("policy      {}", plan.policy_text()),
+        ];
+        lines.push(if self.passed {
+            format!("passed in {:.0} s", self.elapsed_s)
+        } else {
+            format!("FAILED after {:.0} s", self.elapsed_s)
+        });
+        let mut text = lines.join("\n");
+        text.push('\n');
+        text
+    }
+}
