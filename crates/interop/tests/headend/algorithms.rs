@@ -11,7 +11,8 @@ use interop::wait;
 use crate::stage::PATIENCE;
 
 /// IKE proposal and ESP proposal. Each cipher, integrity algorithm, PRF and group appears, in IKE
-/// and in ESP.
+/// and in ESP. Extended sequence numbers are tested in `raw_esp`: strongSwan's ESP in user space
+/// does not know them.
 const COMBINATIONS: &[(&str, &str)] = &[
     ("aes128gcm16-prfsha256-x25519", "aes128gcm16"),
     ("aes256gcm16-prfsha384-ecp256", "aes256gcm16"),
@@ -24,8 +25,6 @@ const COMBINATIONS: &[(&str, &str)] = &[
     ("aes128-sha256-prfsha256-x25519", "aes128-sha256"),
     ("aes256-sha384-prfsha384-x25519", "aes256-sha384"),
     ("aes128-sha512-prfsha512-x25519", "aes128-sha512"),
-    ("aes256gcm16-prfsha256-x25519", "aes128gcm16-esn"),
-    ("aes128gcm16-prfsha256-x25519", "aes256-sha256-esn"),
 ];
 
 /// Tunnel number `number`, seen from the left, in networks of its own.

@@ -1,5 +1,5 @@
-//! Palisade to Palisade: ESP as an IP protocol of its own, since strongSwan's user-space ESP knows
-//! only UDP.
+//! Palisade to Palisade: ESP as an IP protocol of its own and extended sequence numbers, neither of
+//! which strongSwan's ESP in user space knows.
 
 use anyhow::Result;
 use interop::capture::Capture;
@@ -55,4 +55,24 @@ fn protocol_50_over_ipv6() -> Result<()> {
 fn forced_encapsulation() -> Result<()> {
     let tunnel = Tunnel::of_pair().connection("encap", "true");
     talk(&tunnel, "udp port 4500", (LEFT, RIGHT), "")
+}
+
+#[test]
+fn extended_sequence_numbers() -> Result<()> {
+    for esp in [
+        "aes128gcm16-esn",
+        "chacha20poly1305-esn",
+        "aes256-sha256-esn",
+        "aes128-sha1-esn",
+    ] {
+        let tunnel = Tunnel::of_pair().with_proposals("aes256gcm16-prfsha256-x25519", esp);
+        talk(
+            &tunnel,
+            "udp port 4500",
+            (LEFT, RIGHT),
+            "[headend]\nraw_esp = false\n",
+        )
+        .map_err(|error| error.context(esp))?;
+    }
+    Ok(())
 }
