@@ -1,4 +1,5 @@
 use std::path::Path;
+use std::sync::Arc;
 
 use ipsec::PolicySnapshot;
 use toml::de::DeTable;
@@ -40,7 +41,14 @@ fn read(root: &Table<'_, '_>, path: &Path) -> Config {
     let pools = pool::read(root);
     let secrets = secret::read(root, path.parent().unwrap_or(Path::new("")));
     let mut dpd = Policies::default();
-    let connections = connection::read(root, &pools.names, &Layer::read(root), &mut dpd);
+    let headend = headend::read(root);
+    let mut connections = connection::read(root, &pools.names, &Layer::read(root), &mut dpd);
+    if !headend.raw_esp {
+        // A peer would send protocol 50, where nobody listens, if it saw no NAT.
+        for policy in &mut connections.policies {
+            Arc::make_mut(policy).force_encap = true;
+        }
+    }
     if let (false, true, Some((span, _))) = (
         connections.policies.is_empty(),
         secrets.is_empty(),
@@ -54,7 +62,7 @@ fn read(root: &Table<'_, '_>, path: &Path) -> Config {
     }
     Config {
         file: path.display().to_string(),
-        headend: headend::read(root),
+        headend,
         metrics: headend::metrics(root),
         log: headend::log(root),
         control: headend::control(root),

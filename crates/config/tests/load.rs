@@ -415,3 +415,15 @@ fn the_examples_of_the_operators_page_are_valid() {
         read(text);
     }
 }
+
+/// Whoever sees no NAT would send protocol 50 to where nobody listens for it.
+#[test]
+fn without_raw_esp_everything_is_encapsulated() {
+    let connection =
+        "[connections.a]\n[connections.a.children.c]\n[secrets.s]\nsecret = \"x y z 1 2 3 4 5\"\n";
+    assert!(read(connection).policy.connections[0].force_encap);
+    let raw = format!("{connection}[headend]\nraw_esp = true\n");
+    assert!(!read(&raw).policy.connections[0].force_encap);
+    let chosen = raw.replace("[connections.a]\n", "[connections.a]\nencap = true\n");
+    assert!(read(&chosen).policy.connections[0].force_encap);
+}

@@ -84,10 +84,10 @@ impl FlowReport {
         );
         ensure!(
             self.missing.is_empty(),
-            "{} of {} datagrams are missing: {:?}",
+            "{} of {} datagrams are missing, among them {:?}",
             self.missing.len(),
             self.sent,
-            self.missing
+            &self.missing[..self.missing.len().min(20)]
         );
         ensure!(self.duplicates == 0, "{} arrived twice", self.duplicates);
         Ok(())

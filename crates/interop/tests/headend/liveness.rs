@@ -21,7 +21,7 @@ const SLACK: Duration = Duration::from_millis(700);
 fn dead(stage: &Stage<'_>) -> bool {
     stage
         .headend
-        .metric("palisade_dpd_verdicts_total", "verdict=\"dead\"")
+        .metric("palisade_dpd_verdicts_total", "")
         .is_ok_and(|verdicts| verdicts > 0.5)
 }
 

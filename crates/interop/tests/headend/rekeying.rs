@@ -78,14 +78,18 @@ fn both_rekey_by_time() -> Result<()> {
     let left = Tunnel::of_pair()
         .connection("rekey_time", "5s")
         .connection("rand_time", "0s")
+        .connection("over_time", "60s")
         .child("rekey_time", "2s")
-        .child("rand_time", "0s");
+        .child("rand_time", "0s")
+        .child("life_time", "60s");
     let right = Tunnel::of_pair()
         .mirrored()
         .connection("rekey_time", "\"5s\"")
-        .connection("jitter", "0")
+        .connection("rand_time", "\"0s\"")
+        .connection("over_time", "\"60s\"")
         .child("rekey_time", "\"2s\"")
-        .child("jitter", "0");
+        .child("rand_time", "\"0s\"")
+        .child("life_time", "\"60s\"");
     let stage = Stage::new(&pair, &left, &right)?;
     stage.up()?;
     let flows = stage.flows()?;
