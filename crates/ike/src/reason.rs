@@ -118,6 +118,7 @@ reasons! {
         PeerMisbehaved = "peer_misbehaved", "The peer's answer breaks the protocol.";
         NoSpi = "no_spi", "No SPI is free.";
         Limit = "limit", "The IKE SA has as many Child SAs or waiting requests as it may.";
+        Exhausted = "exhausted", "A key exchange was given up because too many waited.";
         UnknownChild = "unknown_child", "There is no such Child SA or child policy.";
     }
 }

@@ -14,6 +14,8 @@ pub struct Settings {
     /// Time in which a peer must have authenticated, and in which a responder must have answered
     /// IKE_SA_INIT and IKE_AUTH.
     pub half_open_timeout: Duration,
+    /// Time in which a computation must come back; then its exchange is given up.
+    pub computation_timeout: Duration,
     /// Half-open IKE SAs at most, from all sources.
     pub half_open_max: usize,
     /// Half-open IKE SAs at most from one source prefix (IPv4 /24, IPv6 /64).
@@ -58,6 +60,7 @@ impl Default for Settings {
             retransmit_gap_max: Duration::from_secs(32),
             retransmits_max: 7,
             half_open_timeout: Duration::from_secs(30),
+            computation_timeout: Duration::from_secs(10),
             half_open_max: 20_000,
             half_open_prefix_max: 2_000,
             cookie_threshold: 2_000,

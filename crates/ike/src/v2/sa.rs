@@ -124,10 +124,13 @@ impl IkeSa {
     }
 
     /// Our exchange waits for a computation from now on; the caller pushes the job with this name.
-    pub(super) fn await_computation(&mut self, step: Step) -> JobId {
+    pub(super) fn await_computation(&mut self, step: Step, ctx: &Context<'_>) -> JobId {
         let id = self.next_job(Side::Ours);
-        let serial = id.serial;
-        self.task = Some(Box::new(Task::Computing { serial, step }));
+        self.task = Some(Box::new(Task::Computing {
+            serial: id.serial,
+            deadline: ctx.now + ctx.settings.computation_timeout,
+            step,
+        }));
         id
     }
 
@@ -137,10 +140,12 @@ impl IkeSa {
         &mut self,
         message_id: u32,
         state: create_child::Answering,
+        ctx: &Context<'_>,
     ) -> JobId {
         let id = self.next_job(Side::Theirs);
         self.answering = Some(Box::new(Answering {
             serial: id.serial,
+            deadline: ctx.now + ctx.settings.computation_timeout,
             message_id,
             state,
         }));

@@ -28,7 +28,12 @@ pub(super) enum Command {
 /// Our exchange under way.
 pub(super) enum Task {
     /// A computation is needed before or after the request.
-    Computing { serial: u32, step: Step },
+    Computing {
+        serial: u32,
+        /// When the result is taken for lost: the pool drops what it has no room for.
+        deadline: Instant,
+        step: Step,
+    },
     /// A request is outstanding.
     Awaiting {
         request: Outstanding,
@@ -87,6 +92,8 @@ impl Exchange {
 /// A request of the peer that waits for a computation.
 pub(super) struct Answering {
     pub(super) serial: u32,
+    /// When the result is taken for lost.
+    pub(super) deadline: Instant,
     pub(super) message_id: u32,
     pub(super) state: create_child::Answering,
 }

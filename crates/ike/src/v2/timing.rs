@@ -4,8 +4,8 @@ use timer::Instant;
 use wire::ikev2::ExchangeType;
 
 use super::phase::Phase;
-use super::task::{Command, Exchange, Task};
-use super::{ChildState, IkeSa};
+use super::task::{Answering, Command, Exchange, Step, Task};
+use super::{ChildState, IkeSa, create_child};
 use crate::{Action, CloseReason, Context, RemovalReason};
 
 impl IkeSa {
@@ -18,6 +18,7 @@ impl IkeSa {
             return;
         }
         self.retransmit_due(ctx, actions);
+        self.give_up_computations(ctx, actions);
         self.expire(ctx, actions);
         self.rekey_due(ctx, actions);
         self.next_command(ctx, actions);
@@ -28,8 +29,13 @@ impl IkeSa {
     #[must_use]
     pub fn next_deadline(&self) -> Instant {
         let mut earliest = self.half_open_deadline().unwrap_or(Instant::MAX);
-        if let Some(Task::Awaiting { request, .. }) = self.task.as_deref() {
-            earliest = earliest.min(request.due);
+        earliest = earliest.min(match self.task.as_deref() {
+            Some(Task::Awaiting { request, .. }) => request.due,
+            Some(Task::Computing { deadline, .. }) => *deadline,
+            None => Instant::MAX,
+        });
+        if let Some(answering) = &self.answering {
+            earliest = earliest.min(answering.deadline);
         }
         if let Some(standing) = self.standing() {
             if self.task.is_none() && !self.queue.is_empty() {
@@ -79,6 +85,25 @@ impl IkeSa {
                 .unwrap_or(CloseReason::Unresponsive),
         };
         self.terminate(reason, ctx, actions);
+    }
+
+    /// A pool that is full drops jobs: nobody must wait for their results for ever.
+    fn give_up_computations(&mut self, ctx: &mut Context<'_>, actions: &mut Vec<Action>) {
+        let now = ctx.now;
+        let late = |task: &mut Box<Task>| matches!(**task, Task::Computing { deadline, .. } if deadline <= now);
+        if let Some(Task::Computing { step, .. }) = self.task.take_if(late).map(|task| *task) {
+            match step {
+                Step::Handshake => self.terminate(CloseReason::Exhausted, ctx, actions),
+                Step::Child(step) => create_child::on_lost(self, step, ctx, actions),
+            }
+        }
+        let late = |answering: &mut Box<Answering>| answering.deadline <= now;
+        if let Some(answering) = self.answering.take_if(late) {
+            let Answering {
+                message_id, state, ..
+            } = *answering;
+            create_child::on_answer_lost(self, message_id, state, ctx, actions);
+        }
     }
 
     fn expire(&mut self, ctx: &mut Context<'_>, actions: &mut Vec<Action>) {

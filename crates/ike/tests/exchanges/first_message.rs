@@ -233,3 +233,80 @@ fn a_broken_public_value_ends_the_half_open_sa() {
     assert_eq!(world.right.door.half_open(), 0);
     world.right.assert_accounts_balance();
 }
+
+#[test]
+fn a_cookie_stays_good_for_another_group() {
+    let mut right = right_connection();
+    right.proposals[0].key_exchange = vec![KeyExchangeMethod::EcpP256];
+    let mut world = World::with(snapshot(left_connection()), snapshot(right));
+    world.right.settings.cookie_threshold = 0;
+    world.initiate();
+    world.settle();
+    world.assert_consistent();
+    assert_eq!(world.left.children.len(), 1);
+    let challenges =
+        |received: &&Received| **received == Received::Rejected(Rejection::CookieRequired);
+    assert_eq!(world.right.received.iter().filter(challenges).count(), 1);
+}
+
+#[test]
+fn garbled_and_truncated_first_messages_never_make_more_than_a_half_open_sa() {
+    let mut world = World::new();
+    world.initiate();
+    world.left.compute(world.now);
+    let request = world.left.outbox.remove(0);
+    let now = world.now;
+    for length in 0..request.message.len() {
+        let mut short = request.clone();
+        short.message.truncate(length);
+        world.right.receive(&short, now);
+    }
+    assert!(
+        world.right.sas.is_empty(),
+        "a truncated message is malformed"
+    );
+    for index in 0..request.message.len() {
+        let mut garbled = request.clone();
+        garbled.message[index] ^= 1 << (index % 8);
+        world.right.receive(&garbled, now);
+        while world.right.compute(now) {}
+    }
+    world.right.outbox.clear();
+    assert!(world.right.established.is_empty() && world.right.children.is_empty());
+    world.pass(Duration::from_secs(31));
+    assert!(world.right.sas.is_empty());
+    assert_eq!(world.right.door.half_open(), 0);
+    world.right.assert_accounts_balance();
+}
+
+#[test]
+fn a_flood_of_first_messages_is_bounded_and_leaves_the_established_alone() {
+    let mut world = World::established();
+    world.right.settings.half_open_prefix_max = 100;
+    world.right.settings.half_open_max = 150;
+    world.right.settings.cookie_threshold_prefix = 1_000;
+    world.right.settings.cookie_threshold = 1_000;
+    world.right.hold_jobs = true;
+    world.initiate();
+    world.left.compute(world.now);
+    let request = world.left.outbox.remove(0);
+    let now = world.now;
+    for number in 0..1_000u16 {
+        let mut other = request.clone();
+        other.message[..2].copy_from_slice(&number.to_be_bytes());
+        let source = format!("203.0.{}.9:500", number % 2);
+        other.from = source.parse().expect("an address");
+        world.right.receive(&other, now);
+    }
+    assert_eq!(world.right.door.half_open(), 150);
+    assert!(
+        rejected(&world, Rejection::HalfOpenPrefixLimit)
+            || rejected(&world, Rejection::HalfOpenLimit)
+    );
+    world.right.jobs.clear();
+    world.left.jobs.clear();
+    assert_eq!(world.right.children.len(), 1);
+    world.pass(Duration::from_secs(31));
+    assert_eq!(world.right.door.half_open(), 0, "all timed out");
+    assert_eq!(world.right.sas.len(), 1, "the established one stands");
+}

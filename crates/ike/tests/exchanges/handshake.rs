@@ -146,12 +146,8 @@ fn late_results_of_a_computation_meet_nobody() {
     world.initiate();
     world.settle();
     world.left.hold_jobs = true;
-    world.pass(Duration::from_secs(31));
-    assert!(
-        world
-            .right
-            .has(&Event::Closed(CloseReason::HalfOpenTimeout))
-    );
+    world.pass(Duration::from_secs(11));
+    assert!(world.right.has(&Event::Closed(CloseReason::Exhausted)));
     world.right.hold_jobs = false;
     world.settle();
     world.right.assert_accounts_balance();
@@ -251,4 +247,44 @@ fn fragments_need_both_ends() {
     world.settle();
     assert_up(&world);
     assert_eq!(world.sent.len(), HANDSHAKE);
+}
+
+#[test]
+fn a_lost_computation_ends_the_handshake_and_the_next_request_begins_anew() {
+    let mut world = World::new();
+    world.right.hold_jobs = true;
+    world.initiate();
+    world.settle();
+    world.right.jobs.clear();
+    world.pass(Duration::from_secs(11));
+    assert!(world.right.has(&Event::Closed(CloseReason::Exhausted)));
+    world.right.hold_jobs = false;
+    world.pass(Duration::from_secs(10));
+    assert_up(&world);
+}
+
+#[test]
+fn an_initiator_does_not_wait_for_ever_for_its_own_computation() {
+    let mut world = World::new();
+    world.left.hold_jobs = true;
+    world.initiate();
+    world.left.jobs.clear();
+    world.pass(Duration::from_secs(11));
+    assert!(world.left.has(&Event::Closed(CloseReason::Exhausted)));
+    world.assert_consistent();
+}
+
+#[test]
+fn addresses_may_be_of_ipv6() {
+    let mut world = World::new();
+    let path = ike::Path {
+        local: "[2001:db8::1]:500".parse().expect("an address"),
+        remote: "[2001:db8:1::1]:500".parse().expect("an address"),
+        encapsulated: false,
+    };
+    let now = world.now;
+    world.left.initiate(path, now);
+    world.settle();
+    assert_up(&world);
+    assert_eq!(world.left.sas[&world.left.only()].path(), path);
 }

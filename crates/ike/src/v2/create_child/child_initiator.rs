@@ -142,7 +142,7 @@ pub(super) fn on_response(
         (Verdict::Complete(answer), _) => complete(sa, *ours, answer, None, ctx, actions),
         (Verdict::Agree(answer, public), Some(pair)) => {
             let step = Step::Agreeing(ours, Box::new(super::Answer::Child(answer)));
-            let id = sa.await_computation(task::Step::Child(step));
+            let id = sa.await_computation(task::Step::Child(step), ctx);
             actions.push(Action::Compute(Job::agree(id, pair, &public)));
         }
         (Verdict::Agree(..), None) => {

@@ -78,7 +78,7 @@ pub(super) fn on_request(
     let Some((method, public)) = public else {
         return respond(sa, message_id, pending, None, ctx, actions);
     };
-    let id = sa.await_answer(message_id, Answering::Child(pending));
+    let id = sa.await_answer(message_id, Answering::Child(pending), ctx);
     let job = Job::generate_and_agree(id, method, public, ctx.entropy);
     actions.push(Action::Compute(job));
     Ok(())

@@ -117,7 +117,7 @@ pub(super) fn on_response(
     match (judge(sa, &ours, contents), pair) {
         (Verdict::Agree(answer, public), Some(pair)) => {
             let step = Step::Agreeing(ours, Box::new(super::Answer::Ike(answer)));
-            let id = sa.await_computation(task::Step::Child(step));
+            let id = sa.await_computation(task::Step::Child(step), ctx);
             actions.push(Action::Compute(Job::agree(id, pair, &public)));
         }
         (Verdict::OtherMethod(method), _) => super::begin_again(sa, ours, method, ctx, actions),

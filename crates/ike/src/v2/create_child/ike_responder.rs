@@ -71,7 +71,7 @@ pub(super) fn on_request(
         peer_nonce: peer_nonce.into(),
         nonce,
     };
-    let id = sa.await_answer(message_id, Answering::Ike(pending));
+    let id = sa.await_answer(message_id, Answering::Ike(pending), ctx);
     let job = Job::generate_and_agree(id, method, public, ctx.entropy);
     actions.push(Action::Compute(job));
     Ok(())

@@ -21,8 +21,9 @@ use super::contents::Contents;
 use super::ike_sa_init::NONCE_LEN;
 use super::task::{self, Exchange, Task};
 use crate::job::Output;
-use crate::{Action, Context, Job};
+use crate::{Action, ChildFailure, CloseReason, Context, Job};
 use collision::Rival;
+use refusal::No;
 
 /// How long an SA that the peer has to delete is kept for it: longer than the peer repeats its
 /// request.
@@ -118,7 +119,7 @@ fn begin(sa: &mut IkeSa, ours: Box<Ours>, ctx: &mut Context<'_>, actions: &mut V
         send_request(sa, ours, None, ctx, actions);
         return;
     };
-    let id = sa.await_computation(task::Step::Child(Step::Generating(ours)));
+    let id = sa.await_computation(task::Step::Child(Step::Generating(ours)), ctx);
     actions.push(Action::Compute(Job::generate(id, method, ctx.entropy)));
 }
 
@@ -187,7 +188,7 @@ fn complete(
             ike_initiator::complete(sa, ours, &answer, shared, ctx, actions);
         }
         (Answer::Child(_), None) => {
-            let failure = crate::ChildFailure::PeerMisbehaved;
+            let failure = ChildFailure::PeerMisbehaved;
             child_initiator::fail(sa, ours, failure, ctx, actions);
         }
         (Answer::Ike(_), None) => ike_initiator::fail(sa, ours, ctx, actions),
@@ -297,6 +298,40 @@ pub(super) fn on_peer_deletes_unknown(sa: &mut IkeSa, outbound: EspSpi) {
     {
         ours.disowned.push(outbound);
     }
+}
+
+/// The result of a computation of ours will not come. Before the request nothing has happened yet;
+/// after the response the peer holds an SA that we cannot have, and the ends part.
+pub(super) fn on_lost(
+    sa: &mut IkeSa,
+    step: Step,
+    ctx: &mut Context<'_>,
+    actions: &mut Vec<Action>,
+) {
+    match step {
+        Step::Generating(ours) if ours.aim == Aim::RekeyIke => {
+            ike_initiator::fail(sa, *ours, ctx, actions);
+        }
+        Step::Generating(ours) => {
+            child_initiator::fail(sa, *ours, ChildFailure::Exhausted, ctx, actions);
+        }
+        Step::Agreeing(ours, _) => {
+            ours.release(ctx);
+            sa.close(CloseReason::Exhausted, false, ctx, actions);
+        }
+    }
+}
+
+/// The result of a computation for the peer's request will not come.
+pub(super) fn on_answer_lost(
+    sa: &mut IkeSa,
+    message_id: u32,
+    answering: Answering,
+    ctx: &mut Context<'_>,
+    actions: &mut Vec<Action>,
+) {
+    abandon_answering(answering, ctx);
+    No::TemporaryFailure.send(sa, message_id, actions);
 }
 
 /// Gives back what an exchange of ours had reserved, because the IKE SA closes.

@@ -106,7 +106,7 @@ impl IkeSa {
         ctx: &mut Context<'_>,
         actions: &mut Vec<Action>,
     ) {
-        let id = self.await_computation(Step::Handshake);
+        let id = self.await_computation(Step::Handshake, ctx);
         actions.push(Action::Compute(Job::generate(id, method, ctx.entropy)));
     }
 
@@ -197,7 +197,7 @@ impl IkeSa {
                 };
                 state.answer = Some(answer);
                 self.peer_spi = IkeSpi(message.header.responder_spi);
-                let id = self.await_computation(Step::Handshake);
+                let id = self.await_computation(Step::Handshake, ctx);
                 actions.push(Action::Compute(Job::agree(id, pair, &peer)));
             }
         }

@@ -82,7 +82,7 @@ impl IkeSa {
         ));
         sa.nat = accepted.nat.unwrap_or_default();
         sa.expected_request = 1;
-        let id = sa.await_computation(Step::Handshake);
+        let id = sa.await_computation(Step::Handshake, ctx);
         actions.push(Action::Compute(Job::generate_and_agree(
             id,
             method,
