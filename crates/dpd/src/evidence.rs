@@ -6,49 +6,49 @@ use core::time::Duration;
 use timer::Instant;
 
 use crate::breaker::DomainKey;
-use crate::dense::dense;
 use crate::proof::Proof;
+use reason::reasons;
 
 /// Tries that one record keeps. A peer that stays suspect for long drops its oldest ones.
 const TRIES_KEPT_MAX: usize = 48;
 
-dense! {
+reasons! {
     /// What became of a try.
     TryOutcome {
-        Pending = "pending":
-            "It was sent and its time is not over.",
-        Unanswered = "unanswered":
-            "It could have been answered and was not.",
-        NotSent = "not_sent":
-            "The datagram never left, so the try was repeated.",
-        NotListening = "not_listening":
-            "Our receive path was not read since, so the try was repeated.",
-        QueueDelay = "queue_delay":
-            "Datagrams waited for us too long, so the try was repeated.",
-        ReceiveDrops = "receive_drops":
-            "Datagrams were dropped before we could read them, so the try was repeated.",
+        Pending = "pending",
+            "It was sent and its time is not over.";
+        Unanswered = "unanswered",
+            "It could have been answered and was not.";
+        NotSent = "not_sent",
+            "The datagram never left, so the try was repeated.";
+        NotListening = "not_listening",
+            "Our receive path was not read since, so the try was repeated.";
+        QueueDelay = "queue_delay",
+            "Datagrams waited for us too long, so the try was repeated.";
+        ReceiveDrops = "receive_drops",
+            "Datagrams were dropped before we could read them, so the try was repeated.";
     }
 }
 
-dense! {
+reasons! {
     /// Why a peer was declared dead.
     VerdictReason {
-        Probes = "probes":
-            "No try of a whole probe was answered.",
-        Retransmissions = "retransmissions":
-            "No retransmission of another request was answered.",
-        SuspectMax = "suspect_max":
-            "The peer stayed suspect for the longest time that is allowed.",
+        Probes = "probes",
+            "No try of a whole probe was answered.";
+        Retransmissions = "retransmissions",
+            "No retransmission of another request was answered.";
+        SuspectMax = "suspect_max",
+            "The peer stayed suspect for the longest time that is allowed.";
     }
 }
 
-dense! {
+reasons! {
     /// Why we think that a silence may be our own fault.
     SuspicionCause {
-        Breaker = "breaker":
-            "Many peers of one fault domain fell silent together.",
-        OwnService = "own_service":
-            "Again and again a try could not have been answered.",
+        Breaker = "breaker",
+            "Many peers of one fault domain fell silent together.";
+        OwnService = "own_service",
+            "Again and again a try could not have been answered.";
     }
 }
 

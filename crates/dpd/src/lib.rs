@@ -15,7 +15,6 @@ mod breaker;
 mod budget;
 mod counters;
 mod decision;
-mod dense;
 mod evidence;
 mod health;
 mod liveness;

@@ -1,36 +1,6 @@
 //! Why packets are dropped: each value is a counter's index.
 
-macro_rules! reasons {
-    ($(#[$doc:meta])* $name:ident { $($variant:ident = $label:literal, $sentence:literal;)+ }) => {
-        $(#[$doc])*
-        #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
-        #[repr(u8)]
-        pub enum $name { $(#[doc = $sentence] $variant,)+ }
-
-        impl $name {
-            /// Every value, in counter order.
-            pub const ALL: &'static [Self] = &[$(Self::$variant,)+];
-
-            /// The place of this value among the counters.
-            #[must_use]
-            pub const fn index(self) -> usize {
-                self as usize
-            }
-
-            /// Label of the metric.
-            #[must_use]
-            pub const fn label(self) -> &'static str {
-                match self { $(Self::$variant => $label,)+ }
-            }
-
-            /// What the operator should know.
-            #[must_use]
-            pub const fn sentence(self) -> &'static str {
-                match self { $(Self::$variant => $sentence,)+ }
-            }
-        }
-    };
-}
+use ::reason::reasons;
 
 reasons! {
     /// Why a received ESP packet was dropped, in the order in which a packet meets the checks.

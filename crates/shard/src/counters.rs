@@ -4,19 +4,27 @@ use esp::{InboundDrop, OutboundDrop};
 use hdrhistogram::Histogram;
 use ike::{ChildFailure, CloseReason, Refusal, Rejection, RemovalReason};
 
-use crate::dense::dense;
+use reason::reasons;
 
-dense! {
+reasons! {
     /// Why the shard itself dropped a datagram or packet, before ESP or IKE saw it.
     ShardDrop {
-        TooShort = "too_short": "The datagram is too short to be IKE or ESP.";
-        NotIke = "not_ike": "A datagram on the IKE port is no IKE message.";
-        ShuttingDown = "shutting_down": "A new IKE SA was asked for while the service stops.";
-        NoSa = "no_sa": "No Child SA covers the inner packet.";
-        Acquiring = "acquiring": "The inner packet made us initiate; it was not kept.";
-        InnerMalformed = "inner_malformed": "The inner packet is no valid IP packet.";
-        SendRefused = "send_refused": "The socket did not take the datagram.";
-        PeersFull = "peers_full": "The shard has no room for another IKE SA.";
+        TooShort = "too_short",
+            "The datagram is too short to be IKE or ESP.";
+        NotIke = "not_ike",
+            "A datagram on the IKE port is no IKE message.";
+        ShuttingDown = "shutting_down",
+            "A new IKE SA was asked for while the service stops.";
+        NoSa = "no_sa",
+            "No Child SA covers the inner packet.";
+        Acquiring = "acquiring",
+            "The inner packet made us initiate; it was not kept.";
+        InnerMalformed = "inner_malformed",
+            "The inner packet is no valid IP packet.";
+        SendRefused = "send_refused",
+            "The socket did not take the datagram.";
+        PeersFull = "peers_full",
+            "The shard has no room for another IKE SA.";
     }
 }
 

@@ -8,7 +8,6 @@
 mod children;
 mod command;
 mod counters;
-mod dense;
 mod esp_side;
 mod event;
 mod host;

@@ -230,28 +230,28 @@ fn of_dpd(scrape: &mut Scrape, report: &ShardReport) {
         scrape,
         &catalogue::DPD_PROOFS,
         Proof::ALL,
-        Proof::as_str,
+        Proof::label,
         &dpd.proofs,
     );
     by_index(
         scrape,
         &catalogue::DPD_NON_PROOFS,
         NotProof::ALL,
-        NotProof::as_str,
+        NotProof::label,
         &dpd.not_proofs,
     );
     by_index(
         scrape,
         &catalogue::DPD_TRY_OUTCOMES,
         TryOutcome::ALL,
-        TryOutcome::as_str,
+        TryOutcome::label,
         &dpd.outcomes,
     );
     by_index(
         scrape,
         &catalogue::DPD_VERDICTS,
         VerdictReason::ALL,
-        VerdictReason::as_str,
+        VerdictReason::label,
         &dpd.verdicts,
     );
     scrape.count(&catalogue::DPD_PROBES_SAVED, [], dpd.probes_saved);
