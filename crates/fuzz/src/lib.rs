@@ -4,13 +4,19 @@
 #![forbid(unsafe_code)]
 
 mod esp_packets;
+mod esp_text;
 mod ike;
 mod ip;
+mod replay_window;
+mod text;
 mod tunnels;
 
 pub use esp_packets::esp_packets;
+pub use esp_text::esp_text;
 pub use ike::{ikev2_message, ikev2_payloads, udp_encap};
 pub use ip::inner_packet;
+pub use replay_window::replay_window;
+pub use text::{identity_text, selector_text};
 pub use tunnels::tunnels;
 
 /// A target: takes any octets, returns if every promise held. Its name is that of its corpus folder
@@ -19,9 +25,13 @@ pub type Target = fn(&[u8]);
 
 /// The readers of octets: cheap, so that every seed is also tried in every mutilation.
 pub const READERS: &[(&str, Target)] = &[
+    ("esp_text", esp_text),
+    ("identity_text", identity_text),
     ("ikev2_message", ikev2_message),
     ("ikev2_payloads", ikev2_payloads),
     ("inner_packet", inner_packet),
+    ("replay_window", replay_window),
+    ("selector_text", selector_text),
     ("udp_encap", udp_encap),
 ];
 

@@ -118,6 +118,7 @@ pub(crate) fn parse_key_id(text: &str) -> Result<Box<[u8]>, IdentityParseError> 
         if text.is_empty() {
             return Err(IdentityParseError::Empty);
         }
+        check_name(text)?;
         return Ok(text.as_bytes().into());
     };
     let digits: Option<Vec<u8>> = hex
@@ -147,7 +148,7 @@ pub(crate) fn check_name(text: &str) -> Result<(), IdentityParseError> {
 }
 
 // A peer chooses its name: whatever could steer a terminal or forge a log line is escaped.
-fn write_name(name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+pub(crate) fn write_name(name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     for character in name.chars() {
         if character.is_ascii_graphic() {
             f.write_char(character)?;
@@ -158,10 +159,11 @@ fn write_name(name: &str, f: &mut fmt::Formatter<'_>) -> fmt::Result {
     Ok(())
 }
 
-pub(crate) fn write_key_id(octets: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
-    let plain = octets.iter().all(u8::is_ascii_graphic);
+// As text where that reads back as the same octets, else in hexadecimal.
+fn write_key_id(octets: &[u8], f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    let plain = |octet: &u8| octet.is_ascii_graphic() && *octet != b'*';
     f.write_str("keyid:")?;
-    if plain && !octets.is_empty() && !octets.starts_with(b"0x") {
+    if octets.iter().all(plain) && !octets.is_empty() && !octets.starts_with(b"0x") {
         return octets
             .iter()
             .try_for_each(|&octet| f.write_char(char::from(octet)));
@@ -188,6 +190,7 @@ mod tests {
             "keyid:branch-17",
             "keyid:0x00ff",
             "keyid:0x307861",
+            "keyid:0x612a",
         ] {
             assert_eq!(read(text).to_string(), text);
         }
@@ -200,6 +203,7 @@ mod tests {
             ("", IdentityParseError::Empty),
             ("keyid:", IdentityParseError::Empty),
             ("keyid:0x123", IdentityParseError::BadHex),
+            ("keyid:two words", IdentityParseError::BadCharacter),
             ("keyid:0xzz", IdentityParseError::BadHex),
             ("two words", IdentityParseError::BadCharacter),
             ("b\u{fc}ro.example", IdentityParseError::BadCharacter),

@@ -2,7 +2,7 @@ use core::fmt;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use core::str::FromStr;
 
-use crate::identity::{check_name, parse_key_id, write_key_id};
+use crate::identity::{check_name, parse_key_id, write_name};
 use crate::prefix::{in_prefix, mask};
 use crate::{Identity, IdentityParseError};
 
@@ -172,7 +172,10 @@ impl fmt::Display for IdentityPattern {
             Self::Ipv4Prefix(network, length) => write!(f, "{network}/{length}"),
             Self::Ipv6Prefix(network, length) => write!(f, "{network}/{length}"),
             Self::FqdnGlob(glob) | Self::EmailGlob(glob) => f.write_str(glob),
-            Self::KeyIdGlob(glob) => write_key_id(glob, f),
+            Self::KeyIdGlob(glob) => {
+                f.write_str("keyid:")?;
+                write_name(&String::from_utf8_lossy(glob), f)
+            }
         }
     }
 }
@@ -206,6 +209,7 @@ mod tests {
             "*.example.org",
             "*@example.org",
             "keyid:joe*",
+            "keyid:a\\b'*\"",
             "keyid:0x00ff",
         ] {
             assert_eq!(pattern(text).to_string(), text);
