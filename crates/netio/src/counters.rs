@@ -13,7 +13,8 @@ pub struct Counters {
     pub rx_malformed: u64,
     /// Errors of receive calls other than "nothing there".
     pub rx_errors: u64,
-    /// Times that no buffer was free to receive into.
+    /// Times that no buffer was free to receive into. Nothing is lost by it: what has arrived waits
+    /// in the kernel.
     pub rx_no_buffer: u64,
     /// Datagrams that the kernel dropped because a socket's receive buffer was full.
     pub rx_kernel_drops: u64,

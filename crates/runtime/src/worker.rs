@@ -234,8 +234,7 @@ impl Worker {
     /// waited no longer than this round of work has taken.
     fn report_health(&mut self) {
         let now = self.clock.now();
-        let counters = self.sink.engine.counters();
-        let drops = counters.rx_kernel_drops.wrapping_add(counters.rx_no_buffer);
+        let drops = self.sink.engine.counters().rx_kernel_drops;
         self.shard.serviced(ServiceHealth {
             rx_serviced: now,
             queue_delay: now - self.woke,
