@@ -4,7 +4,16 @@ use control::ClientError;
 
 /// The error with its causes, and a hint where there is one.
 pub(crate) fn explain(error: &anyhow::Error) -> String {
-    let mut text = format!("{error:#}");
+    let mut text = String::new();
+    for cause in error.chain().map(ToString::to_string) {
+        // Many errors tell their cause themselves.
+        if !text.contains(&cause) {
+            if !text.is_empty() {
+                text.push_str(": ");
+            }
+            text.push_str(&cause);
+        }
+    }
     let hint = error.chain().find_map(|cause| {
         cause
             .downcast_ref::<ClientError>()

@@ -52,7 +52,7 @@ pub(crate) fn demo(args: &DemoArgs) -> Result<ExitCode> {
     let mut play = Play {
         at_start,
         peak: None,
-        moment: None,
+        before_departure: None,
     };
     let outcome = play.watch(&plan, &mut stage, &client, &mut display, &interrupted);
     display.finish();
@@ -64,7 +64,7 @@ pub(crate) fn demo(args: &DemoArgs) -> Result<ExitCode> {
     let at_end = client
         .get::<Status>("/v1/status")
         .context("the headend does not answer")?;
-    let report = Report::new(&plan, &found, &play.at_start, play.peak.as_ref(), &at_end);
+    let report = Report::new(&plan, &found, &play.seen(&at_end));
     if args.json {
         println!("{}", serde_json::to_string_pretty(&report)?);
     } else {
@@ -100,10 +100,21 @@ struct Play {
     at_start: Status,
     /// When most peers were up.
     peak: Option<Status>,
-    moment: Option<Moment>,
+    /// The last before living peers left.
+    before_departure: Option<Status>,
 }
 
 impl Play {
+    /// What was seen of the headend, now that the end is known.
+    fn seen<'s>(&'s self, at_end: &'s Status) -> report::Seen<'s> {
+        report::Seen {
+            at_start: &self.at_start,
+            at_peak: self.peak.as_ref().unwrap_or(at_end),
+            before_departure: self.before_departure.as_ref().unwrap_or(at_end),
+            at_end,
+        }
+    }
+
     /// Shows the course until the generator reports; `None` when somebody interrupts.
     fn watch(
         &mut self,
@@ -137,18 +148,20 @@ impl Play {
                 }
             }
             if let Ok(status) = client.get::<Status>("/v1/status") {
-                self.note(&status);
+                self.note(&status, peers.elapsed_s < plan.duration_s - 0.5);
                 let moment = Moment {
                     headend: status,
                     peers,
                 };
                 display.show(&moment, started.elapsed());
-                self.moment = Some(moment);
             }
         }
     }
 
-    fn note(&mut self, status: &Status) {
+    fn note(&mut self, status: &Status, all_there: bool) {
+        if all_there {
+            self.before_departure = Some(status.clone());
+        }
         let most = self.peak.as_ref().map_or(0, |peak| peak.ike_established);
         if status.ike_established >= most {
             self.peak = Some(status.clone());

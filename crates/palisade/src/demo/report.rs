@@ -54,19 +54,37 @@ impl From<&Percentiles> for Points {
     }
 }
 
+/// What the headend said of itself.
+pub(super) struct Seen<'s> {
+    /// Before the first peer came.
+    pub(super) at_start: &'s Status,
+    /// When most peers were up.
+    pub(super) at_peak: &'s Status,
+    /// The last time before the living peers left.
+    pub(super) before_departure: &'s Status,
+    /// When all were gone.
+    pub(super) at_end: &'s Status,
+}
+
+/// Packets that went wrong. Those that cross a DELETE on their way and find no SA any more, when the
+/// peers leave at the end, are none of them.
+fn esp_errors(found: &Found, seen: &Seen<'_>) -> u64 {
+    let late = esp::InboundDrop::UnknownSpi.label();
+    let drops = found
+        .traffic
+        .drops
+        .iter()
+        .filter(|(reason, _)| *reason != late);
+    let of_peers: u64 = drops.map(|(_, count)| count).sum();
+    found.traffic.mismatched + of_peers + seen.before_departure.esp_drops
+}
+
 impl Report {
-    pub(super) fn new(
-        plan: &Plan,
-        found: &Found,
-        at_start: &Status,
-        peak: Option<&Status>,
-        at_end: &Status,
-    ) -> Self {
+    pub(super) fn new(plan: &Plan, found: &Found, seen: &Seen<'_>) -> Self {
         let score = found.score.clone().unwrap_or_default();
-        let rss = peak.map_or(at_end.resident_bytes, |peak| peak.resident_bytes);
-        let grown = rss.saturating_sub(at_start.resident_bytes);
-        let generator_drops: u64 = found.traffic.drops.values().sum();
-        let esp_errors = found.traffic.mismatched + generator_drops + at_end.esp_drops;
+        let rss = seen.at_peak.resident_bytes;
+        let grown = rss.saturating_sub(seen.at_start.resident_bytes);
+        let at_end = seen.at_end;
         let passed = found.established == plan.peers
             && score.complete
             && score.dead_injected == plan.dead
@@ -83,7 +101,7 @@ impl Report {
             esp_packets_in: at_end.esp_packets_in,
             esp_packets_out: at_end.esp_packets_out,
             esp_packets_verified: found.traffic.verified,
-            esp_errors,
+            esp_errors: esp_errors(found, seen),
             dpd_probes: at_end.dpd_probes,
             dpd_probes_answered: found.ike.probes_answered,
             dead_injected: score.dead_injected,
@@ -148,5 +166,114 @@ impl Report {
         let mut text = lines.join("\n");
         text.push('\n');
         text
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use palisade_load::report::Score;
+
+    /// A run in which everything went well.
+    fn found(plan: &Plan) -> Found {
+        let score = Score {
+            dead_injected: plan.dead,
+            dead_detected: plan.dead,
+            complete: true,
+            ..Score::default()
+        };
+        Found {
+            scenario: palisade_load::scenario::Scenario::default(),
+            elapsed_s: 20.0,
+            peers: plan.peers,
+            established: plan.peers,
+            failures: Default::default(),
+            losses: Default::default(),
+            setup_per_second: 500.0,
+            setup_ms: Percentiles::default(),
+            traffic: Default::default(),
+            ike: Default::default(),
+            deaths: Vec::new(),
+            score: Some(score),
+            memory_bytes_per_peer: 0,
+            cpu_s: 0.0,
+            series: Vec::new(),
+        }
+    }
+
+    fn report(spoil: impl FnOnce(&mut Found)) -> Report {
+        let args = crate::cli::DemoArgs {
+            peers: 100,
+            dead: None,
+            seconds: None,
+            json: true,
+        };
+        let plan = Plan::new(&args).expect("a plan");
+        let mut found = found(&plan);
+        spoil(&mut found);
+        let status = Status {
+            esp_drops: 1,
+            ..Status::default()
+        };
+        let seen = Seen {
+            at_start: &status,
+            at_peak: &status,
+            before_departure: &status,
+            at_end: &status,
+        };
+        Report::new(&plan, &found, &seen)
+    }
+
+    fn spoil_score(spoil: impl FnOnce(&mut Score)) -> bool {
+        report(|found| spoil(found.score.as_mut().expect("a score"))).passed
+    }
+
+    #[test]
+    fn only_a_flawless_run_passes() {
+        assert!(report(|_| {}).passed);
+        assert!(!report(|found| found.established -= 1).passed);
+        assert!(!report(|found| found.traffic.mismatched = 1).passed);
+        assert!(!report(|found| found.score = None).passed);
+        assert!(!spoil_score(|score| score.dead_detected -= 1));
+        assert!(!spoil_score(|score| score.dead_late = 1));
+        assert!(!spoil_score(|score| score.false_dead = 1));
+        assert!(!spoil_score(|score| score.complete = false));
+    }
+
+    #[test]
+    fn packets_that_cross_a_farewell_are_no_errors() {
+        let report = report(|found| {
+            found.traffic.drops.insert("unknown_spi".into(), 7);
+            found.traffic.drops.insert("integrity".into(), 2);
+        });
+        assert_eq!(report.esp_errors, 3);
+    }
+
+    #[test]
+    fn the_json_has_the_keys_that_scripts_read() {
+        let json = serde_json::to_value(report(|_| {})).expect("JSON");
+        for key in [
+            "peers",
+            "established",
+            "setup_per_second",
+            "setup_ms",
+            "esp_packets_in",
+            "esp_packets_out",
+            "esp_errors",
+            "dead_injected",
+            "dead_detected",
+            "false_dead",
+            "detection_s",
+            "detection_bound_s",
+            "headend_rss_bytes",
+            "headend_cpu_seconds",
+        ] {
+            assert!(json.get(key).is_some(), "{key}");
+        }
+        for key in ["setup_ms", "detection_s"] {
+            for point in ["p50", "p99", "max"] {
+                assert!(json[key].get(point).is_some(), "{key}.{point}");
+            }
+        }
     }
 }

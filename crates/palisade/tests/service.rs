@@ -1,0 +1,424 @@
+//! The running service, with peers of the generator, asked through its own command line.
+
+use std::io::{BufRead as _, BufReader, Read as _, Write as _};
+use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::path::PathBuf;
+use std::process::{Child, Command, Output, Stdio};
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+const PROGRAM: &str = env!("CARGO_BIN_EXE_palisade");
+const SECRET: &str = "a secret that must not be seen";
+
+struct Stage {
+    directory: PathBuf,
+    nat: u16,
+    metrics: u16,
+    service: Option<Child>,
+    peers: Option<Child>,
+}
+
+/// Two UDP ports and a TCP port. They are held until all are known, so that they differ.
+fn free_ports() -> (u16, u16, u16) {
+    let any = "127.0.0.1:0";
+    let udp = || UdpSocket::bind(any).expect("a socket");
+    let (ike, nat, metrics) = (udp(), udp(), TcpListener::bind(any).expect("a socket"));
+    let port = |address: std::io::Result<std::net::SocketAddr>| address.expect("an address").port();
+    (
+        port(ike.local_addr()),
+        port(nat.local_addr()),
+        port(metrics.local_addr()),
+    )
+}
+
+impl Stage {
+    fn new(name: &str) -> Self {
+        let directory =
+            std::env::temp_dir().join(format!("palisade-service-{name}-{}", std::process::id()));
+        std::fs::create_dir_all(&directory).expect("made");
+        let (ike, nat, metrics) = free_ports();
+        std::fs::write(directory.join("psk"), SECRET).expect("written");
+        let configuration = format!(
+            r#"
+[headend]
+listen = ["127.0.0.1"]
+ike_port = {ike}
+nat_port = {nat}
+shards = 2
+inner = "echo"
+[dpd]
+mode = "periodic"
+interval = "1s"
+retry = "200ms"
+suppress_on = "ike"
+allow_fast = true
+[[dpd.peer]]
+id = "peer-0@load.example"
+interval = "2s"
+[metrics]
+listen = "127.0.0.1:{metrics}"
+[log]
+format = "json"
+level = "debug"
+[connections.load]
+pools = ["v4"]
+[connections.load.children.net]
+local_ts = ["0.0.0.0/0"]
+[pools.v4]
+addrs = "10.64.0.0/16"
+[secrets.all]
+file = "psk"
+"#
+        );
+        std::fs::write(directory.join("palisade.toml"), configuration).expect("written");
+        let log = std::fs::File::create(directory.join("log")).expect("a log");
+        let service = Command::new(PROGRAM)
+            .args(["run", "--die-with-parent", "--config"])
+            .arg(directory.join("palisade.toml"))
+            .arg("--run-dir")
+            .arg(&directory)
+            .stdout(Stdio::null())
+            .stderr(log)
+            .spawn()
+            .expect("runs");
+        let stage = Self {
+            directory,
+            nat,
+            metrics,
+            service: Some(service),
+            peers: None,
+        };
+        stage.wait("the service", |stage| {
+            stage.ask(&["status"]).status.success()
+        });
+        stage
+    }
+
+    fn ask(&self, arguments: &[&str]) -> Output {
+        Command::new(PROGRAM)
+            .args(arguments)
+            .arg("--run-dir")
+            .arg(&self.directory)
+            .output()
+            .expect("runs")
+    }
+
+    fn json(&self, arguments: &[&str]) -> Value {
+        let output = self.ask(&[arguments, &["--json"]].concat());
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {told}"))
+    }
+
+    fn text(&self, arguments: &[&str]) -> String {
+        let output = self.ask(arguments);
+        let told = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(output.status.success(), "{arguments:?}: {told}");
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    fn wait(&self, what: &str, met: impl Fn(&Self) -> bool) {
+        let started = Instant::now();
+        while !met(self) {
+            let log = self.log();
+            assert!(
+                started.elapsed() < Duration::from_secs(20),
+                "{what} does not come; log:\n{log}"
+            );
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    fn log(&self) -> String {
+        std::fs::read_to_string(self.directory.join("log")).unwrap_or_default()
+    }
+
+    fn start_peers(&mut self, count: u32, extra: &[&str]) {
+        let peers = Command::new(PROGRAM)
+            .args(["load", "--target", &format!("127.0.0.1:{}", self.nat)])
+            .args([
+                "--peers",
+                &count.to_string(),
+                "--rate",
+                "200",
+                "--duration",
+                "60",
+            ])
+            .args(["--progress", "none", "--until-stdin-closes", "--psk-file"])
+            .arg(self.directory.join("psk"))
+            .args(extra)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("runs");
+        self.peers = Some(peers);
+        let all = u64::from(count);
+        self.wait("the peers", |stage| {
+            stage.json(&["status"])["ike_established"].as_u64() >= Some(all)
+        });
+    }
+
+    fn get(&self, path: &str) -> String {
+        let mut stream = TcpStream::connect(("127.0.0.1", self.metrics)).expect("connects");
+        let request = format!("GET {path} HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n");
+        stream.write_all(request.as_bytes()).expect("written");
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("read");
+        let (_, body) = answer.split_once("\r\n\r\n").expect("a head");
+        body.to_owned()
+    }
+
+    fn end_peers(&mut self) {
+        if let Some(mut peers) = self.peers.take() {
+            drop(peers.stdin.take());
+            peers.wait().expect("ends");
+        }
+    }
+
+    /// Sends SIGTERM to the service and returns its exit status.
+    fn terminate(&mut self) -> std::process::ExitStatus {
+        let mut service = self.service.take().expect("it runs");
+        let pid = i32::try_from(service.id())
+            .ok()
+            .and_then(rustix::process::Pid::from_raw);
+        let signal = rustix::process::Signal::TERM;
+        rustix::process::kill_process(pid.expect("a number"), signal).expect("told");
+        service.wait().expect("ends")
+    }
+}
+
+impl Drop for Stage {
+    fn drop(&mut self) {
+        self.end_peers();
+        if let Some(mut service) = self.service.take() {
+            let _ = service.kill();
+            let _ = service.wait();
+        }
+        let _ = std::fs::remove_dir_all(&self.directory);
+    }
+}
+
+#[test]
+fn peers_and_their_sas_can_be_looked_at_and_changed() {
+    let mut stage = Stage::new("look");
+    stage.start_peers(8, &["--packets", "20"]);
+    let peers = stage.json(&["peers"]);
+    let peers = peers.as_array().expect("a list");
+    assert_eq!(peers.len(), 8);
+    assert!(
+        peers
+            .iter()
+            .all(|peer| peer["state"] == "established" && peer["connection"] == "load")
+    );
+    assert_eq!(
+        stage
+            .json(&["peers", "--limit", "3"])
+            .as_array()
+            .map(Vec::len),
+        Some(3)
+    );
+    assert_eq!(
+        stage.json(&["peers", "--connection", "x"]),
+        Value::Array(Vec::new())
+    );
+    assert!(stage.text(&["peers"]).contains("peer-3@load.example"));
+
+    let detail = stage.json(&["peer", "peer-3@load.example"]);
+    let id = detail["id"].as_str().expect("a number").to_owned();
+    assert_eq!(
+        stage.json(&["peer", &id])["identity"],
+        "peer-3@load.example"
+    );
+    let inner = detail["virtual_addresses"][0].as_str().expect("an address");
+    assert_eq!(stage.json(&["peer", inner])["id"], id.as_str());
+    assert_eq!(detail["detection_bound_s"], 2.0);
+    assert!(stage.text(&["peer", &id]).contains("child net"));
+    let nobody = stage.ask(&["peer", "nobody@example.org"]);
+    assert!(!nobody.status.success());
+    assert!(String::from_utf8_lossy(&nobody.stderr).contains("palisade peers"));
+
+    stage.wait("traffic", |stage| {
+        let sas = stage.json(&["sas"]);
+        let sas = sas.as_array().expect("a list");
+        sas.len() == 8
+            && sas
+                .iter()
+                .all(|sa| sa["inbound"]["packets"].as_u64() > Some(2))
+    });
+    assert!(stage.text(&["sas"]).contains("aes128gcm16"));
+
+    let spi = |stage: &Stage| stage.json(&["peer", &id])["children"][0]["spi_in"].clone();
+    let before = spi(&stage);
+    assert!(
+        stage
+            .text(&["rekey", &id, "--child", "net"])
+            .contains("rekeying `net`")
+    );
+    stage.wait("another Child SA", |stage| {
+        let children = stage.json(&["peer", &id])["children"].clone();
+        let children = children.as_array().expect("a list");
+        children
+            .iter()
+            .any(|child| child["state"] == "installed" && child["spi_in"] != before)
+    });
+    assert!(
+        stage
+            .text(&["rekey", "peer-3@load.example"])
+            .contains("rekeying the IKE SA")
+    );
+    stage.wait("another IKE SA", |stage| {
+        stage.json(&["peer", "peer-3@load.example"])["id"] != id.as_str()
+    });
+    assert!(
+        stage
+            .text(&["terminate", "peer-5@load.example"])
+            .contains("deleting the IKE SA")
+    );
+    stage.wait("a deletion", |stage| {
+        !stage.ask(&["peer", "peer-5@load.example"]).status.success()
+    });
+    let missing = stage.ask(&["initiate", "--child", "nothing"]);
+    assert!(String::from_utf8_lossy(&missing.stderr).contains("no such connection or child"));
+    let nowhere = stage.ask(&["initiate", "--connection", "load"]);
+    assert!(String::from_utf8_lossy(&nowhere.stderr).contains("remote_addrs"));
+}
+
+#[test]
+fn a_death_is_found_and_explained() {
+    let mut stage = Stage::new("death");
+    let mut events = Command::new(PROGRAM)
+        .args(["events", "--json", "--run-dir"])
+        .arg(&stage.directory)
+        .stdout(Stdio::piped())
+        .spawn()
+        .expect("runs");
+    stage.wait("a reader of events", |stage| {
+        stage
+            .get("/metrics")
+            .contains("palisade_event_subscribers 1\n")
+    });
+    stage.start_peers(4, &["--dead", "1", "--dead-delay", "0.5"]);
+    let lines = BufReader::new(events.stdout.take().expect("piped")).lines();
+    let mut seen = Vec::new();
+    for line in lines {
+        let event: Value = serde_json::from_str(&line.expect("a line")).expect("JSON");
+        let last = event["event"] == "dead";
+        seen.push(event);
+        if last {
+            break;
+        }
+    }
+    events.kill().expect("ends");
+    events.wait().expect("ended");
+    let count = |kind: &str| seen.iter().filter(|event| event["event"] == kind).count();
+    assert_eq!((count("established"), count("child-established")), (4, 4));
+    let dead = seen.last().expect("a death");
+    let identity = dead["identity"].as_str().expect("an identity");
+    assert!(
+        dead["evidence"]["tries"]
+            .as_array()
+            .is_some_and(|tries| tries.len() == 5),
+        "{dead}"
+    );
+    assert!(dead["unix_ns"].as_u64() > Some(1_600_000_000_000_000_000));
+
+    let why = stage.json(&["why-dead", identity]);
+    assert_eq!(why[0]["identity"], identity);
+    assert_eq!(why[0]["silent_s"], dead["evidence"]["silent_s"]);
+    let told = stage.text(&["why-dead", identity]);
+    assert!(
+        told.contains("try 5") && told.contains("last proof of life"),
+        "{told}"
+    );
+    assert!(
+        !stage
+            .ask(&["why-dead", "nobody@example.org"])
+            .status
+            .success()
+    );
+    assert_eq!(stage.json(&["status"])["dead"], 1);
+}
+
+#[test]
+fn every_metric_is_exposed_and_the_linter_agrees() {
+    let mut stage = Stage::new("metrics");
+    stage.start_peers(3, &[]);
+    let body = stage.get("/metrics");
+    let exposed: Vec<_> = body
+        .lines()
+        .filter_map(|line| line.strip_prefix("# TYPE ")?.split(' ').next())
+        .collect();
+    let mut catalogue: Vec<_> = metrics::catalogue::ALL
+        .iter()
+        .map(|metric| metric.name)
+        .collect();
+    catalogue.sort_unstable();
+    assert_eq!(exposed, catalogue);
+    assert!(
+        body.contains("palisade_ike_sas{state=\"established\"} 3\n"),
+        "{body}"
+    );
+    assert!(body.contains("palisade_ready 1\n"), "{body}");
+    let series = body.lines().filter(|line| !line.starts_with('#')).count();
+    assert!(series < 1_000, "{series}");
+    assert!(!body.contains("load.example"), "no series is about a peer");
+    assert!(stage.get("/readyz").contains("\"ready\":true"));
+    assert!(stage.get("/").contains("3 peers"));
+
+    let linter = Command::new("promtool")
+        .args(["check", "metrics"])
+        .stdin(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let Ok(mut linter) = linter else {
+        eprintln!("not run: promtool is not installed (Debian package `prometheus`)");
+        return;
+    };
+    linter
+        .stdin
+        .take()
+        .expect("piped")
+        .write_all(body.as_bytes())
+        .expect("read");
+    let output = linter.wait_with_output().expect("ends");
+    let complaint = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert!(
+        output.status.success() && complaint.is_empty(),
+        "{complaint}"
+    );
+}
+
+#[test]
+fn the_service_says_goodbye_and_its_log_holds_no_secret() {
+    let mut stage = Stage::new("goodbye");
+    stage.start_peers(5, &[]);
+    let started = Instant::now();
+    let status = stage.terminate();
+    assert!(status.success(), "{status}");
+    assert!(started.elapsed() < Duration::from_secs(6));
+    assert!(!stage.directory.join("control.sock").exists());
+    let log = stage.log();
+    assert!(!log.contains(SECRET), "{log}");
+    let lines: Vec<Value> = log
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("a line of JSON"))
+        .collect();
+    let with = |message: &str| {
+        lines
+            .iter()
+            .filter(|line| line["message"] == message)
+            .count()
+    };
+    assert_eq!(with("established"), 5);
+    assert_eq!(with("all peers are gone; the service ends"), 1, "{log}");
+    let established = lines
+        .iter()
+        .find(|line| line["message"] == "established")
+        .expect("one");
+    assert!(
+        established["peer"]
+            .as_str()
+            .is_some_and(|peer| peer.ends_with("@load.example"))
+    );
+}
