@@ -164,7 +164,10 @@ impl Storm {
         for (from, datagram) in std::mem::take(&mut self.flying) {
             self.receive(from, &datagram);
         }
-        self.repeat_checks();
+        for _ in 0..3 {
+            self.repeat_checks();
+            self.world.pass(Duration::from_secs(5));
+        }
         // Long enough for what waits to be retransmitted, and for retired SAs to be gone.
         self.world.pass(Duration::from_secs(300));
     }
