@@ -2,10 +2,11 @@
 //! a short queue.
 
 use ipsec::EspSpi;
+use timer::Instant;
 use wire::ikev2::ExchangeType;
 
 use super::create_child::{self, Aim};
-use super::task::{Command, Exchange};
+use super::task::{Command, Exchange, Task};
 use super::{ChildState, IkeSa};
 use crate::{Action, ChildFailure, CloseReason, Context, RemovalReason};
 
@@ -155,6 +156,22 @@ impl IkeSa {
                 self.queue = Vec::new();
             }
             self.start(command, ctx, actions);
+        }
+        self.hurry_liveness(ctx);
+    }
+
+    /// While a command waits behind a liveness check, the check is retransmitted like any other
+    /// request: its owner stops asking as soon as traffic has proved that the peer lives, and the
+    /// window (RFC 7296 §2.3) would stay closed.
+    fn hurry_liveness(&mut self, ctx: &Context<'_>) {
+        if self.queue.is_empty() {
+            return;
+        }
+        if let Some(Task::Awaiting { request, exchange }) = self.task.as_deref_mut()
+            && matches!(exchange, Exchange::Liveness)
+            && request.due == Instant::MAX
+        {
+            request.due = ctx.now + ctx.settings.retransmit_first;
         }
     }
 
