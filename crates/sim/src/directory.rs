@@ -12,8 +12,9 @@ pub struct MemoryDirectory(Mutex<Shared>);
 struct Shared {
     pools: Vec<(PoolName, Pool)>,
     owners: HashMap<Identity, Ticket>,
-    /// Announced selectors by their first address, which is all that host routes need.
-    routes: HashMap<IpAddr, ShardId>,
+    /// Announced selectors by their first address, which is all that host routes need, and how often
+    /// each is announced: around a rekey two Child SAs announce the same.
+    routes: HashMap<IpAddr, (ShardId, u32)>,
 }
 
 impl MemoryDirectory {
@@ -93,17 +94,28 @@ impl Directory for MemoryDirectory {
     }
 
     fn announce(&self, selector: &TrafficSelector, shard: ShardId) {
-        self.shared().routes.insert(selector.start, shard);
+        let mut shared = self.shared();
+        let route = shared.routes.entry(selector.start).or_insert((shard, 0));
+        *route = match *route {
+            (owner, count) if owner == shard => (shard, count + 1),
+            _ => (shard, 1),
+        };
     }
 
     fn withdraw(&self, selector: &TrafficSelector, shard: ShardId) {
         let mut shared = self.shared();
-        if shared.routes.get(&selector.start) == Some(&shard) {
-            shared.routes.remove(&selector.start);
+        let Some((owner, count)) = shared.routes.get_mut(&selector.start) else {
+            return;
+        };
+        if *owner == shard {
+            *count -= 1;
+            if *count == 0 {
+                shared.routes.remove(&selector.start);
+            }
         }
     }
 
     fn owner_of_address(&self, address: IpAddr) -> Option<ShardId> {
-        self.shared().routes.get(&address).copied()
+        self.shared().routes.get(&address).map(|(shard, _)| *shard)
     }
 }

@@ -24,6 +24,8 @@ pub use invariants::{Breach, Invariants};
 pub use network::{Network, Traffic, Weather};
 pub use outbox::Outbox;
 pub use packet::udp_packet;
-pub use policy::{Estate, HEADEND, peer_address, peer_identity, peer_index, service_address};
+pub use policy::{
+    Estate, HEADEND, Lifetimes, peer_address, peer_identity, peer_index, service_address,
+};
 pub use side::Side;
 pub use world::{End, World};

@@ -1,4 +1,5 @@
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
+use core::time::Duration;
 use std::sync::Arc;
 
 use crypto::{EncryptionAlgorithm, KeyExchangeMethod, PrfAlgorithm};
@@ -63,7 +64,63 @@ pub struct Estate {
     pub budgets: dpd::BudgetPolicy,
     /// Every so many-th peer sends ESP in UDP; zero for none.
     pub encapsulated_every: u16,
+    /// When the headend rekeys.
+    pub headend_lifetimes: Lifetimes,
+    /// When a peer rekeys.
+    pub peer_lifetimes: Lifetimes,
 }
+
+/// When a side rekeys.
+#[derive(Clone, Copy, Debug)]
+pub struct Lifetimes {
+    /// Its IKE SAs.
+    pub ike: RekeyPolicy,
+    /// Its Child SAs.
+    pub child: RekeyPolicy,
+}
+
+impl Lifetimes {
+    /// Nothing is ever rekeyed.
+    pub const ENDLESS: Self = Self {
+        ike: NEVER,
+        child: NEVER,
+    };
+
+    /// Rekeys after these times, less up to a tenth; the hard ends come at twice of them.
+    #[must_use]
+    pub const fn of(ike: Duration, child: Duration) -> Self {
+        Self {
+            ike: every(ike),
+            child: every(child),
+        }
+    }
+
+    fn apply(&self, mut connection: ConnectionPolicy) -> ConnectionPolicy {
+        connection.rekey = self.ike;
+        for child in &mut connection.children {
+            child.rekey = self.child;
+        }
+        connection
+    }
+}
+
+const fn every(time: Duration) -> RekeyPolicy {
+    RekeyPolicy {
+        time: Some(time),
+        bytes: None,
+        packets: None,
+        hard_time: Some(time.saturating_mul(2)),
+        jitter_percent: 10,
+    }
+}
+
+const NEVER: RekeyPolicy = RekeyPolicy {
+    time: None,
+    bytes: None,
+    packets: None,
+    hard_time: None,
+    jitter_percent: 0,
+};
 
 impl Estate {
     /// So many peers that watch nobody, and a headend of two shards that asks periodically.
@@ -83,6 +140,8 @@ impl Estate {
             breaker: dpd::BreakerPolicy::default(),
             budgets: dpd::BudgetPolicy::default(),
             encapsulated_every: 2,
+            headend_lifetimes: Lifetimes::ENDLESS,
+            peer_lifetimes: Lifetimes::ENDLESS,
         }
     }
 
@@ -110,13 +169,15 @@ impl Estate {
             remote_id: IdentityPattern::FqdnGlob("*.example".into()),
             ..connection("peers", headend_identity(), vec![services], Vec::new())
         };
-        policy(vec![connection], self.pools(), self.headend_dpd.clone())
+        let connections = vec![self.headend_lifetimes.apply(connection)];
+        policy(connections, self.pools(), self.headend_dpd.clone())
     }
 
     /// What the peers want: each one connection to the headend, with a virtual address.
     #[must_use]
     pub fn peers_policy(&self) -> Policy {
-        let connections = (0..self.peers).map(|peer| self.peer_connection(peer));
+        let connections =
+            (0..self.peers).map(|peer| self.peer_lifetimes.apply(self.peer_connection(peer)));
         policy(connections.collect(), Vec::new(), self.peer_dpd.clone())
     }
 
@@ -165,14 +226,6 @@ fn policy(
         dpd: vec![dpd_policy].into(),
     }
 }
-
-const NEVER: RekeyPolicy = RekeyPolicy {
-    time: None,
-    bytes: None,
-    packets: None,
-    hard_time: None,
-    jitter_percent: 0,
-};
 
 fn connection(
     name: &str,

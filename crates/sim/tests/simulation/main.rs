@@ -3,5 +3,6 @@
 
 mod hostile;
 mod power_cut;
+mod rekey;
 mod stage;
 mod stall;

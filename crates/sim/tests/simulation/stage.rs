@@ -156,6 +156,26 @@ impl Stage {
         bound.expect("a mode that probes")
     }
 
+    /// Child SAs that the headend holds.
+    pub(crate) fn children(&self) -> u64 {
+        self.headend_count(|counters| counters.children)
+    }
+
+    /// IKE SAs that the headend holds, closing and half-open ones included.
+    pub(crate) fn ike_sas(&self) -> u64 {
+        self.headend_count(|counters| counters.ike_sas)
+    }
+
+    /// IKE SAs that were rekeyed, as the headend counts them.
+    pub(crate) fn ike_rekeyed(&self) -> u64 {
+        self.headend_count(|counters| counters.ike_rekeyed)
+    }
+
+    /// Child SAs that the headend has installed.
+    pub(crate) fn children_installed(&self) -> u64 {
+        self.headend_count(|counters| counters.children_installed)
+    }
+
     /// Peers whose shard found the headend dead.
     pub(crate) fn headend_deaths(&self) -> usize {
         self.headend_deaths
