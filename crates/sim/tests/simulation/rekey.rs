@@ -19,9 +19,9 @@ fn restless(peers: u16) -> Estate {
 #[test]
 fn no_packet_is_lost_to_a_rekey() {
     let mut dice = Dice::new(sim::seed(12));
-    let mut stage = Stage::new(restless(40), Weather::CALM, &mut dice);
+    let mut stage = Stage::new(restless(12), Weather::CALM, &mut dice);
     stage.bring_up(secs(1));
-    let all: Vec<u32> = (0..40).collect();
+    let all: Vec<u32> = (0..12).collect();
     let mut sent = 0;
     for _ in 0..4_000 {
         stage.exchange_traffic(&all);
@@ -30,12 +30,12 @@ fn no_packet_is_lost_to_a_rekey() {
     }
     stage.run_for(secs(1));
     assert!(
-        stage.children_installed() >= 40 * 6,
+        stage.children_installed() >= 12 * 6,
         "Child SAs were rekeyed"
     );
-    assert!(stage.ike_rekeyed() >= 40 * 2, "IKE SAs were rekeyed");
+    assert!(stage.ike_rekeyed() >= 12 * 2, "IKE SAs were rekeyed");
     assert_eq!(stage.delivered(), sent);
-    assert_eq!(stage.alive(), 40);
+    assert_eq!(stage.alive(), 12);
     stage.assert_promises_kept();
 }
 
@@ -51,11 +51,11 @@ fn no_tunnel_is_lost_to_rekeys_in_bad_weather() {
     let mut stage = Stage::new(restless(100), rough, &mut dice);
     stage.bring_up(secs(5));
     let all: Vec<u32> = (0..100).collect();
-    for _ in 0..120 {
+    for _ in 0..100 {
         stage.run_for(secs(11));
-        for _ in 0..20 {
+        for _ in 0..8 {
             stage.exchange_traffic(&all);
-            stage.run_for(Duration::from_millis(200));
+            stage.run_for(Duration::from_millis(500));
         }
     }
     assert!(stage.verdicts().is_empty());
@@ -103,7 +103,10 @@ fn a_probe_that_traffic_made_needless_does_not_hold_up_a_rekey() {
     stage.run_for(secs(3));
     stage.restore(&all);
     let before = stage.dpd_tries();
-    assert!(before >= answered + 20, "every peer was asked while it was dark");
+    assert!(
+        before >= answered + 20,
+        "every peer was asked while it was dark"
+    );
     for _ in 0..300 {
         stage.exchange_traffic(&traffic);
         stage.run_for(secs(1));
