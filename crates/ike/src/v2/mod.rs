@@ -1,4 +1,15 @@
 //! IKEv2 (RFC 7296): one exchange a file, both roles.
+//!
+//! | question | file |
+//! |---|---|
+//! | what becomes of a first message | `front_door`, `half_open`, `cookie` |
+//! | which exchange does a message belong to | `receive` |
+//! | how are requests repeated and answers remembered | `window`, `timing` |
+//! | how does an IKE SA begin | `ike_sa_init`, `ike_auth` |
+//! | how do Child SAs and successors begin | `create_child`, `negotiation`, `install` |
+//! | how do they end | `informational`, `closing` |
+//! | what may the owner ask | `commands` |
+//! | how are messages protected | `seal`, `open`, `reassembly`, `keymat`, `auth` |
 
 mod algorithm;
 mod auth;
