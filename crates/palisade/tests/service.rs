@@ -233,6 +233,10 @@ fn peers_and_their_sas_can_be_looked_at_and_changed() {
     let inner = detail["virtual_addresses"][0].as_str().expect("an address");
     assert_eq!(stage.json(&["peer", inner])["id"], id.as_str());
     assert_eq!(detail["detection_bound_s"], 2.0);
+    assert_eq!(
+        stage.json(&["peer", "peer-0@load.example"])["detection_bound_s"],
+        3.0
+    );
     assert!(stage.text(&["peer", &id]).contains("child net"));
     let nobody = stage.ask(&["peer", "nobody@example.org"]);
     assert!(!nobody.status.success());
@@ -338,6 +342,27 @@ fn a_death_is_found_and_explained() {
             .success()
     );
     assert_eq!(stage.json(&["status"])["dead"], 1);
+}
+
+#[test]
+fn an_exception_holds_for_its_peer_and_for_no_other() {
+    let mut stage = Stage::new("exception");
+    stage.start_peers(3, &["--dead", "3", "--dead-delay", "0.5"]);
+    stage.wait("three verdicts", |stage| {
+        stage.json(&["status"])["dead"] == 3
+    });
+    let silent = |identity: &str| {
+        let why = stage.json(&["why-dead", identity]);
+        let silent = why[0]["silent_s"].as_f64().expect("a duration");
+        (silent, why[0]["bound_s"].as_f64().expect("a bound"))
+    };
+    let (of_exception, bound) = silent("peer-0@load.example");
+    assert_eq!(bound, 3.0);
+    // The probe comes a tenth of the interval early at most.
+    assert!(of_exception > 2.7, "{of_exception}");
+    let (of_others, bound) = silent("peer-1@load.example");
+    assert_eq!(bound, 2.0);
+    assert!(of_others < 2.5, "{of_others}");
 }
 
 #[test]

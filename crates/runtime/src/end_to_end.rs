@@ -103,6 +103,7 @@ fn policy(connections: Vec<ConnectionPolicy>, pools: Vec<AddressPool>, dpd: DpdP
             pools,
         }),
         dpd: Arc::from([dpd]),
+        dpd_exceptions: Arc::default(),
     }
 }
 

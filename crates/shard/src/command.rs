@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use dpd::DpdPolicy;
-use ipsec::{EspSpi, IkeSpi, PolicySnapshot};
+use ipsec::{ConnectionPolicy, EspSpi, Identity, IdentityPattern, IkeSpi, PolicySnapshot};
 
 /// The policy that a shard works by. Immutable; a reload hands over another one.
 #[derive(Clone)]
@@ -10,6 +10,34 @@ pub struct Policy {
     pub snapshot: Arc<PolicySnapshot>,
     /// Liveness policies, indexed by `ConnectionPolicy::dpd`.
     pub dpd: Arc<[DpdPolicy]>,
+    /// Peers for whom another of them holds than for their connection.
+    pub dpd_exceptions: Arc<[DpdException]>,
+}
+
+/// A liveness policy for some peers of a connection.
+#[derive(Clone, Debug)]
+pub struct DpdException {
+    /// Name of the connection.
+    pub connection: Arc<str>,
+    /// The peers.
+    pub identity: IdentityPattern,
+    /// Index of their policy.
+    pub dpd: u16,
+}
+
+impl Policy {
+    /// Index of the liveness policy that holds for a peer: that of the first exception which is
+    /// about it, or else its connection's.
+    #[must_use]
+    pub fn dpd_for(&self, connection: &ConnectionPolicy, peer: Option<&Identity>) -> u16 {
+        let about = |one: &&DpdException| {
+            one.connection == connection.name && peer.is_some_and(|peer| one.identity.matches(peer))
+        };
+        self.dpd_exceptions
+            .iter()
+            .find(about)
+            .map_or(connection.dpd, |one| one.dpd)
+    }
 }
 
 /// What the operator or the runtime wants of a shard.

@@ -20,7 +20,7 @@ mod peers;
 mod report;
 mod shard;
 
-pub use command::{Command, Mail, Policy};
+pub use command::{Command, DpdException, Mail, Policy};
 pub use counters::{Counters, ShardDrop};
 pub use event::{Event, EventKind, PeerRef};
 pub use io::{

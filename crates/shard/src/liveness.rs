@@ -20,11 +20,13 @@ use crate::{Disposition, EventKind, Output, Shard};
 impl Shard {
     /// Begins to watch a peer that was just authenticated.
     pub(crate) fn watch(&mut self, spi: IkeSpi, connection: &ConnectionPolicy, now: Instant) {
-        let Some(settings) = self.world.policy.dpd.get(usize::from(connection.dpd)) else {
+        let identity = self.peers.get(spi).and_then(|peer| peer.sa.peer());
+        let index = self.world.policy.dpd_for(connection, identity);
+        let Some(settings) = self.world.policy.dpd.get(usize::from(index)) else {
             return;
         };
         let seed = self.world.spi_entropy.next_u32();
-        let (liveness, timer) = Liveness::new(now, settings, connection.dpd, Protocol::Ikev2, seed);
+        let (liveness, timer) = Liveness::new(now, settings, index, Protocol::Ikev2, seed);
         let Some(peer) = self.peers.get_mut(spi) else {
             return;
         };

@@ -224,6 +224,7 @@ fn policy(
             pools,
         }),
         dpd: vec![dpd_policy].into(),
+        dpd_exceptions: Arc::default(),
     }
 }
 

@@ -26,6 +26,7 @@ impl Headend {
         let policy = Policy {
             snapshot: Arc::new(config.policy),
             dpd: config.dpd.into(),
+            dpd_exceptions: Arc::default(),
         };
         let limits = shard::Settings {
             ike: ike::Settings::default(),

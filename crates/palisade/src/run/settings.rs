@@ -21,6 +21,7 @@ pub(super) fn of(config: &Config) -> Settings {
     let policy = shard::Policy {
         snapshot: Arc::new(config.policy.clone()),
         dpd: config.dpd.clone().into(),
+        dpd_exceptions: config.dpd_peers.iter().map(exception).collect(),
     };
     let shard = shard::Settings {
         ike: ike(headend),
@@ -43,6 +44,14 @@ pub(super) fn of(config: &Config) -> Settings {
     };
     settings.inner = inner(headend);
     settings
+}
+
+fn exception(peer: &config::PeerDpd) -> shard::DpdException {
+    shard::DpdException {
+        connection: Arc::clone(&peer.connection),
+        identity: peer.identity.clone(),
+        dpd: peer.dpd,
+    }
 }
 
 fn ike(headend: &HeadendSettings) -> ike::Settings {

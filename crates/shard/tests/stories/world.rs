@@ -446,6 +446,7 @@ fn side(end: End, terms: &Terms, seed: u64) -> Side {
         policy: Policy {
             snapshot: Arc::new(snapshot),
             dpd: vec![dpd.clone()].into(),
+            dpd_exceptions: Arc::default(),
         },
         directory: directory.clone(),
         entropy: Box::new(Numbers(seed)),
