@@ -167,10 +167,12 @@ fn daemon_configuration(uri: &str, log: &Path, settings: Settings) -> String {
     let tries = settings.retransmit_tries.map_or_else(String::new, |tries| {
         format!("  retransmit_tries = {tries}\n")
     });
-    let log = log.display();
+    // The plugin replaces this file when a DNS server comes or goes, so it must be a file of ours.
+    let resolved = log.with_file_name("resolv.conf");
+    let (log, resolved) = (log.display(), resolved.display());
     format!(
         "charon-systemd {{\n  load = {PLUGINS}\n  threads = 24\n{tries}  plugins {{\n    vici {{\n      \
-         socket = {uri}\n    }}\n    resolve {{\n      file = /dev/null\n    }}\n  }}\n  filelog {{\n    \
+         socket = {uri}\n    }}\n    resolve {{\n      file = {resolved}\n    }}\n  }}\n  filelog {{\n    \
          test {{\n      path = {log}\n      append = yes\n      flush_line = yes\n      default = 1\n      \
          time_format = %T\n    }}\n  }}\n  journal {{\n    default = -1\n  }}\n}}\n"
     )
