@@ -69,6 +69,7 @@ reasons! {
         NoVirtualAddress = "no_virtual_address", "The peer gave us no virtual address.";
         HardLifetime = "hard_lifetime", "The IKE SA reached its hard lifetime before a rekey succeeded.";
         Reauthenticated = "reauthenticated", "The IKE SA was replaced by a newly authenticated one.";
+        OutOfSync = "out_of_sync", "The peer refused for minutes what should be possible: its view of the IKE SA differs from ours.";
         MessageIdsExhausted = "message_ids_exhausted", "The message IDs of the IKE SA are used up.";
         Exhausted = "exhausted", "A limit of this shard was reached.";
         Dropped = "dropped", "The owner gave the IKE SA up without a word to the peer.";

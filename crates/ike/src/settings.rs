@@ -35,6 +35,9 @@ pub struct Settings {
     /// Pause before an exchange that the peer refused with TEMPORARY_FAILURE, or that failed, is
     /// tried again (RFC 7296 §2.25).
     pub retry_after_refusal: Duration,
+    /// How long a peer may refuse with TEMPORARY_FAILURE before the IKE SA is given up as out of
+    /// sync (RFC 7296 §2.25: several minutes).
+    pub refusals_end: Duration,
 }
 
 impl Settings {
@@ -70,6 +73,7 @@ impl Default for Settings {
             children_max: 64,
             queue_max: 16,
             retry_after_refusal: Duration::from_secs(5),
+            refusals_end: Duration::from_secs(180),
         }
     }
 }

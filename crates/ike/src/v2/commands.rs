@@ -143,9 +143,17 @@ impl IkeSa {
         Ok(())
     }
 
+    /// A command waits and nothing holds it up.
+    pub(super) fn may_start_next(&self) -> bool {
+        self.task.is_none()
+            && !self.queue.is_empty()
+            && self.standing().is_some()
+            && !self.is_being_succeeded()
+    }
+
     /// Starts waiting commands until one is under way. Called whenever an exchange of ours ends.
     pub(super) fn next_command(&mut self, ctx: &mut Context<'_>, actions: &mut Vec<Action>) {
-        while self.task.is_none() && self.standing().is_some() && !self.queue.is_empty() {
+        while self.may_start_next() {
             if self.next_request == u32::MAX {
                 // RFC 7296 §2.2: message IDs never wrap within an IKE SA.
                 self.terminate(CloseReason::MessageIdsExhausted, ctx, actions);

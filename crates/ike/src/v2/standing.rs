@@ -25,6 +25,8 @@ pub(super) struct Standing {
     pub(super) expires_at: Instant,
     /// We asked the peer to delete the IKE SA, for this reason.
     pub(super) closing: Option<CloseReason>,
+    /// Since when the peer answers nothing but TEMPORARY_FAILURE.
+    pub(super) refused_since: Option<Instant>,
     /// Another IKE SA stands in its place, and only deletion is left, for this reason.
     pub(super) replaced: Option<CloseReason>,
 }
@@ -51,6 +53,7 @@ impl Standing {
             reauth_at: lifetimes::after(ctx.now, reauth),
             expires_at: ends.expires_at,
             closing: None,
+            refused_since: None,
             replaced: None,
         }
     }
@@ -69,6 +72,7 @@ impl Standing {
             reauth_at: self.reauth_at,
             expires_at: ends.expires_at,
             closing: None,
+            refused_since: None,
             replaced: None,
         }
     }

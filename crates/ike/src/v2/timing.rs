@@ -38,7 +38,7 @@ impl IkeSa {
             earliest = earliest.min(answering.deadline);
         }
         if let Some(standing) = self.standing() {
-            if self.task.is_none() && !self.queue.is_empty() {
+            if self.may_start_next() {
                 // What a successor inherited waits to be started.
                 return Instant::ZERO;
             }

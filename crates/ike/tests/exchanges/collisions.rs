@@ -4,10 +4,10 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use crypto::KeyExchangeMethod::X25519;
-use ike::{CloseReason, RemovalReason};
+use ike::{ChildFailure, CloseReason, RemovalReason};
 
 use crate::end::{End, Event};
-use crate::explore::{Freedom, explore};
+use crate::explore::{Freedom, draw, explore};
 use crate::rekey::{
     assert_one_pair, create_child, delete_child, delete_ike, rekey_child, rekey_ike, with_pfs,
     world_with,
@@ -24,6 +24,7 @@ const REORDERED: Freedom = Freedom {
     reorder: true,
     slow_computations: false,
     losses: 0,
+    repeats: 0,
     traffic: false,
     gaps: false,
 };
@@ -35,18 +36,29 @@ const WITH_TRAFFIC: Freedom = Freedom {
 };
 
 const LOSSY: Freedom = Freedom {
-    reorder: false,
     losses: 1,
     ..REORDERED
 };
 
 const SLOW: Freedom = Freedom {
-    reorder: false,
     slow_computations: true,
     ..REORDERED
 };
 
-/// The same, when a Child SA comes or goes.
+/// Everything at once: too many orders for all of them.
+const WILD: Freedom = Freedom {
+    reorder: true,
+    slow_computations: true,
+    losses: 3,
+    repeats: 2,
+    traffic: true,
+    gaps: false,
+};
+
+/// Orders that are drawn where there are too many.
+const DRAWN: usize = 100;
+
+/// The same, when the Child SA goes.
 fn with_gaps(freedom: Freedom) -> Freedom {
     Freedom {
         gaps: true,
@@ -111,19 +123,90 @@ fn child_sas_rekeyed_by_both_ends_in_any_order() {
 
 #[test]
 fn child_sas_rekeyed_by_both_ends_with_slow_key_exchanges() {
-    let mut orders = 0;
-    for seed in 1..3 {
-        orders += explore(
-            SLOW,
-            || world_with(seed, with_pfs(&[X25519], &[X25519])),
-            |world| both(world, rekey_child),
-            |world| {
-                assert_one_pair(world);
-                assert_calm(world);
-            },
-        );
-    }
+    let orders = explore(
+        SLOW,
+        || world_with(1, with_pfs(&[X25519], &[X25519])),
+        |world| both(world, rekey_child),
+        |world| {
+            assert_one_pair(world);
+            assert_calm(world);
+        },
+    );
     assert!(orders > 1_000, "{orders}");
+}
+
+#[test]
+fn child_sas_rekeyed_by_both_ends_with_two_messages_lost() {
+    let twice = Freedom {
+        losses: 2,
+        ..REORDERED
+    };
+    let orders = explore(
+        twice,
+        || plain(1),
+        |world| both(world, rekey_child),
+        |world| {
+            assert_one_pair(world);
+            assert_calm(world);
+        },
+    );
+    assert!(orders > 1_000, "{orders}");
+}
+
+#[test]
+fn child_sas_rekeyed_by_both_ends_on_a_bad_day() {
+    draw(
+        WILD,
+        DRAWN,
+        |seed| world_with(seed, with_pfs(&[X25519], &[X25519])),
+        |world| both(world, rekey_child),
+        |world| {
+            world.pass(GRACE);
+            assert_one_pair(world);
+            assert_calm(world);
+        },
+    );
+}
+
+#[test]
+fn the_ike_sa_rekeyed_by_both_ends_on_a_bad_day() {
+    draw(
+        WILD,
+        DRAWN,
+        plain,
+        |world| both(world, rekey_ike),
+        |world| {
+            world.pass(GRACE);
+            assert_one_pair(world);
+            assert_calm(world);
+        },
+    );
+}
+
+/// Both ends want everything at once, in the worst of circumstances.
+#[test]
+fn everything_at_once_comes_to_rest() {
+    draw(
+        WILD,
+        DRAWN,
+        |seed| world_with(seed, with_pfs(&[X25519], &[X25519])),
+        |world| {
+            both(world, rekey_child);
+            both(world, rekey_ike);
+            both(world, |world, side| create_child(world, side, 1));
+        },
+        |world| {
+            world.pass(GRACE);
+            world.assert_consistent();
+            world.assert_traffic_passes();
+            for end in [&world.left, &world.right] {
+                assert_eq!(end.sas.len(), 1, "{:?}", end.events);
+                assert!(end.active.contains_key(&0), "{:?}", end.events);
+                let of_first = end.children.values().filter(|child| child.policy == 0);
+                assert_eq!(of_first.count(), 1, "{:?}", end.events);
+            }
+        },
+    );
 }
 
 #[test]
@@ -167,7 +250,7 @@ fn both_ends_delete_the_same_child_sa() {
 #[test]
 fn both_ends_create_a_child_sa() {
     explore(
-        with_gaps(REORDERED),
+        REORDERED,
         || plain(1),
         |world| both(world, |world, side| create_child(world, side, 1)),
         |world| {
@@ -223,12 +306,12 @@ fn the_ike_sa_rekeyed_by_both_ends_with_slow_key_exchanges() {
 }
 
 /// One end rekeys the IKE SA, the other does something with a Child SA: one of them has to wait.
-fn ike_rekey_meets(act: impl Fn(&mut World, Side), children: usize) {
-    for freedom in [REORDERED, LOSSY].map(with_gaps) {
+fn ike_rekey_meets(act: impl Fn(&mut World, Side), children: impl Fn(&World) -> bool) {
+    for freedom in [REORDERED, LOSSY, SLOW].map(with_gaps) {
         for rekeys in [Side::Left, Side::Right] {
             explore(
                 freedom,
-                || plain(1),
+                || world_with(1, with_pfs(&[X25519], &[X25519])),
                 |world| {
                     rekey_ike(world, rekeys);
                     act(world, rekeys.other());
@@ -240,13 +323,17 @@ fn ike_rekey_meets(act: impl Fn(&mut World, Side), children: usize) {
                     world.assert_consistent();
                     world.assert_traffic_passes();
                     assert_eq!(world.left.sas.len(), 1);
-                    assert_eq!(
-                        world.left.children.len(),
-                        children,
-                        "{:?}",
-                        world.left.events
-                    );
+                    assert!(children(world), "{:?}", world.left.events);
                     assert!(world.left.has(&Event::Rekeyed), "in the end it is rekeyed");
+                    assert_eq!(
+                        world.left.sas.values().next().map(|sa| sa.is_established()),
+                        Some(true)
+                    );
+                    // Nothing is stuck.
+                    rekey_ike(world, rekeys.other());
+                    world.pass(GRACE);
+                    assert_eq!(world.left.sas.len(), 1);
+                    world.assert_consistent();
                 },
             );
         }
@@ -254,13 +341,41 @@ fn ike_rekey_meets(act: impl Fn(&mut World, Side), children: usize) {
 }
 
 #[test]
+fn an_ike_rekey_meets_a_new_child_sa() {
+    ike_rekey_meets(
+        |world, side| create_child(world, side, 1),
+        // Its owner is told that it was refused, and may ask again.
+        |world| {
+            let refused = |end: &End| end.has(&Event::ChildFailed(ChildFailure::TemporaryFailure));
+            let expected = if refused(&world.left) || refused(&world.right) {
+                1
+            } else {
+                2
+            };
+            world.left.children.len() == expected
+        },
+    );
+}
+
+#[test]
 fn an_ike_rekey_meets_a_child_rekey() {
-    ike_rekey_meets(rekey_child, 1);
+    ike_rekey_meets(rekey_child, |world| {
+        let replaced = |event: &Event| {
+            matches!(
+                event,
+                Event::Installed {
+                    replaces: Some(_),
+                    ..
+                }
+            )
+        };
+        world.left.children.len() == 1 && world.left.events.iter().any(replaced)
+    });
 }
 
 #[test]
 fn an_ike_rekey_meets_a_child_deletion() {
-    ike_rekey_meets(delete_child, 0);
+    ike_rekey_meets(delete_child, |world| world.left.children.is_empty());
 }
 
 #[test]

@@ -1,11 +1,13 @@
 //! Every order in which messages arrive, computations end and messages get lost: a story is told
 //! again and again, each time with the next sequence of decisions.
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::time::Duration;
 
+use crypto::Entropy;
 use timer::Instant;
 
-use crate::end::Datagram;
+use crate::end::{Datagram, Seeded};
 use crate::world::{Side, World};
 
 /// What may happen, beyond messages that arrive in the order of sending.
@@ -17,11 +19,13 @@ pub(crate) struct Freedom {
     pub(crate) slow_computations: bool,
     /// How many messages may get lost.
     pub(crate) losses: usize,
+    /// How many messages may arrive twice.
+    pub(crate) repeats: usize,
     /// ESP flows all the time: a packet goes ahead of every message, by the Child SA that the
     /// sender uses at that moment.
     pub(crate) traffic: bool,
-    /// Packets may find a closed door, because a Child SA is being deleted or is new without an old
-    /// one that it replaces.
+    /// Packets of the first child policy may find a closed door, because somebody deletes its Child
+    /// SA. (Those of others always may: their Child SAs are new and replace nothing.)
     pub(crate) gaps: bool,
 }
 
@@ -29,11 +33,13 @@ pub(crate) struct Freedom {
 pub(crate) enum Move {
     Deliver(Side, usize),
     Lose(Side, usize),
+    Repeat(Side, usize),
     Compute(Side, usize),
     Wait,
 }
 
 /// A message on its way, and the Child SAs by which its sender sent ESP just before it.
+#[derive(Clone)]
 struct InFlight {
     datagram: Datagram,
     esp: Vec<u32>,
@@ -44,6 +50,7 @@ struct Run<'w> {
     freedom: Freedom,
     flights: [Vec<InFlight>; 2],
     losses: usize,
+    repeats: usize,
 }
 
 /// More than the gaps of the first retransmissions, less than any rekey or grace period.
@@ -59,13 +66,13 @@ pub(crate) fn explore(
     let mut script: Vec<usize> = vec![];
     let mut runs = 0;
     loop {
-        let mut world = make();
-        let (choices, moves) = one_run(&mut world, freedom, &script, &begin);
-        let verdict = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| check(&mut world)));
-        if let Err(panic) = verdict {
-            tell(&world, &moves);
-            std::panic::resume_unwind(panic);
-        }
+        let mut choices = vec![];
+        let mut choose = |open: usize| {
+            let taken = script.get(choices.len()).copied().unwrap_or(0);
+            choices.push((taken, open));
+            taken
+        };
+        one_story(make(), freedom, &mut choose, &begin, &check);
         runs += 1;
         assert!(runs < 200_000, "too many orders to be told one by one");
         let Some(last) = choices.iter().rposition(|(taken, open)| taken + 1 < *open) else {
@@ -76,53 +83,75 @@ pub(crate) fn explore(
     }
 }
 
-fn tell(world: &World, moves: &[Move]) {
-    eprintln!("after {moves:?}");
-    eprintln!(
-        "left:  {:?}\nright: {:?}",
-        world.left.events, world.right.events
-    );
+/// Tells the story in `count` orders drawn at random, each with the seed of its number.
+pub(crate) fn draw(
+    freedom: Freedom,
+    count: usize,
+    make: impl Fn(u64) -> World,
+    begin: impl Fn(&mut World),
+    check: impl Fn(&mut World),
+) {
+    for number in 1..=count as u64 {
+        let mut random = Seeded::new(number);
+        let mut choose = |open: usize| random.next_u32() as usize % open;
+        one_story(make(number), freedom, &mut choose, &begin, &check);
+    }
 }
 
-fn one_run(
+/// Runs one order, and says which one it was when something is wrong with it.
+fn one_story(
+    mut world: World,
+    freedom: Freedom,
+    choose: &mut dyn FnMut(usize) -> usize,
+    begin: &dyn Fn(&mut World),
+    check: &dyn Fn(&mut World),
+) {
+    let mut moves = vec![];
+    let told = catch_unwind(AssertUnwindSafe(|| {
+        world.left.hold_jobs = freedom.slow_computations;
+        world.right.hold_jobs = freedom.slow_computations;
+        begin(&mut world);
+        play(&mut world, freedom, choose, &mut moves);
+        world.left.hold_jobs = false;
+        world.right.hold_jobs = false;
+        check(&mut world);
+    }));
+    if let Err(panic) = told {
+        eprintln!("after {moves:?}");
+        eprintln!(
+            "left:  {:?}\nright: {:?}",
+            world.left.events, world.right.events
+        );
+        resume_unwind(panic);
+    }
+}
+
+/// Moves until nothing moves any more.
+fn play(
     world: &mut World,
     freedom: Freedom,
-    script: &[usize],
-    begin: &impl Fn(&mut World),
-) -> (Vec<(usize, usize)>, Vec<Move>) {
-    world.left.hold_jobs = freedom.slow_computations;
-    world.right.hold_jobs = freedom.slow_computations;
-    begin(world);
+    choose: &mut dyn FnMut(usize) -> usize,
+    moves: &mut Vec<Move>,
+) {
     let mut run = Run {
         world,
         freedom,
         flights: [vec![], vec![]],
         losses: 0,
+        repeats: 0,
     };
-    let (mut choices, mut moves) = (vec![], vec![]);
     loop {
-        let guarded = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-            run.gather();
-            if !freedom.gaps {
-                run.world.assert_traffic_passes();
-            }
-        }));
-        if let Err(panic) = guarded {
-            tell(run.world, &moves);
-            std::panic::resume_unwind(panic);
+        run.gather();
+        if !freedom.gaps {
+            run.assert_nobody_is_cut_off();
         }
         let open = run.moves();
         if open.is_empty() {
-            return (choices, moves);
+            return;
         }
-        let taken = script.get(choices.len()).copied().unwrap_or(0);
-        choices.push((taken, open.len()));
-        moves.push(open[taken]);
-        let done = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| run.make(open[taken])));
-        if let Err(panic) = done {
-            tell(run.world, &moves);
-            std::panic::resume_unwind(panic);
-        }
+        let next = open[choose(open.len())];
+        moves.push(next);
+        run.make(next);
     }
 }
 
@@ -150,6 +179,14 @@ impl Run<'_> {
         }
     }
 
+    fn assert_nobody_is_cut_off(&mut self) {
+        self.world.assert_traffic_of(0);
+        for side in [Side::Left, Side::Right] {
+            let active = &self.world.end(side).active;
+            assert!(active.contains_key(&0), "{side:?} cannot send");
+        }
+    }
+
     fn moves(&self) -> Vec<Move> {
         let mut moves = vec![];
         for side in [Side::Left, Side::Right] {
@@ -167,6 +204,9 @@ impl Run<'_> {
             moves.extend((0..jobs).map(|i| Move::Compute(side, i)));
             if self.losses < self.freedom.losses {
                 moves.extend((0..reachable).map(|i| Move::Lose(side, i)));
+            }
+            if self.repeats < self.freedom.repeats {
+                moves.extend((0..reachable).map(|i| Move::Repeat(side, i)));
             }
         }
         if moves.is_empty() && self.next_deadline() <= self.world.now + RETRANSMISSIONS {
@@ -197,6 +237,11 @@ impl Run<'_> {
                     }
                 }
                 to.receive(&flight.datagram, now);
+            }
+            Move::Repeat(from, i) => {
+                let again = self.flights[index(from)][i].clone();
+                self.flights[index(from)].push(again);
+                self.repeats += 1;
             }
             Move::Lose(from, i) => {
                 self.flights[index(from)].remove(i);

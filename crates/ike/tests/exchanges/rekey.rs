@@ -524,3 +524,64 @@ fn a_child_sa_ends_hard_when_its_rekey_is_refused() {
     assert!(world.right.children.is_empty());
     world.assert_consistent();
 }
+
+#[test]
+fn a_child_sa_that_the_peer_lost_is_made_anew() {
+    let forgets = |side: Side, connection: &mut ConnectionPolicy| {
+        if side == Side::Right {
+            connection.children[0].rekey = RekeyPolicy {
+                hard_time: Some(Duration::from_secs(10)),
+                ..NO_REKEY
+            };
+        }
+    };
+    let mut world = world_with(1, forgets);
+    // With no room in its queue the right end drops it without a word.
+    world.right.settings.queue_max = 0;
+    let old = world.left.first_child();
+    world.pass(Duration::from_secs(11));
+    assert!(world.right.children.is_empty());
+    assert_eq!(world.left.children.len(), 1);
+    rekey_child(&mut world, Side::Left);
+    world.settle();
+    assert!(world.right.has(&Event::Refused(Refusal::ChildSaNotFound)));
+    assert_eq!(removed(&world.left, old), Some(RemovalReason::Rejected));
+    assert_one_pair(&world);
+}
+
+#[test]
+fn a_peer_that_refuses_for_minutes_is_given_up() {
+    let mut world = world_with(1, with_pfs(&[X25519], &[X25519]));
+    // The right end begins to rekey the IKE SA and never gets on with it.
+    world.right.hold_jobs = true;
+    rekey_ike(&mut world, Side::Right);
+    let mut asked = 0;
+    while !world.left.sas.is_empty() {
+        create_child(&mut world, Side::Left, 1);
+        world.pass(Duration::from_secs(10));
+        asked += 1;
+        assert!(asked < 30, "{:?}", world.left.events);
+    }
+    assert!((18..=20).contains(&asked), "{asked} times in three minutes");
+    assert!(world.left.has(&Event::Closed(CloseReason::OutOfSync)));
+    assert!(world.right.has(&Event::Closed(CloseReason::PeerDeleted)));
+    world.assert_consistent();
+}
+
+#[test]
+fn a_granted_request_ends_the_count_of_refusals() {
+    let mut world = world_with(1, with_pfs(&[X25519], &[X25519]));
+    for _ in 0..3 {
+        world.right.hold_jobs = true;
+        rekey_ike(&mut world, Side::Right);
+        for _ in 0..10 {
+            create_child(&mut world, Side::Left, 1);
+            world.pass(Duration::from_secs(10));
+        }
+        world.right.hold_jobs = false;
+        world.settle();
+        rekey_child(&mut world, Side::Left);
+        world.settle();
+    }
+    assert_one_pair(&world);
+}

@@ -6,7 +6,7 @@ use crypto::{KeyExchangeMethod, Secret};
 use ipsec::{EspSpi, Selectors};
 use wire::ikev2::{ExchangeType, Payload, Proposal};
 
-use super::child_initiator::retire;
+use super::child_settlement::retire;
 use super::collision::Rival;
 use super::refusal::No;
 use super::{Aim, Answering, REPLACED_GRACE, Reserved};
@@ -96,7 +96,7 @@ pub(super) fn on_computed(
     let refused = match (&computed, pending.old) {
         (None, _) => Err(No::InvalidSyntax),
         // What was true when the request came may have changed by our own doing.
-        (Some(_), old) => refuse_collisions(sa).and_then(|()| still_replaceable(sa, old)),
+        (Some(_), old) => refuse_closed(sa).and_then(|()| still_replaceable(sa, old)),
     };
     if let Err(refusal) = refused {
         pending.release(ctx);
@@ -105,13 +105,22 @@ pub(super) fn on_computed(
     respond(sa, message_id, pending, computed, ctx, actions)
 }
 
+fn refuse_closed(sa: &IkeSa) -> Result<(), No> {
+    let open = sa.standing().is_some_and(|standing| standing.is_open());
+    if open {
+        Ok(())
+    } else {
+        Err(No::TemporaryFailure)
+    }
+}
+
 /// RFC 7296 §2.25.2: no Child SAs under an IKE SA that is being rekeyed or deleted.
 fn refuse_collisions(sa: &IkeSa) -> Result<(), No> {
-    let open = sa.standing().is_some_and(|standing| standing.is_open());
+    refuse_closed(sa)?;
     let rekeying = sa
         .our_create_child()
         .is_some_and(|ours| ours.aim == Aim::RekeyIke);
-    if !open || rekeying {
+    if rekeying {
         return Err(No::TemporaryFailure);
     }
     Ok(())

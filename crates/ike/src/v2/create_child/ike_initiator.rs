@@ -6,8 +6,8 @@ use wire::ikev2::{ExchangeType, NotifyType, Payload};
 
 use super::collision::Rival;
 use super::succession::{self, successor};
-use super::{Aim, Ours, RETRIES_MAX, Requested, Reserved, Step};
-use crate::v2::algorithm::{group_number, method_of_group};
+use super::{Aim, Ours, Requested, Reserved, Step, patience};
+use crate::v2::algorithm::group_number;
 use crate::v2::contents::Contents;
 use crate::v2::ike_sa_init::{NONCE_LEN, nonce_is_sound};
 use crate::v2::keymat::Nonces;
@@ -29,6 +29,7 @@ pub(in crate::v2) struct Answer {
 enum Verdict {
     Agree(Answer, Box<[u8]>),
     OtherMethod(KeyExchangeMethod),
+    Later,
     Fail,
 }
 
@@ -121,6 +122,13 @@ pub(super) fn on_response(
             actions.push(Action::Compute(Job::agree(id, pair, &public)));
         }
         (Verdict::OtherMethod(method), _) => super::begin_again(sa, ours, method, ctx, actions),
+        (Verdict::Later, _) => {
+            let collided = ours.rival.is_some();
+            fail(sa, *ours, ctx, actions);
+            if !collided {
+                patience::refused(sa, ctx, actions);
+            }
+        }
         (Verdict::Agree(..), None) | (Verdict::Fail, _) => fail(sa, *ours, ctx, actions),
     }
 }
@@ -160,21 +168,13 @@ fn judge_error(
     policy: &[IkeProposal],
     contents: &Contents<'_, '_>,
 ) -> Verdict {
-    let wanted = Some(error)
-        .filter(|error| *error == NotifyType::INVALID_KE_PAYLOAD)
-        .and_then(|error| contents.notify(error))
-        .and_then(|data| data.try_into().ok())
-        .and_then(|data| method_of_group(u16::from_be_bytes(data)));
-    let offered = |method| {
-        let lists = policy.iter().map(|p| &p.key_exchange);
-        lists.flatten().any(|known| *known == method)
-    };
-    match wanted {
-        Some(method)
-            if ours.retries < RETRIES_MAX && ours.method != Some(method) && offered(method) =>
-        {
-            Verdict::OtherMethod(method)
-        }
+    let lists = policy.iter().map(|p| p.key_exchange.as_slice());
+    match error {
+        NotifyType::INVALID_KE_PAYLOAD => match ours.other_method(contents, lists) {
+            Some(method) => Verdict::OtherMethod(method),
+            None => Verdict::Fail,
+        },
+        NotifyType::TEMPORARY_FAILURE => Verdict::Later,
         _ => Verdict::Fail,
     }
 }

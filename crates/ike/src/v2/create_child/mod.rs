@@ -3,9 +3,11 @@
 
 mod child_initiator;
 mod child_responder;
+mod child_settlement;
 mod collision;
 mod ike_initiator;
 mod ike_responder;
+mod patience;
 mod refusal;
 mod succession;
 
@@ -17,6 +19,7 @@ use wire::ikev2::numbers::protocol;
 use wire::ikev2::{NotifyType, Payload};
 
 use super::IkeSa;
+use super::algorithm::method_of_group;
 use super::contents::Contents;
 use super::ike_sa_init::NONCE_LEN;
 use super::task::{self, Exchange, Task};
@@ -182,14 +185,14 @@ fn complete(
 ) {
     match (answer, shared) {
         (Answer::Child(answer), Some(shared)) => {
-            child_initiator::complete(sa, ours, answer, Some(shared), ctx, actions);
+            child_settlement::complete(sa, ours, answer, Some(shared), ctx, actions);
         }
         (Answer::Ike(answer), Some(shared)) => {
             ike_initiator::complete(sa, ours, &answer, shared, ctx, actions);
         }
         (Answer::Child(_), None) => {
             let failure = ChildFailure::PeerMisbehaved;
-            child_initiator::fail(sa, ours, failure, ctx, actions);
+            child_settlement::fail(sa, ours, failure, ctx, actions);
         }
         (Answer::Ike(_), None) => ike_initiator::fail(sa, ours, ctx, actions),
     }
@@ -313,7 +316,7 @@ pub(super) fn on_lost(
             ike_initiator::fail(sa, *ours, ctx, actions);
         }
         Step::Generating(ours) => {
-            child_initiator::fail(sa, *ours, ChildFailure::Exhausted, ctx, actions);
+            child_settlement::fail(sa, *ours, ChildFailure::Exhausted, ctx, actions);
         }
         Step::Agreeing(ours, _) => {
             ours.release(ctx);
@@ -355,6 +358,21 @@ pub(super) fn abandon_answering(answering: Answering, ctx: &mut Context<'_>) {
 }
 
 impl Ours {
+    /// The method that INVALID_KE_PAYLOAD asks for (RFC 7296 §1.3), if it is another than before
+    /// and one of ours.
+    fn other_method<'o>(
+        &self,
+        contents: &Contents<'_, '_>,
+        mut offered: impl Iterator<Item = &'o [KeyExchangeMethod]>,
+    ) -> Option<KeyExchangeMethod> {
+        let data = contents.notify(NotifyType::INVALID_KE_PAYLOAD)?;
+        let wanted = method_of_group(u16::from_be_bytes(data.try_into().ok()?))?;
+        let fits = self.retries < RETRIES_MAX
+            && self.method != Some(wanted)
+            && offered.any(|methods| methods.contains(&wanted));
+        fits.then_some(wanted)
+    }
+
     /// Gives back the SPI, and that of a rival that was not handed over.
     fn release(self, ctx: &mut Context<'_>) {
         match self.spi {
@@ -397,6 +415,13 @@ impl IkeSa {
             } => Some(&mut requested.ours),
             _ => None,
         }
+    }
+
+    /// The peer's rekey of the IKE SA is being answered: what we begin now would be left without a
+    /// home, so it waits for the successor.
+    pub(super) fn is_being_succeeded(&self) -> bool {
+        let answering = self.answering.as_deref();
+        answering.is_some_and(|answering| matches!(answering.state, Answering::Ike(_)))
     }
 
     /// Drops our exchange if its request was not sent yet and it has this aim.
