@@ -121,6 +121,16 @@ impl<'a> Palisade<'a> {
         Ok(body)
     }
 
+    /// What the headend has dropped so far, for messages: the series that count drops and are not
+    /// zero.
+    #[must_use]
+    pub fn drops(&self) -> String {
+        let page = self.metrics().unwrap_or_else(|error| error.to_string());
+        let counted =
+            |line: &&str| !line.starts_with('#') && line.contains("drop") && !line.ends_with(" 0");
+        page.lines().filter(counted).collect::<Vec<_>>().join("\n")
+    }
+
     /// The sum over all series of `name` whose labels contain `label`.
     ///
     /// # Errors

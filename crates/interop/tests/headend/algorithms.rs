@@ -76,12 +76,12 @@ fn strongswan_initiates_with_each() -> Result<()> {
     add_inner_addresses(&pair)?;
     let tunnels: Vec<Tunnel> = (0..COMBINATIONS.len()).map(tunnel).collect();
     let mirrored: Vec<Tunnel> = tunnels.iter().map(Tunnel::mirrored).collect();
-    let _headend = Palisade::start(&pair.right, &mirrored, "")?;
+    let headend = Palisade::start(&pair.right, &mirrored, "")?;
     let swan = StrongSwan::start(&pair.left, Settings::default(), &tunnels, "")?;
     for (number, combination) in COMBINATIONS.iter().enumerate() {
         swan.initiate(&format!("net{number}"))
             .and_then(|_| passes(&pair, number))
-            .with_context(|| format!("{combination:?}"))?;
+            .with_context(|| format!("{combination:?}\n{}", headend.drops()))?;
     }
     assert_eq!(swan.installed_children()?, COMBINATIONS.len());
     Ok(())
@@ -97,14 +97,14 @@ fn palisade_initiates_with_each() -> Result<()> {
         .iter()
         .map(|tunnel| tunnel.mirrored().child("start_action", "\"start\""))
         .collect();
-    let _headend = Palisade::start(&pair.right, &starting, "")?;
+    let headend = Palisade::start(&pair.right, &starting, "")?;
     wait::until("all Child SAs", PATIENCE, || {
         swan.installed_children()
             .is_ok_and(|installed| installed == COMBINATIONS.len())
     })
     .with_context(|| swan.sas().unwrap_or_default())?;
     for (number, combination) in COMBINATIONS.iter().enumerate() {
-        passes(&pair, number).with_context(|| format!("{combination:?}"))?;
+        passes(&pair, number).with_context(|| format!("{combination:?}\n{}", headend.drops()))?;
     }
     Ok(())
 }
