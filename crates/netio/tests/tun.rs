@@ -334,3 +334,28 @@ fn raw_datagrams_arrive_without_their_header_and_only_where_wanted() {
         }
     }
 }
+
+#[test]
+fn a_deleted_device_does_not_keep_the_thread_busy() {
+    for kind in KINDS {
+        in_namespace(move || {
+            let (_tun, queues) = Tun::open(&tun_settings(1)).unwrap();
+            let mut engine = engine(kind);
+            engine
+                .attach_tun(queues.into_iter().next().unwrap())
+                .unwrap();
+            let mut batch = Batch::with_capacity(64);
+            engine.wait(Some(Duration::ZERO)).unwrap();
+            ip("link del ptest0");
+            let start = Instant::now();
+            while start.elapsed() < Duration::from_millis(300) {
+                engine.wait(Some(Duration::from_millis(20))).unwrap();
+                while engine.receive(&mut batch) > 0 {
+                    engine.recycle(&mut batch);
+                }
+            }
+            assert!(engine.counters().wakeups < 100, "{kind:?}");
+            assert!(engine.counters().tun_rx_errors > 0, "{kind:?}");
+        });
+    }
+}

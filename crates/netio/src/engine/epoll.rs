@@ -7,12 +7,10 @@ use mio::{Events, Interest, Poll, Token};
 
 use super::inventory::Inventory;
 use super::messages::Messages;
-use super::{EngineSettings, Wakeup};
+use super::{ERRORS_IN_A_ROW_MAX, EngineSettings, Wakeup};
 use crate::{Batch, Buffer, OuterSend, SendError, SocketId, TunId, Waker};
 
 const WAKER: Token = Token(usize::MAX);
-/// Errors in a row after which a descriptor is left alone until it reports again.
-const ERRORS_IN_A_ROW_MAX: u32 = 16;
 
 /// Readiness from mio, packets by batched calls.
 ///

@@ -1,5 +1,6 @@
 //! One interface to two ways of moving packets: readiness with batched calls, and completions.
 
+mod completion;
 mod epoll;
 mod inventory;
 mod message;
@@ -18,6 +19,9 @@ use self::uring::Uring;
 use crate::{
     Batch, Buffer, Counters, OuterSend, OuterSocket, SendError, SocketId, TunId, TunQueue, Waker,
 };
+
+/// Receive errors in a row after which a descriptor is left alone.
+const ERRORS_IN_A_ROW_MAX: u32 = 16;
 
 /// Which engine to build.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]

@@ -6,6 +6,7 @@ use std::io;
 use io_uring::types::{CancelBuilder, Fd, RecvMsgOut, SubmitArgs, Timespec};
 use io_uring::{IoUring, Probe, cqueue, opcode, squeue};
 
+use super::completion::{Purpose, Reception};
 use super::inventory::Inventory;
 use super::ring::BufferRing;
 use super::slot::Slot;
@@ -38,8 +39,8 @@ pub(super) struct Uring {
     ring_len: u16,
     slots: Box<[Slot]>,
     slots_free: Vec<u16>,
-    sockets_armed: Vec<bool>,
-    tuns_armed: Vec<bool>,
+    sockets: Vec<Reception>,
+    tuns: Vec<Reception>,
     waker_armed: bool,
     waker_fd: Fd,
     woken: bool,
@@ -50,37 +51,6 @@ pub(super) struct Uring {
 enum Staged {
     Outer(OuterPacket),
     Inner(InnerPacket),
-}
-
-/// What a completion belongs to, packed into its user data.
-#[derive(Clone, Copy)]
-enum Purpose {
-    Waker,
-    Socket(u16),
-    Tun(u16),
-    Slot(u16),
-}
-
-impl Purpose {
-    fn pack(self) -> u64 {
-        match self {
-            Self::Waker => 0,
-            Self::Socket(i) => 1 << 32 | u64::from(i),
-            Self::Tun(i) => 2 << 32 | u64::from(i),
-            Self::Slot(i) => 3 << 32 | u64::from(i),
-        }
-    }
-
-    fn unpack(data: u64) -> Option<Self> {
-        let index = data as u16;
-        match data >> 32 {
-            0 => Some(Self::Waker),
-            1 => Some(Self::Socket(index)),
-            2 => Some(Self::Tun(index)),
-            3 => Some(Self::Slot(index)),
-            _ => None,
-        }
-    }
 }
 
 impl Uring {
@@ -113,8 +83,8 @@ impl Uring {
             ring_len,
             slots: (0..slots).map(|_| Slot::new()).collect(),
             slots_free: (0..slots).rev().collect(),
-            sockets_armed: Vec::new(),
-            tuns_armed: Vec::new(),
+            sockets: Vec::new(),
+            tuns: Vec::new(),
             waker_armed: false,
             waker_fd: Fd(waker.fd()),
             woken: false,
@@ -124,7 +94,7 @@ impl Uring {
     }
 
     pub(super) fn watch_socket(&mut self) {
-        self.sockets_armed.push(false);
+        self.sockets.push(Reception::default());
     }
 
     pub(super) fn watch_tun(&mut self, inventory: &mut Inventory) -> io::Result<()> {
@@ -133,7 +103,7 @@ impl Uring {
             packets.replenish(&mut inventory.pool);
             self.packets = Some(packets);
         }
-        self.tuns_armed.push(false);
+        self.tuns.push(Reception::default());
         Ok(())
     }
 
@@ -170,28 +140,28 @@ impl Uring {
             let poll = opcode::PollAdd::new(self.waker_fd, libc::POLLIN as u32).multi(true);
             self.waker_armed = self.push(&poll.build(), Purpose::Waker);
         }
-        for i in 0..self.sockets_armed.len() {
+        for i in 0..self.sockets.len() {
             let id = SocketId(i as u16);
             let Some(socket) = inventory.socket(id) else {
                 continue;
             };
-            if !self.sockets_armed[i] && !self.datagrams.is_empty() {
+            if self.sockets[i].is_wanted() && !self.datagrams.is_empty() {
                 let receive = opcode::RecvMsgMulti::new(
                     Fd(socket.fd()),
                     &raw const *self.template,
                     DATAGRAMS,
                 );
-                self.sockets_armed[i] = self.push(&receive.build(), Purpose::Socket(id.0));
+                self.sockets[i].armed = self.push(&receive.build(), Purpose::Socket(id.0));
             }
         }
-        for i in 0..self.tuns_armed.len() {
+        for i in 0..self.tuns.len() {
             let id = TunId(i as u16);
             let Some(queue) = inventory.tun(id) else {
                 continue;
             };
-            if !self.tuns_armed[i] && self.packets.as_ref().is_some_and(|p| !p.is_empty()) {
+            if self.tuns[i].is_wanted() && self.packets.as_ref().is_some_and(|p| !p.is_empty()) {
                 let read = opcode::ReadMulti::new(Fd(queue.fd()), 0, PACKETS);
-                self.tuns_armed[i] = self.push(&read.build(), Purpose::Tun(id.0));
+                self.tuns[i].armed = self.push(&read.build(), Purpose::Tun(id.0));
             }
         }
     }
@@ -228,11 +198,11 @@ impl Uring {
                 self.waker_armed = more;
             }
             Some(Purpose::Socket(index)) => {
-                self.sockets_armed[usize::from(index)] = more;
+                self.sockets[usize::from(index)].note(more, completion.result());
                 self.received(inventory, SocketId(index), completion);
             }
             Some(Purpose::Tun(index)) => {
-                self.tuns_armed[usize::from(index)] = more;
+                self.tuns[usize::from(index)].note(more, completion.result());
                 self.read(inventory, TunId(index), completion);
             }
             Some(Purpose::Slot(index)) => self.sent(inventory, index, completion.result()),
