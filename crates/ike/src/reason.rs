@@ -70,6 +70,7 @@ reasons! {
         HardLifetime = "hard_lifetime", "The IKE SA reached its hard lifetime before a rekey succeeded.";
         Reauthenticated = "reauthenticated", "The IKE SA was replaced by a newly authenticated one.";
         OutOfSync = "out_of_sync", "The peer refused for minutes what should be possible: its view of the IKE SA differs from ours.";
+        AuthenticationExpired = "authentication_expired", "The peer did not authenticate anew in time.";
         MessageIdsExhausted = "message_ids_exhausted", "The message IDs of the IKE SA are used up.";
         Exhausted = "exhausted", "A limit of this shard was reached.";
         Dropped = "dropped", "The owner gave the IKE SA up without a word to the peer.";

@@ -5,6 +5,7 @@ use ipsec::EspSpi;
 use wire::ikev2::numbers::protocol;
 use wire::ikev2::{Delete, ExchangeType, NotifyType, Payload};
 
+use super::contents::Contents;
 use super::task::Exchange;
 use super::{ChildState, IkeSa, create_child};
 use crate::{Action, CloseReason, Context, RemovalReason};
@@ -47,12 +48,24 @@ impl IkeSa {
             self.terminate(CloseReason::PeerRejectedAuthentication, ctx, actions);
             return;
         }
+        self.hear_lifetime(&Contents::of(payloads), ctx);
         let deleted = self.delete_children_of_peer(payloads, actions);
         if deleted.is_empty() {
             self.respond_informational(message_id, &[], actions);
         } else {
             let answer = [delete_children_payload(&deleted)];
             self.respond_informational(message_id, &answer, actions);
+        }
+    }
+
+    /// RFC 4478 §3: the peer may limit our authentication in IKE_AUTH or at any time after.
+    pub(super) fn hear_lifetime(&mut self, contents: &Contents<'_, '_>, ctx: &mut Context<'_>) {
+        let seconds = contents
+            .notify(NotifyType::AUTH_LIFETIME)
+            .and_then(|data| data.try_into().ok())
+            .map(u32::from_be_bytes);
+        if let (Some(seconds), Some(standing)) = (seconds, self.standing_mut()) {
+            standing.limit_authentication(seconds, ctx);
         }
     }
 

@@ -1,12 +1,16 @@
 use core::net::IpAddr;
+use core::time::Duration;
 use std::sync::Arc;
 
 use ipsec::{ConnectionPolicy, EspSpi};
 use timer::Instant;
 
 use super::lifetimes::{self, Lifetimes};
-use super::{ChildSa, PeerAuthenticated};
+use super::{ChildSa, PeerAuthenticated, Role};
 use crate::{CloseReason, Context, Lease};
+
+/// A peer that wants to be authenticated to more often than this is not obeyed.
+const AUTHENTICATION_MIN: Duration = Duration::from_secs(30);
 
 /// What an IKE SA has once both ends are authenticated.
 pub(super) struct Standing {
@@ -19,8 +23,10 @@ pub(super) struct Standing {
     pub(super) addresses: Vec<IpAddr>,
     /// When to rekey; [`Instant::MAX`] for never or not again.
     pub(super) rekey_at: Instant,
-    /// When to authenticate anew.
+    /// When we, as the end that first authenticated as initiator, should do so anew.
     pub(super) reauth_at: Instant,
+    /// When the peer must have done so (RFC 4478).
+    pub(super) authenticated_until: Instant,
     /// When the IKE SA must be gone.
     pub(super) expires_at: Instant,
     /// We asked the peer to delete the IKE SA, for this reason.
@@ -37,12 +43,18 @@ impl Standing {
         connection: Arc<ConnectionPolicy>,
         leases: Vec<Lease>,
         addresses: Vec<IpAddr>,
+        role: Role,
         ctx: &mut Context<'_>,
     ) -> Self {
         let ends = Lifetimes::from(&connection.rekey, ctx.now, ctx.entropy);
         let reauth = connection
             .reauth_time
             .map(|time| lifetimes::shortened(time, connection.rekey.jitter_percent, ctx.entropy));
+        let reauth = lifetimes::after(ctx.now, reauth);
+        let (reauth_at, authenticated_until) = match role {
+            Role::Initiator => (reauth, Instant::MAX),
+            Role::Responder => (Instant::MAX, reauth),
+        };
         Self {
             proof,
             connection,
@@ -50,7 +62,8 @@ impl Standing {
             leases,
             addresses,
             rekey_at: ends.rekey_at,
-            reauth_at: lifetimes::after(ctx.now, reauth),
+            reauth_at,
+            authenticated_until,
             expires_at: ends.expires_at,
             closing: None,
             refused_since: None,
@@ -70,6 +83,7 @@ impl Standing {
             addresses: Vec::new(),
             rekey_at: ends.rekey_at,
             reauth_at: self.reauth_at,
+            authenticated_until: self.authenticated_until,
             expires_at: ends.expires_at,
             closing: None,
             refused_since: None,
@@ -77,11 +91,21 @@ impl Standing {
         }
     }
 
+    /// The peer wants to be authenticated to anew in this time (RFC 4478 §3): we do so in good time,
+    /// unless we want it sooner ourselves.
+    pub(super) fn limit_authentication(&mut self, seconds: u32, ctx: &mut Context<'_>) {
+        let time = Duration::from_secs(u64::from(seconds)) * 9 / 10;
+        let time = time.max(AUTHENTICATION_MIN);
+        let time = lifetimes::shortened(time, 10, ctx.entropy);
+        self.reauth_at = self.reauth_at.min(ctx.now + time);
+    }
+
     /// Another IKE SA stands in its place: only deletion is left, for which it is kept until then.
     pub(super) fn replace(&mut self, reason: CloseReason, until: Instant) {
         self.replaced = Some(reason);
         self.rekey_at = Instant::MAX;
         self.reauth_at = Instant::MAX;
+        self.authenticated_until = Instant::MAX;
         self.expires_at = until;
     }
 

@@ -42,7 +42,9 @@ impl IkeSa {
                 // What a successor inherited waits to be started.
                 return Instant::ZERO;
             }
-            earliest = earliest.min(standing.expires_at);
+            earliest = earliest
+                .min(standing.expires_at)
+                .min(standing.authenticated_until);
             if standing.is_open() {
                 earliest = earliest.min(standing.rekey_at).min(standing.reauth_at);
             }
@@ -110,6 +112,10 @@ impl IkeSa {
         let Some(standing) = self.standing() else {
             return;
         };
+        if standing.authenticated_until <= ctx.now {
+            self.close(CloseReason::AuthenticationExpired, false, ctx, actions);
+            return;
+        }
         if standing.expires_at <= ctx.now {
             match standing.replaced {
                 // The peer should have deleted it; whatever it held is elsewhere.

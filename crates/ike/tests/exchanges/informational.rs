@@ -282,6 +282,37 @@ fn hard_lifetimes_end_what_nobody_renews() {
 }
 
 #[test]
+fn a_responder_says_how_long_it_trusts_and_means_it() {
+    let mut right = right_connection();
+    right.reauth_time = Some(Duration::from_secs(100));
+    for rekey in [false, true] {
+        let (left, right) = (snapshot(left_connection()), snapshot(right.clone()));
+        let mut world = World::with(left, right).establish();
+        if rekey {
+            let (spi, now) = (world.left.only(), world.now);
+            world
+                .left
+                .with(spi, now, |sa, ctx, actions| sa.rekey_ike(ctx, actions));
+            world.settle();
+            world.left.events.clear();
+            world.right.events.clear();
+        }
+        world.pass(Duration::from_secs(79));
+        assert!(world.left.events.is_empty(), "{:?}", world.left.events);
+        world.pass(Duration::from_secs(12));
+        assert_eq!(world.left.events, [Event::ReauthenticationDue]);
+        world.pass(Duration::from_secs(10));
+        assert!(
+            world
+                .right
+                .has(&Event::Closed(CloseReason::AuthenticationExpired))
+        );
+        assert!(world.left.has(&Event::Closed(CloseReason::PeerDeleted)));
+        world.assert_consistent();
+    }
+}
+
+#[test]
 fn reauthentication_is_asked_for_once() {
     let mut left = left_connection();
     left.reauth_time = Some(Duration::from_secs(30));

@@ -238,6 +238,7 @@ impl IkeSa {
             reply,
         };
         self.establish(agreed, ctx, actions);
+        self.hear_lifetime(contents, ctx);
         let (Some(proposed), Some(inbound)) = (&auth.proposed, auth.child_spi) else {
             return;
         };

@@ -65,6 +65,7 @@ impl IkeSa {
             agreed.connection,
             agreed.leases,
             agreed.reply.addresses,
+            self.role,
             ctx,
         );
         self.fragment_size = self

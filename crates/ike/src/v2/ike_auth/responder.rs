@@ -101,7 +101,17 @@ impl IkeSa {
         if !values.is_empty() {
             answer.push(configuration::reply(&values));
         }
+        let lifetime = self.authentication_lifetime(ctx.now).map(u32::to_be_bytes);
+        if let Some(seconds) = &lifetime {
+            answer.push(notify(NotifyType::AUTH_LIFETIME, seconds));
+        }
         self.finish_auth(answer, child, &auth.handshake, ctx, actions);
+    }
+
+    /// RFC 4478 §3: the seconds after which the IKE SA is closed unless the peer authenticates anew.
+    fn authentication_lifetime(&self, now: Instant) -> Option<u32> {
+        let until = self.standing()?.authenticated_until;
+        (until != Instant::MAX).then(|| u32::try_from((until - now).as_secs()).unwrap_or(u32::MAX))
     }
 
     /// Installs the Child SA before the answer that makes the peer use it.
