@@ -7,6 +7,7 @@ mod child_settlement;
 mod collision;
 mod ike_initiator;
 mod ike_responder;
+mod ours;
 mod patience;
 mod refusal;
 mod succession;
@@ -14,18 +15,17 @@ mod succession;
 use core::time::Duration;
 
 use crypto::{KeyExchangeMethod, KeyPair, Secret};
-use ipsec::{EspSpi, IkeSpi, Selectors};
+use ipsec::EspSpi;
 use wire::ikev2::numbers::protocol;
 use wire::ikev2::{NotifyType, Payload};
 
 use super::IkeSa;
-use super::algorithm::method_of_group;
 use super::contents::Contents;
-use super::ike_sa_init::NONCE_LEN;
-use super::task::{self, Exchange, Task};
+use super::task;
 use crate::job::Output;
 use crate::{Action, ChildFailure, CloseReason, Context, Job};
 use collision::Rival;
+use ours::{Ours, Reserved};
 use refusal::No;
 
 /// How long an SA that the peer has to delete is kept for it: longer than the peer repeats its
@@ -34,9 +34,6 @@ const REPLACED_GRACE: Duration = Duration::from_secs(120);
 
 /// How many deletions of unknown Child SAs are remembered during one exchange.
 const DISOWNED_MAX: usize = 8;
-
-/// How often a responder may ask for another key exchange method.
-const RETRIES_MAX: u8 = 2;
 
 /// What we want from the exchange.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -69,32 +66,6 @@ pub(super) enum Answering {
     Child(child_responder::Pending),
     /// For a successor of the IKE SA.
     Ike(ike_responder::Pending),
-}
-
-/// An exchange of ours.
-pub(super) struct Ours {
-    aim: Aim,
-    /// Index of the child policy, for a Child SA.
-    policy: u16,
-    spi: Reserved,
-    nonce: [u8; NONCE_LEN],
-    /// Of the key exchange, if there is to be one.
-    method: Option<KeyExchangeMethod>,
-    /// What we proposed, for a Child SA.
-    proposed: Option<Selectors>,
-    retries: u8,
-    /// SPIs unknown to us that the peer deleted meanwhile: it may know the Child SA that we ask for
-    /// before we do, when its answer is slow or gets lost.
-    disowned: Vec<EspSpi>,
-    /// What the peer made of its own request for the same, which crossed ours.
-    rival: Option<Rival>,
-}
-
-/// The SPI that the SA to be will have on our side.
-#[derive(Clone, Copy)]
-enum Reserved {
-    Esp(EspSpi),
-    Ike(IkeSpi),
 }
 
 /// A response to our request, while the shared secret is computed.
@@ -354,92 +325,5 @@ pub(super) fn abandon_answering(answering: Answering, ctx: &mut Context<'_>) {
     match answering {
         Answering::Child(pending) => pending.release(ctx),
         Answering::Ike(pending) => pending.release(ctx),
-    }
-}
-
-impl Ours {
-    /// The method that INVALID_KE_PAYLOAD asks for (RFC 7296 §1.3), if it is another than before
-    /// and one of ours.
-    fn other_method<'o>(
-        &self,
-        contents: &Contents<'_, '_>,
-        mut offered: impl Iterator<Item = &'o [KeyExchangeMethod]>,
-    ) -> Option<KeyExchangeMethod> {
-        let data = contents.notify(NotifyType::INVALID_KE_PAYLOAD)?;
-        let wanted = method_of_group(u16::from_be_bytes(data.try_into().ok()?))?;
-        let fits = self.retries < RETRIES_MAX
-            && self.method != Some(wanted)
-            && offered.any(|methods| methods.contains(&wanted));
-        fits.then_some(wanted)
-    }
-
-    /// Gives back the SPI, and that of a rival that was not handed over.
-    fn release(self, ctx: &mut Context<'_>) {
-        match self.spi {
-            Reserved::Esp(spi) => ctx.host.release_inbound_spi(spi),
-            Reserved::Ike(spi) => ctx.host.release_ike_spi(spi),
-        }
-        if let Some(rival) = self.rival.and_then(Rival::into_ike) {
-            ctx.host.release_ike_spi(rival.local_spi());
-        }
-    }
-}
-
-impl IkeSa {
-    /// Our CREATE_CHILD_SA exchange, at whatever stage it is.
-    fn our_create_child(&self) -> Option<&Ours> {
-        match self.task.as_deref()? {
-            Task::Computing {
-                step: task::Step::Child(Step::Generating(ours) | Step::Agreeing(ours, _)),
-                ..
-            } => Some(ours),
-            Task::Awaiting {
-                exchange: Exchange::CreateChild(requested),
-                ..
-            } => Some(&requested.ours),
-            _ => None,
-        }
-    }
-
-    /// As [`our_create_child`](Self::our_create_child), once the request was sent: the peer may
-    /// know of it.
-    fn our_create_child_mut(&mut self) -> Option<&mut Ours> {
-        match self.task.as_deref_mut()? {
-            Task::Computing {
-                step: task::Step::Child(Step::Agreeing(ours, _)),
-                ..
-            } => Some(ours),
-            Task::Awaiting {
-                exchange: Exchange::CreateChild(requested),
-                ..
-            } => Some(&mut requested.ours),
-            _ => None,
-        }
-    }
-
-    /// The peer's rekey of the IKE SA is being answered: what we begin now would be left without a
-    /// home, so it waits for the successor.
-    pub(super) fn is_being_succeeded(&self) -> bool {
-        let answering = self.answering.as_deref();
-        answering.is_some_and(|answering| matches!(answering.state, Answering::Ike(_)))
-    }
-
-    /// Drops our exchange if its request was not sent yet and it has this aim.
-    fn cancel_unsent(&mut self, aim: Aim, ctx: &mut Context<'_>) {
-        let unsent = matches!(
-            self.task.as_deref(),
-            Some(Task::Computing {
-                step: task::Step::Child(Step::Generating(ours)),
-                ..
-            }) if ours.aim == aim
-        );
-        if unsent
-            && let Some(Task::Computing {
-                step: task::Step::Child(step),
-                ..
-            }) = self.task.take().map(|task| *task)
-        {
-            abandon_step(step, ctx);
-        }
     }
 }
