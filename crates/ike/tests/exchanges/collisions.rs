@@ -56,7 +56,7 @@ const WILD: Freedom = Freedom {
 };
 
 /// Orders that are drawn where there are too many.
-const DRAWN: usize = 100;
+const DRAWN: usize = 300;
 
 /// The same, when the Child SA goes.
 fn with_gaps(freedom: Freedom) -> Freedom {
@@ -411,6 +411,75 @@ fn both_ends_delete_the_ike_sa() {
                 world.pass(GRACE);
                 world.assert_consistent();
                 assert!(world.left.sas.is_empty() && world.right.sas.is_empty());
+            },
+        );
+    }
+}
+
+/// An end that changes its mind while its own rekey is under way.
+#[test]
+fn a_deletion_follows_a_rekey_of_the_same_end() {
+    for freedom in [REORDERED, LOSSY, SLOW].map(with_gaps) {
+        for side in [Side::Left, Side::Right] {
+            explore(
+                freedom,
+                || world_with(1, with_pfs(&[X25519], &[X25519])),
+                |world| {
+                    rekey_child(world, side);
+                    delete_child(world, side);
+                },
+                |world| {
+                    world.assert_consistent();
+                    assert!(world.left.children.is_empty(), "{:?}", world.left.events);
+                    assert_eq!(world.left.sas.len(), 1);
+                },
+            );
+            explore(
+                freedom,
+                || plain(1),
+                |world| {
+                    rekey_ike(world, side);
+                    delete_ike(world, side);
+                },
+                |world| {
+                    world.pass(GRACE);
+                    world.assert_consistent();
+                    assert!(world.left.sas.is_empty(), "{:?}", world.left.events);
+                    assert!(world.right.sas.is_empty(), "{:?}", world.right.events);
+                },
+            );
+        }
+    }
+}
+
+/// Both rekey, and one of them changes its mind.
+#[test]
+fn a_deletion_follows_a_simultaneous_rekey() {
+    for seed in 1..5 {
+        explore(
+            with_gaps(LOSSY),
+            || plain(seed),
+            |world| {
+                both(world, rekey_child);
+                delete_child(world, Side::Left);
+            },
+            |world| {
+                world.assert_consistent();
+                assert!(world.left.children.is_empty(), "{:?}", world.left.events);
+            },
+        );
+        explore(
+            with_gaps(LOSSY),
+            || plain(seed),
+            |world| {
+                both(world, rekey_ike);
+                delete_ike(world, Side::Left);
+            },
+            |world| {
+                world.pass(GRACE);
+                world.assert_consistent();
+                assert!(world.left.sas.is_empty(), "{:?}", world.left.events);
+                assert!(world.right.sas.is_empty(), "{:?}", world.right.events);
             },
         );
     }

@@ -6,7 +6,7 @@ use crypto::{KeyExchangeMethod, Secret};
 use ipsec::{EspSpi, Selectors};
 use wire::ikev2::{ExchangeType, Payload, Proposal};
 
-use super::child_settlement::retire;
+use super::child_settlement::{redirect_deletion, retire};
 use super::collision::Rival;
 use super::refusal::No;
 use super::{Aim, Answering, REPLACED_GRACE, Reserved};
@@ -278,6 +278,7 @@ fn respond(
 /// who has to delete what is settled when that is answered (RFC 7296 §2.8.1).
 fn give_way(sa: &mut IkeSa, old: EspSpi, new: EspSpi, nonces: Nonces<'_>, ctx: &mut Context<'_>) {
     let aim = Aim::RekeyChild { old };
+    redirect_deletion(sa, old, new);
     sa.cancel_unsent(aim, ctx);
     let crossed = sa.our_create_child_mut().filter(|ours| ours.aim == aim);
     if let Some(ours) = crossed {

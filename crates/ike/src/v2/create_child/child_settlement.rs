@@ -48,11 +48,11 @@ pub(super) fn complete(
     };
     sa.install_child(child, nonces, shared, Role::Initiator, ctx, actions);
     patience::granted(sa);
+    let rival = ours.rival.and_then(Rival::into_child);
     match replaces {
         None => {}
-        Some(old) if lost => withdraw(sa, old, inbound, ctx, actions),
+        Some(old) if lost => withdraw(sa, old, inbound, rival, ctx, actions),
         Some(old) => {
-            let rival = ours.rival.and_then(Rival::into_child);
             supersede(sa, old, inbound, rival, ctx, actions);
         }
     }
@@ -66,9 +66,13 @@ fn withdraw(
     sa: &mut IkeSa,
     old: EspSpi,
     ours: EspSpi,
+    rival: Option<EspSpi>,
     ctx: &mut Context<'_>,
     actions: &mut Vec<Action>,
 ) {
+    if let Some(rival) = rival {
+        redirect_deletion(sa, old, rival);
+    }
     retire(sa, ours, None, ctx.now);
     if let Some(old) = sa.child_mut(old) {
         old.state = ChildState::Replaced;
@@ -85,8 +89,10 @@ fn supersede(
     ctx: &mut Context<'_>,
     actions: &mut Vec<Action>,
 ) {
+    redirect_deletion(sa, old, ours);
     retire(sa, old, Some(ours), ctx.now);
     if let Some(rival) = rival {
+        redirect_deletion(sa, rival, ours);
         retire(sa, rival, Some(ours), ctx.now);
     }
     delete_first(sa, old, RemovalReason::Rekeyed, ctx, actions);
@@ -100,6 +106,20 @@ pub(super) fn retire(sa: &mut IkeSa, child: EspSpi, successor: Option<EspSpi>, n
         child.replaced_by = successor;
         child.rekey_at = Instant::MAX;
         child.expires_at = child.expires_at.min(now + REPLACED_GRACE);
+    }
+}
+
+/// Whoever wanted the old one deleted wants its successor deleted: it is the traffic that should end.
+pub(super) fn redirect_deletion(sa: &mut IkeSa, old: EspSpi, successor: EspSpi) {
+    for command in &mut sa.queue {
+        if let Command::DeleteChild {
+            child,
+            reason: RemovalReason::Deleted,
+        } = command
+            && *child == old
+        {
+            *child = successor;
+        }
     }
 }
 

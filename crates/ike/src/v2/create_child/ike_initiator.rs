@@ -64,8 +64,8 @@ fn proposals(sa: &IkeSa) -> Option<Vec<IkeProposal>> {
         prf: vec![suite.prf],
         key_exchange: vec![suite.key_exchange],
     }];
-    let standing = sa.standing().filter(|standing| standing.is_open())?;
-    proposals.extend(standing.connection.proposals.iter().cloned());
+    let policy = &sa.standing()?.connection.proposals;
+    proposals.extend(policy.iter().cloned());
     Some(proposals)
 }
 
@@ -77,8 +77,9 @@ pub(super) fn send_request(
     ctx: &mut Context<'_>,
     actions: &mut Vec<Action>,
 ) {
-    let (Reserved::Ike(spi), Some(method), Some(policy)) = (ours.spi, ours.method, proposals(sa))
-    else {
+    let open = sa.standing().is_some_and(|standing| standing.is_open());
+    let policy = proposals(sa).filter(|_| open);
+    let (Reserved::Ike(spi), Some(method), Some(policy)) = (ours.spi, ours.method, policy) else {
         ours.release(ctx);
         return;
     };

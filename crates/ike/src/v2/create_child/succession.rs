@@ -59,6 +59,8 @@ pub(super) fn hand_over(
     new.children = core::mem::take(&mut old.children);
     new.leases = core::mem::take(&mut old.leases);
     new.addresses = core::mem::take(&mut old.addresses);
+    // Whoever wanted the old one deleted meant the peer.
+    new.closing = old.closing.take();
     old.replace(CloseReason::Rekeyed, ctx.now + REPLACED_GRACE);
     successor.path = path;
     successor.queue = queue;
