@@ -1,9 +1,8 @@
 use core::net::IpAddr;
 use std::sync::Arc;
 
-use ipsec::{
-    ChildPolicy, ConnectionPolicy, EspSpi, Identity, IdentityPattern, PreSharedKey, Selectors,
-};
+use crypto::Secret;
+use ipsec::{ConnectionPolicy, EspSpi, Identity, IdentityPattern, PreSharedKey, Selectors};
 use wire::ikev2::numbers::authentication;
 use wire::ikev2::{ExchangeType, Identification, NotifyType, Payload};
 
@@ -22,7 +21,7 @@ pub(in crate::v2) struct AuthInitiator {
     pub(in crate::v2) connection: Arc<ConnectionPolicy>,
     pub(in crate::v2) child_spi: Option<EspSpi>,
     child: u16,
-    local_id: Option<Identity>,
+    local_id: Identity,
     initial_contact: bool,
     proposed: Option<Selectors>,
     handshake: Handshake,
@@ -32,7 +31,7 @@ impl AuthInitiator {
     pub(in crate::v2) fn new(
         connection: Arc<ConnectionPolicy>,
         child: u16,
-        local_id: Option<Identity>,
+        local_id: Identity,
         initial_contact: bool,
         handshake: Handshake,
     ) -> Self {
@@ -45,10 +44,6 @@ impl AuthInitiator {
             proposed: None,
             handshake,
         }
-    }
-
-    fn child_policy(&self) -> Option<&ChildPolicy> {
-        self.connection.children.get(usize::from(self.child))
     }
 
     /// Whom we expect, if the connection names exactly one.
@@ -67,45 +62,18 @@ impl IkeSa {
         ctx: &mut Context<'_>,
         actions: &mut Vec<Action>,
     ) {
-        let (local_ip, peer_ip) = (self.path.local.ip(), self.path.remote.ip());
-        let Phase::AuthInitiator(auth) = &mut self.phase else {
-            return;
-        };
-        let local_id = auth
-            .local_id
-            .clone()
-            .or_else(|| auth.connection.local_id.clone())
-            .unwrap_or_else(|| address_identity(local_ip));
-        auth.child_spi = auth
-            .child_policy()
-            .is_some()
-            .then(|| ctx.host.allocate_inbound_spi())
-            .flatten();
-        let Some(secret) = initiator_secret(auth, &local_id, peer_ip, ctx) else {
+        let Some(mic) = self.prepare_auth(ctx) else {
             self.terminate(CloseReason::NoSharedSecret, ctx, actions);
             return;
         };
-        let (Some(keys), Phase::AuthInitiator(auth)) = (&self.keys, &mut self.phase) else {
+        let Phase::AuthInitiator(auth) = &self.phase else {
             return;
         };
-        let mic = proof::own(
-            keys,
-            &auth.handshake,
-            Role::Initiator,
-            &local_id,
-            secret.expose(),
-        );
-        let Some(mic) = mic else { return };
-        auth.local_id = Some(local_id.clone());
         let connection = Arc::clone(&auth.connection);
+        let (kind, data) = to_wire(&auth.local_id);
         let expected = auth.expected_peer().map(to_wire);
         let spi = auth.child_spi.map(|spi| spi.0.to_be_bytes());
-        let policy = connection.children.get(usize::from(auth.child));
-        auth.proposed = policy
-            .filter(|_| spi.is_some())
-            .map(|policy| first_child::proposed(policy, peer_ip));
 
-        let (kind, data) = to_wire(&local_id);
         let mut payloads = vec![Payload::IdentificationInitiator(Identification {
             kind,
             data: &data,
@@ -121,16 +89,35 @@ impl IkeSa {
             data: mic.expose(),
         });
         payloads.extend(configuration::write_request(connection.request_virtual));
+        let policy = connection.children.get(usize::from(auth.child));
         if let (Some(proposed), Some(spi), Some(policy)) = (&auth.proposed, &spi, policy) {
             payloads.extend(first_child::offer_payloads(policy, proposed, spi));
         }
-        self.send_request(
-            ExchangeType::IKE_AUTH,
-            &payloads,
-            Exchange::Auth,
-            ctx,
-            actions,
-        );
+        let exchange = Exchange::Auth;
+        self.send_request(ExchangeType::IKE_AUTH, &payloads, exchange, ctx, actions);
+    }
+
+    /// Computes AUTH and reserves what the first Child SA needs. `None` without a secret.
+    fn prepare_auth(&mut self, ctx: &mut Context<'_>) -> Option<Secret> {
+        let peer_ip = self.path.remote.ip();
+        let (Some(keys), Phase::AuthInitiator(auth)) = (&self.keys, &mut self.phase) else {
+            return None;
+        };
+        let secret = initiator_secret(auth, peer_ip, ctx)?;
+        let mic = proof::own(
+            keys,
+            &auth.handshake,
+            Role::Initiator,
+            &auth.local_id,
+            secret.expose(),
+        )?;
+        if let Some(policy) = auth.connection.children.get(usize::from(auth.child))
+            && let Some(spi) = ctx.host.allocate_inbound_spi()
+        {
+            auth.proposed = Some(first_child::proposed(policy, peer_ip));
+            auth.child_spi = Some(spi);
+        }
+        Some(mic)
     }
 
     /// The response to IKE_AUTH.
@@ -178,8 +165,7 @@ impl IkeSa {
         let secret = identity
             .as_ref()
             .filter(|identity| auth.connection.remote_id.matches(identity))
-            .zip(auth.local_id.as_ref())
-            .and_then(|(identity, local)| ctx.policy.secret_for(local, identity));
+            .and_then(|identity| ctx.policy.secret_for(&auth.local_id, identity));
         let secret = secret.map(PreSharedKey::expose);
         proof::of_peer(
             keys,
@@ -226,24 +212,33 @@ impl IkeSa {
             .configuration
             .map(configuration::read_reply)
             .unwrap_or_default();
-        let local_id = auth
-            .local_id
-            .unwrap_or_else(|| address_identity(self.path.local.ip()));
         let addresses = reply.addresses.clone();
         let agreed = Authenticated {
             proof,
-            local_id,
+            local_id: auth.local_id.clone(),
             connection: Arc::clone(&auth.connection),
             leases: Vec::new(),
             reply,
         };
         self.establish(agreed, ctx, actions);
         self.hear_lifetime(contents, ctx);
+        self.settle_first_child(&auth, &addresses, contents, ctx, actions);
+    }
+
+    /// Installs the Child SA that we asked for along with IKE_AUTH, or says why not.
+    fn settle_first_child(
+        &mut self,
+        auth: &AuthInitiator,
+        addresses: &[IpAddr],
+        contents: &Contents<'_, '_>,
+        ctx: &mut Context<'_>,
+        actions: &mut Vec<Action>,
+    ) {
         let (Some(proposed), Some(inbound)) = (&auth.proposed, auth.child_spi) else {
             return;
         };
         let checked = match auth.connection.children.get(usize::from(auth.child)) {
-            Some(policy) if address_given(&auth.connection, &addresses, contents) => {
+            Some(policy) if address_given(&auth.connection, addresses, contents) => {
                 first_child::check_answer(proposed, auth.child, policy, contents)
             }
             Some(_) => Err(ChildFailure::AddressFailure),
@@ -300,7 +295,6 @@ fn address_given(
 /// the identity that it then claims.
 fn initiator_secret(
     auth: &AuthInitiator,
-    local: &Identity,
     peer_ip: IpAddr,
     ctx: &Context<'_>,
 ) -> Option<PreSharedKey> {
@@ -308,5 +302,5 @@ fn initiator_secret(
         .expected_peer()
         .cloned()
         .unwrap_or_else(|| address_identity(peer_ip));
-    ctx.policy.secret_for(local, &remote).cloned()
+    ctx.policy.secret_for(&auth.local_id, &remote).cloned()
 }

@@ -76,7 +76,7 @@ impl IkeSa {
 }
 
 /// What an end calls itself that has no configured identity.
-fn address_identity(address: IpAddr) -> Identity {
+pub(super) fn address_identity(address: IpAddr) -> Identity {
     match address.to_canonical() {
         IpAddr::V4(address) => Identity::Ipv4(address),
         IpAddr::V6(address) => Identity::Ipv6(address),

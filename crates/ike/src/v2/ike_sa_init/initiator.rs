@@ -8,7 +8,7 @@ use super::{NONCE_LEN, NatHashes, fragmentation_notify, nonce_is_sound};
 use crate::job::Output;
 use crate::v2::algorithm::{group_number, method_of_group};
 use crate::v2::contents::{Contents, notify, unsupported_critical};
-use crate::v2::ike_auth::{AuthInitiator, Handshake};
+use crate::v2::ike_auth::{AuthInitiator, Handshake, address_identity};
 use crate::v2::keymat::{IkeKeys, Nonces, skeyseed};
 use crate::v2::natd;
 use crate::v2::offer::ike_proposals;
@@ -234,10 +234,14 @@ impl IkeSa {
         if self.nat.any() {
             self.float(ctx, actions);
         }
+        let local_id = state
+            .local_id
+            .or_else(|| state.connection.local_id.clone())
+            .unwrap_or_else(|| address_identity(self.path.local.ip()));
         let auth = AuthInitiator::new(
             state.connection,
             state.child,
-            state.local_id,
+            local_id,
             state.initial_contact,
             Handshake {
                 request: state.request,
