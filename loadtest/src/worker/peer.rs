@@ -94,3 +94,14 @@ pub(super) enum Which {
     /// One that waits for its deletion.
     Retired,
 }
+
+#[cfg(test)]
+mod tests {
+    use super::Peer;
+
+    #[test]
+    fn half_a_million_peers_fit() {
+        // Beside it a peer has its IKE SA and a pair of SAs.
+        assert!(size_of::<Peer>() <= 224, "{}", size_of::<Peer>());
+    }
+}
