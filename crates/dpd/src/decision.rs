@@ -88,7 +88,7 @@ pub struct Decision {
     pub act: Act,
     /// For its timer.
     pub timer: TimerChange,
-    /// The peer proved its life after it had missed a try, or while it was suspect: say so.
+    /// The peer was suspect and proved its life: say so.
     pub recovered: bool,
 }
 

@@ -2,7 +2,7 @@ use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 use std::sync::Arc;
 
-use dpd::Evidence;
+use dpd::{BreakerEvent, Evidence};
 use ike::v2::Role;
 use ike::{ChildFailure, CloseReason, Path, RemovalReason};
 use ipsec::{EspSpi, Identity, IkeSpi, TrafficSelector};
@@ -102,6 +102,9 @@ pub enum EventKind {
     Suspect,
     /// A suspected peer showed that it lives.
     Recovered,
+    /// Many peers of one fault domain fell silent together, or most of them spoke again. The event
+    /// names no peer.
+    Breaker(BreakerEvent),
     /// The peer is dead. Its SAs go with this event.
     Dead {
         /// What the verdict rests on.
@@ -123,6 +126,7 @@ impl EventKind {
             Self::PathChanged { .. } => "path-changed",
             Self::Suspect => "suspect",
             Self::Recovered => "recovered",
+            Self::Breaker(_) => "breaker",
             Self::Dead { .. } => "dead",
         }
     }

@@ -88,8 +88,12 @@ impl Shard {
             }
             Received::Rejected(reason) => {
                 bump(&mut self.counters.ike_rejected, reason.index());
-                if reason == Rejection::IcvMismatch {
-                    self.watch.counters.not_proof(NotProof::Unauthenticated, 1);
+                match reason {
+                    Rejection::IcvMismatch => {
+                        self.watch.counters.not_proof(NotProof::Unauthenticated, 1);
+                    }
+                    Rejection::Unprotected => self.hinted(spi, now, out),
+                    _ => {}
                 }
             }
             Received::Fragment | Received::Unauthenticated => {}

@@ -1,10 +1,10 @@
 //! Dead peer detection: `dpd` says when, the IKE SA says what, this file carries it between them.
 
-use core::net::IpAddr;
+use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use dpd::{
-    Act, Action, Decision, DomainKey, Evidence, FaultDomain, Liveness, Nat, Proof, Protocol,
-    TimerChange,
+    Act, Action, Decision, DomainKey, Evidence, FaultDomain, Liveness, Nat, NotProof, Proof,
+    Protocol, TimerChange,
 };
 use ike::CloseReason;
 use ike::v2::Probe;
@@ -15,7 +15,7 @@ use crate::counters::ShardDrop;
 use crate::obituary::Obituary;
 use crate::peers::Peer;
 use crate::shard::Token;
-use crate::{Disposition, EventKind, Output, Shard};
+use crate::{Disposition, Event, EventKind, Output, PeerRef, Shard};
 
 impl Shard {
     /// Begins to watch a peer that was just authenticated.
@@ -110,6 +110,34 @@ impl Shard {
             Act::Suspect => self.emit(spi, EventKind::Suspect, now, out),
             Act::Dead(evidence) => self.bury(spi, evidence, now, out),
         }
+    }
+
+    /// Says once when the breaker opens for a fault domain, and once when it closes.
+    pub(crate) fn raise_alarms(&mut self, out: &mut impl Output) {
+        while let Some(alarm) = self.watch.breaker.take_event() {
+            let nowhere = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), 0);
+            out.event(Event {
+                at: alarm.at,
+                peer: PeerRef {
+                    shard: self.id,
+                    spi: IkeSpi::ZERO,
+                    connection: "".into(),
+                    identity: None,
+                    local: nowhere,
+                    remote: nowhere,
+                },
+                kind: EventKind::Breaker(alarm),
+            });
+        }
+    }
+
+    /// Somebody who may be the peer sent a message in the clear, as one does who has lost the keys.
+    /// It proves nothing, but it may make us ask.
+    pub(crate) fn hinted(&mut self, spi: IkeSpi, now: Instant, out: &mut impl Output) {
+        self.watch
+            .counters
+            .not_proof(NotProof::UnprotectedNotify, 1);
+        self.with_liveness(spi, now, out, Liveness::hinted);
     }
 
     /// Asks the liveness machine of a peer with the world around it.

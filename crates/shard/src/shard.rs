@@ -167,6 +167,7 @@ impl Shard {
             }
         }
         self.fired = fired;
+        self.raise_alarms(out);
     }
 
     /// When [`tick`](Self::tick) has something to do, at the earliest.

@@ -131,15 +131,17 @@ impl Liveness {
     }
 
     pub(super) fn recover(&mut self, due: Instant, ctx: &mut Context<'_>) -> Decision {
-        let missed = self.evidence.is_some();
+        let missed = self.evidence.take();
+        let suspected = missed
+            .as_ref()
+            .is_some_and(|evidence| evidence.suspicion.is_some());
         self.forget_silence(ctx.now, ctx.domains, ctx.watch);
-        self.evidence = None;
         self.flags = 0;
         self.tries = 0;
         self.state = State::Alive;
-        ctx.watch.counters.recoveries += u64::from(missed);
+        ctx.watch.counters.recoveries += u64::from(missed.is_some());
         Decision {
-            recovered: missed,
+            recovered: suspected,
             ..self.interval_over(due, ctx)
         }
     }

@@ -151,6 +151,23 @@ fn describe(kind: &shard::EventKind) -> Option<(EventKind, String)> {
             "silent, and the fault may be ours".to_owned(),
         ),
         Kind::Recovered => (EventKind::Recovered, "it lives".to_owned()),
+        Kind::Breaker(alarm) => {
+            let kind = if alarm.opened {
+                EventKind::BreakerOpened
+            } else {
+                EventKind::BreakerClosed
+            };
+            let dpd::BreakerEvent {
+                domain,
+                silent,
+                peers,
+                ..
+            } = alarm;
+            (
+                kind,
+                format!("{domain}: {silent} of {peers} peers are silent"),
+            )
+        }
         Kind::Dead { evidence } => {
             let reason = evidence
                 .verdict
@@ -170,6 +187,29 @@ fn closed(reason: CloseReason, established: bool) -> Option<EventKind> {
         (CloseReason::Rekeyed | CloseReason::RedundantRekey, _) => None,
         (_, true) => Some(EventKind::Deleted),
         (_, false) => Some(EventKind::Failed),
+    }
+}
+
+/// The lines that operators of IOS search their logs for.
+fn log_as_ios_does(event: &Event) {
+    let address = event
+        .remote
+        .rsplit_once(':')
+        .map_or("", |(address, _)| address);
+    let id = match event.identity.as_str() {
+        "" => address,
+        identity => identity,
+    };
+    let lines = [
+        dpd::Line::NotResponding { peer: &address },
+        dpd::Line::DeletingSa,
+        dpd::Line::TunnelDown {
+            peer: &event.remote,
+            id: &id,
+        },
+    ];
+    for line in lines {
+        tracing::info!("{line}");
     }
 }
 
@@ -226,8 +266,16 @@ impl Log {
                 tracing::$level!(peer = identity, id, remote, connection, detail, "{what}")
             };
         }
+        if event.event == EventKind::Dead {
+            log_as_ios_does(event);
+        }
         match event.event {
-            EventKind::Dead | EventKind::Suspect | EventKind::Failed | EventKind::ChildFailed => {
+            EventKind::Dead
+            | EventKind::Suspect
+            | EventKind::Failed
+            | EventKind::ChildFailed
+            | EventKind::BreakerOpened
+            | EventKind::BreakerClosed => {
                 line!(warn);
             }
             EventKind::Established

@@ -102,17 +102,19 @@ fn a_probe_that_traffic_made_needless_does_not_hold_up_a_rekey() {
     stage.cut(&all);
     stage.run_for(secs(3));
     stage.restore(&all);
-    let before = stage.dpd_tries();
     assert!(
-        before >= answered + 20,
+        stage.dpd_tries() >= answered + 20,
         "every peer was asked while it was dark"
     );
+    stage.exchange_traffic(&traffic);
+    stage.run_for(secs(1));
+    let before = stage.dpd_tries();
     for _ in 0..300 {
         stage.exchange_traffic(&traffic);
         stage.run_for(secs(1));
     }
     assert_eq!(stage.dpd_tries(), before, "traffic saved every other probe");
     assert!(stage.children_installed() >= 20 * 5, "rekeys went on");
-    assert_eq!(stage.delivered(), 300 * 40);
+    assert_eq!(stage.delivered(), 301 * 40);
     assert_eq!(stage.alive(), 20);
 }

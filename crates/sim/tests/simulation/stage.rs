@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr};
 use std::time::Duration;
 
-use dpd::{Evidence, NotProof, Proof};
+use dpd::{BreakerEvent, Evidence, NotProof, Proof};
 use ike::CloseReason;
 use shard::EventKind;
 use sim::{Dice, End, Estate, Weather, World, peer_identity, peer_index};
@@ -27,6 +27,7 @@ pub(crate) struct Stage {
     deaths: Vec<Death>,
     suspects: BTreeSet<u32>,
     recovered: BTreeSet<u32>,
+    alarms: Vec<BreakerEvent>,
     headend_deaths: usize,
     set_up: usize,
     delivered: usize,
@@ -41,6 +42,7 @@ impl Stage {
             deaths: Vec::new(),
             suspects: BTreeSet::new(),
             recovered: BTreeSet::new(),
+            alarms: Vec::new(),
             headend_deaths: 0,
             set_up: 0,
             delivered: 0,
@@ -71,6 +73,10 @@ impl Stage {
     }
 
     fn note(&mut self, event: shard::Event) {
+        if let EventKind::Breaker(alarm) = event.kind {
+            self.alarms.push(alarm);
+            return;
+        }
         let Some(peer) = peer_index(event.peer.remote.ip()) else {
             return;
         };
@@ -145,6 +151,12 @@ impl Stage {
 
     pub(crate) fn suspects(&self) -> &BTreeSet<u32> {
         &self.suspects
+    }
+
+    /// Alarms of the headend's breakers that opened, or closed.
+    pub(crate) fn alarms(&self, opened: bool) -> usize {
+        let alarms = self.alarms.iter();
+        alarms.filter(|alarm| alarm.opened == opened).count()
     }
 
     pub(crate) fn recovered(&self) -> BTreeSet<u32> {
