@@ -8,7 +8,7 @@ use esp::{
 };
 use ike::Path;
 use ipsec::OutboundHandle;
-use netio::{Batch, Buffer, OuterSend};
+use netio::{Batch, Buffer};
 use timer::Instant;
 use wire::ip::{InnerPacket, Upper, build_udp, protocol};
 use wire::udp_encap::{Encapsulated, classify};
@@ -116,18 +116,9 @@ impl Worker {
             .collect();
         for (mut out, range) in outgoing.drain(..).zip(sealed) {
             let (local, remote) = out.path;
-            let socket = self.sockets.with_port(local.port());
-            match (range, socket) {
-                (Some(range), Some(socket)) if out.buffer.set_range(range.clone()) => {
-                    let send = OuterSend {
-                        socket,
-                        local: Some(local.ip()),
-                        remote,
-                        tos: 0,
-                        dont_fragment: false,
-                        segment: 0,
-                    };
-                    self.engine.send(send, out.buffer);
+            match (range, self.way(local, remote)) {
+                (Some(range), Some(way)) if out.buffer.set_range(range.clone()) => {
+                    self.engine.send(way, out.buffer);
                     self.stats.counts.sent += 1;
                 }
                 _ => self.engine.give(out.buffer),

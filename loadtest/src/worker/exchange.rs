@@ -1,14 +1,16 @@
 //! IKE: messages in and out, timers, and what the state machines ask for.
 
+use core::time::Duration;
+
 use ike::v2::{IkeSa, Received, Route, route};
 use ike::{Action, ChildFailure, CloseReason, Context, Path, Rejection};
 use ipsec::IkeSpi;
-use netio::OuterSend;
 use timer::Instant;
-use wire::ikev2::{ExchangeType, HEADER_LEN, Header, NON_ESP_MARKER};
+use wire::ikev2::{ExchangeType, HEADER_LEN, Header};
 
 use super::host::PeerHost;
 use super::peer::{State, Which};
+use super::send::KEEPALIVE_EVERY;
 use super::{Token, Worker};
 use crate::scenario::DpdBehaviour;
 
@@ -82,7 +84,7 @@ impl Worker {
                 self.held.len() - 1
             }
         };
-        let due = now + core::time::Duration::from_millis(u64::from(delay_ms));
+        let due = now + Duration::from_millis(u64::from(delay_ms));
         // There are far fewer messages under way than 32 bits can number.
         self.wheel.arm(due, Token::Held(place as u32));
     }
@@ -257,6 +259,10 @@ impl Worker {
         match action {
             Action::Send { path, message } => self.send_ike(&path, &message),
             Action::Established(established) => {
+                if established.local_behind_nat {
+                    self.wheel
+                        .arm(now + KEEPALIVE_EVERY, Token::Keepalive(slot));
+                }
                 if let Some(peer) = self.peers.get_mut(slot as usize)
                     && let Some(address) = established.addresses.first()
                 {
@@ -303,40 +309,6 @@ impl Worker {
             Some(State::Up) => self.lose(slot, reason.label()),
             _ => {}
         }
-    }
-
-    fn send_ike(&mut self, path: &Path, message: &[u8]) {
-        let (Some(socket), Some(mut buffer)) = (
-            self.sockets.with_port(path.local.port()),
-            self.engine.buffer(),
-        ) else {
-            return;
-        };
-        let marker: &[u8] = if path.encapsulated {
-            &NON_ESP_MARKER
-        } else {
-            &[]
-        };
-        if !buffer.fill(message) {
-            self.engine.give(buffer);
-            return;
-        }
-        let range = buffer.range();
-        let start = range.start - marker.len();
-        buffer.set_range(start..range.end);
-        if let Some(place) = buffer.bytes_mut().get_mut(..marker.len()) {
-            place.copy_from_slice(marker);
-        }
-        let send = OuterSend {
-            socket,
-            local: Some(path.local.ip()),
-            remote: path.remote,
-            tos: 0,
-            dont_fragment: false,
-            segment: 0,
-        };
-        self.engine.send(send, buffer);
-        self.stats.counts.messages_sent += 1;
     }
 
     /// Arms the peer's timer for the next thing that its IKE SAs have to do.

@@ -5,6 +5,7 @@ mod exchange;
 mod host;
 mod life;
 mod peer;
+mod send;
 mod sockets;
 mod tunnel;
 
@@ -91,6 +92,8 @@ enum Token {
     Death(u32),
     /// A message that was held back reaches the peer.
     Held(u32),
+    /// The NAT before the peer needs to hear from it.
+    Keepalive(u32),
 }
 
 /// A worker. `number` of `count`: it drives the peers whose number leaves that remainder.
@@ -241,6 +244,7 @@ impl Worker {
                 Token::Packet(slot) => self.on_packet_due(slot, timer.due, now),
                 Token::Death(slot) => self.die(slot, now),
                 Token::Held(place) => self.deliver_held(place, now),
+                Token::Keepalive(slot) => self.keep_mapping(slot, now),
             }
         }
     }
