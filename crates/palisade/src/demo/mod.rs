@@ -137,12 +137,12 @@ impl Play {
                     stage.generator_log()
                 );
             }
-            while let Some(line) = stage.next_line(LOOK_EVERY)? {
+            // The first line is waited for, the others are those that have gathered.
+            let mut patience = LOOK_EVERY;
+            while let Some(line) = stage.next_line(patience)? {
+                patience = Duration::ZERO;
                 match line {
-                    Line::Progress(progress) => {
-                        peers = progress;
-                        break;
-                    }
+                    Line::Progress(progress) => peers = progress,
                     Line::Death(_) => {}
                     Line::Report(report) => return Ok(Some(*report)),
                 }
