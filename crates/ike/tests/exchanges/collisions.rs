@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::time::Duration;
 
 use crypto::KeyExchangeMethod::X25519;
-use ike::{ChildFailure, CloseReason, RemovalReason};
+use ike::{ChildFailure, CloseReason, Refusal, RemovalReason};
 
 use crate::end::{End, Event};
 use crate::explore::{Freedom, draw, explore};
@@ -416,16 +416,24 @@ fn both_ends_delete_the_ike_sa() {
     }
 }
 
-/// An end that changes its mind while its own rekey is under way.
+/// An end that changes its mind while its own rekey is under way, before and after its request.
 #[test]
 fn a_deletion_follows_a_rekey_of_the_same_end() {
     for freedom in [REORDERED, LOSSY, SLOW].map(with_gaps) {
-        for side in [Side::Left, Side::Right] {
+        for (side, sent) in [
+            (Side::Left, false),
+            (Side::Left, true),
+            (Side::Right, false),
+            (Side::Right, true),
+        ] {
             explore(
                 freedom,
                 || world_with(1, with_pfs(&[X25519], &[X25519])),
                 |world| {
                     rekey_child(world, side);
+                    if sent {
+                        compute_first(world, side);
+                    }
                     delete_child(world, side);
                 },
                 |world| {
@@ -439,6 +447,9 @@ fn a_deletion_follows_a_rekey_of_the_same_end() {
                 || plain(1),
                 |world| {
                     rekey_ike(world, side);
+                    if sent {
+                        compute_first(world, side);
+                    }
                     delete_ike(world, side);
                 },
                 |world| {
@@ -449,6 +460,44 @@ fn a_deletion_follows_a_rekey_of_the_same_end() {
                 },
             );
         }
+    }
+}
+
+/// The key pair is made and the request is sent.
+fn compute_first(world: &mut World, side: Side) {
+    let now = world.now;
+    let end = world.end(side);
+    let (spi, job) = end.jobs.remove(0);
+    end.finish(spi, job, now);
+    assert!(!end.outbox.is_empty(), "the request is on its way");
+}
+
+#[test]
+fn what_begins_during_the_peers_rekey_waits_for_the_successor() {
+    let acts: [(fn(&mut World, Side), usize); 3] = [
+        (rekey_child, 1),
+        (|world, side| create_child(world, side, 1), 2),
+        (delete_child, 0),
+    ];
+    for (act, children) in acts {
+        let mut world = plain(1);
+        world.right.hold_jobs = true;
+        rekey_ike(&mut world, Side::Left);
+        world.settle();
+        act(&mut world, Side::Right);
+        assert!(world.right.outbox.is_empty(), "it waits");
+        world.right.hold_jobs = false;
+        world.pass(Duration::from_secs(2));
+        world.assert_consistent();
+        assert_eq!(
+            world.right.children.len(),
+            children,
+            "{:?}",
+            world.right.events
+        );
+        assert_eq!(world.right.sas.len(), 1);
+        assert!(world.right.has(&Event::Rekeyed));
+        assert!(!world.left.has(&Event::Refused(Refusal::TemporaryFailure)));
     }
 }
 

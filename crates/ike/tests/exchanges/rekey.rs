@@ -570,18 +570,22 @@ fn a_peer_that_refuses_for_minutes_is_given_up() {
 
 #[test]
 fn a_granted_request_ends_the_count_of_refusals() {
-    let mut world = world_with(1, with_pfs(&[X25519], &[X25519]));
-    for _ in 0..3 {
-        world.right.hold_jobs = true;
+    let mut world = World::established();
+    world.right.hold_jobs = true;
+    world.right.settings.retry_after_refusal = Duration::from_secs(3_600);
+    for _ in 0..25 {
+        // The right end begins to rekey the IKE SA, refuses meanwhile, and gives up.
         rekey_ike(&mut world, Side::Right);
-        for _ in 0..10 {
-            create_child(&mut world, Side::Left, 1);
-            world.pass(Duration::from_secs(10));
-        }
-        world.right.hold_jobs = false;
+        create_child(&mut world, Side::Left, 1);
         world.settle();
+        assert!(world.right.has(&Event::Refused(Refusal::TemporaryFailure)));
+        world.right.events.clear();
+        let given_up = world.right.settings.computation_timeout;
+        world.pass(given_up + Duration::from_millis(1));
         rekey_child(&mut world, Side::Left);
         world.settle();
+        world.right.jobs.clear();
     }
+    assert!(world.now > timer::Instant::ZERO + world.left.settings.refusals_end);
     assert_one_pair(&world);
 }
