@@ -533,3 +533,18 @@ fn a_deletion_follows_a_simultaneous_rekey() {
         );
     }
 }
+
+#[test]
+fn the_successor_of_an_ike_sa_that_should_go_is_not_for_use() {
+    let mut world = plain(1);
+    rekey_ike(&mut world, Side::Left);
+    compute_first(&mut world, Side::Left);
+    delete_ike(&mut world, Side::Left);
+    world.settle();
+    assert!(world.left.has(&Event::Rekeyed));
+    assert!(world.left.sas.values().all(|sa| !sa.is_established()));
+    world.pass(Duration::from_secs(1));
+    assert!(world.left.has(&Event::Closed(CloseReason::Deleted)));
+    assert!(world.left.sas.is_empty() && world.right.sas.is_empty());
+    world.assert_consistent();
+}
