@@ -1,6 +1,7 @@
 //! Dead peer detection: `dpd` says when, the IKE SA says what, this file carries it between them.
 
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::collections::HashMap;
 
 use dpd::{
     Act, Action, Decision, DomainKey, Evidence, FaultDomain, Liveness, Nat, NotProof, Proof,
@@ -34,6 +35,35 @@ impl Shard {
         peer.liveness = Some(liveness);
         self.watch.breaker.joined(&peer.domains);
         self.change_timer(spi, timer);
+    }
+
+    /// The policy was replaced: every peer goes by what its connection, found by name, says now. A
+    /// peer whose connection is gone is still watched, by the first policy of the table.
+    pub(crate) fn adopt_liveness(&mut self) {
+        let policy = &self.world.policy;
+        let connections = policy.snapshot.connections.iter();
+        let connections: HashMap<&str, &ConnectionPolicy> = connections
+            .map(|connection| (&*connection.name, &**connection))
+            .collect();
+        let index_for = |peer: &Peer| {
+            let own = peer.sa.connection()?;
+            let now = connections.get(&*own.name)?;
+            Some(policy.dpd_for(now, peer.sa.peer()))
+        };
+        let peers = self.peers.iter_from(0);
+        let changes: Vec<_> = peers
+            .map(|(_, peer)| (peer.sa.local_spi(), index_for(peer).unwrap_or(0)))
+            .collect();
+        let dpd = policy.dpd.clone();
+        for (spi, index) in changes {
+            let settings = dpd.get(usize::from(index));
+            let peer = self.peers.get_mut(spi);
+            let liveness = peer.and_then(|peer| peer.liveness.as_mut());
+            if let (Some(liveness), Some(settings)) = (liveness, settings) {
+                let timer = liveness.adopt(index, settings);
+                self.change_timer(spi, timer);
+            }
+        }
     }
 
     /// A message proved that the peer lives.

@@ -199,6 +199,7 @@ impl Shard {
             }
             Command::ReplacePolicy(policy) => {
                 self.world.policy = policy;
+                self.adopt_liveness();
                 self.set_traps(out);
                 true
             }

@@ -2,7 +2,7 @@ use core::net::{IpAddr, Ipv4Addr};
 use core::time::Duration;
 use std::collections::{HashSet, VecDeque};
 
-use shard::{Command, Event};
+use shard::{Command, Event, Policy};
 use timer::Instant;
 
 use crate::policy::{Estate, peer_address, service_address};
@@ -128,6 +128,15 @@ impl World {
             child: 0,
         };
         self.peers.command(0, command, self.now);
+        self.flush();
+    }
+
+    /// The headend's configuration is loaded anew.
+    pub fn reload(&mut self, policy: &Policy) {
+        for shard in 0..self.headend.shards().len() {
+            let command = Command::ReplacePolicy(policy.clone());
+            self.headend.command(shard, command, self.now);
+        }
         self.flush();
     }
 

@@ -12,7 +12,7 @@ use core::time::Duration;
 use timer::Instant;
 
 use crate::breaker::DomainKey;
-use crate::decision::{Act, Context, Decision, TimerChange, Watch};
+use crate::decision::{Context, Decision, TimerChange, Watch};
 use crate::evidence::{Evidence, VerdictReason};
 use crate::policy::{DpdPolicy, Mode, Protocol, SuppressOn};
 use crate::proof::Proof;
@@ -211,16 +211,17 @@ impl Liveness {
         }
     }
 
-    /// Another policy applies from now on (a reload). The decision replaces the timer.
-    pub fn adopt(&mut self, policy: u16, ctx: &mut Context<'_>) -> Decision {
+    /// Another policy applies from now on (a reload). A probe or suspicion under way goes on; its
+    /// gaps are those of the new policy.
+    pub fn adopt(&mut self, policy: u16, settings: &DpdPolicy) -> TimerChange {
         self.policy = policy;
-        self.suppress_on = ctx.policy.suppress_on;
+        self.suppress_on = settings.suppress_on;
         match self.state {
             State::Alive | State::Worried => {
                 self.state = State::Alive;
-                Decision::new(Act::Nothing, self.first_timer(ctx.policy))
+                self.first_timer(settings)
             }
-            State::Probing | State::Suspect | State::Dead => Decision::NOTHING,
+            State::Probing | State::Suspect | State::Dead => TimerChange::Keep,
         }
     }
 

@@ -156,6 +156,12 @@ impl Estate {
         self.set_timer(index, decision.timer);
     }
 
+    /// Hands the current policy to a peer under another index.
+    pub(crate) fn adopt(&mut self, index: u32, policy: u16) {
+        let timer = self.peers[index as usize].live.adopt(policy, &self.policy);
+        self.set_timer(index, timer);
+    }
+
     pub(crate) fn send_outbound(&mut self, index: u32) {
         if self.peers[index as usize].live.sent_outbound() {
             self.with_peer(index, |live, ctx| live.woken(ctx));

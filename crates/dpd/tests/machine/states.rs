@@ -327,7 +327,7 @@ fn a_reload_applies_at_once() {
     estate.run_for(secs(100));
     assert_eq!(state(&estate), State::Worried);
     estate.policy = periodic();
-    estate.with_peer(0, |live, ctx| live.adopt(9, ctx));
+    estate.adopt(0, 9);
     assert_eq!(estate.peers[0].live.policy(), 9);
     estate.run_for(TICK * 2);
     assert!(matches!(estate.peers[0].events[..], [(_, Event::Probe(1))]));

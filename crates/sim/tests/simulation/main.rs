@@ -4,5 +4,6 @@
 mod hostile;
 mod power_cut;
 mod rekey;
+mod reload;
 mod stage;
 mod stall;

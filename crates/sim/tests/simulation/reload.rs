@@ -1,0 +1,75 @@
+//! The configuration is loaded anew while peers are connected.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use dpd::{DpdPolicy, Mode};
+use shard::Policy;
+use sim::{Dice, Estate, Weather};
+use timer::TICK;
+
+use crate::stage::{Stage, secs};
+
+/// Peers that nobody watches, and the policy that says so.
+fn unwatched(dice: &mut Dice) -> (Stage, Policy) {
+    let mut estate = Estate::new(60);
+    estate.headend_dpd.mode = Mode::Off;
+    let policy = estate.headend_policy();
+    let mut stage = Stage::new(estate, Weather::CALM, dice);
+    stage.bring_up(secs(1));
+    stage.run_for(secs(30));
+    assert_eq!((stage.dpd_tries(), stage.timers()), (0, 0));
+    (stage, policy)
+}
+
+fn finds_the_dead(mut stage: Stage, dice: &mut Dice, policy: &Policy, watched: &DpdPolicy) {
+    stage.world.reload(policy);
+    let dark: BTreeSet<u32> = dice.choose(20, 60).into_iter().collect();
+    stage.run_for(secs(60));
+    stage.cut(&dark);
+    let bound = watched.detection_bound().expect("it probes");
+    stage.run_for(bound + TICK);
+    assert_eq!(stage.dead_peers(), dark);
+    assert_eq!(stage.alive(), 40);
+    stage.assert_promises_kept();
+}
+
+fn watched() -> DpdPolicy {
+    DpdPolicy {
+        mode: Mode::Periodic,
+        interval: secs(15),
+        ..DpdPolicy::default()
+    }
+}
+
+#[test]
+fn standing_peers_are_watched_as_the_new_policy_says() {
+    let mut dice = Dice::new(sim::seed(15));
+    let (stage, mut policy) = unwatched(&mut dice);
+    policy.dpd = vec![watched()].into();
+    finds_the_dead(stage, &mut dice, &policy, &watched());
+}
+
+#[test]
+fn standing_peers_follow_their_connection_to_another_place_in_the_table() {
+    let mut dice = Dice::new(sim::seed(16));
+    let (stage, mut policy) = unwatched(&mut dice);
+    let mut snapshot = (*policy.snapshot).clone();
+    for connection in &mut snapshot.connections {
+        Arc::make_mut(connection).dpd = 1;
+    }
+    policy.snapshot = Arc::new(snapshot);
+    policy.dpd = vec![DpdPolicy::default(), watched()].into();
+    finds_the_dead(stage, &mut dice, &policy, &watched());
+}
+
+#[test]
+fn standing_peers_of_a_removed_connection_are_watched_by_the_first_policy() {
+    let mut dice = Dice::new(sim::seed(17));
+    let (stage, mut policy) = unwatched(&mut dice);
+    let mut snapshot = (*policy.snapshot).clone();
+    snapshot.connections.clear();
+    policy.snapshot = Arc::new(snapshot);
+    policy.dpd = vec![watched()].into();
+    finds_the_dead(stage, &mut dice, &policy, &watched());
+}
