@@ -70,6 +70,9 @@ fn plain(seed: u64) -> World {
     world_with(seed, |_, _| ())
 }
 
+/// What an end may be told to do.
+type Act = fn(&mut World, Side);
+
 fn both(world: &mut World, act: impl Fn(&mut World, Side)) {
     act(world, Side::Left);
     act(world, Side::Right);
@@ -474,7 +477,7 @@ fn compute_first(world: &mut World, side: Side) {
 
 #[test]
 fn what_begins_during_the_peers_rekey_waits_for_the_successor() {
-    let acts: [(fn(&mut World, Side), usize); 3] = [
+    let acts: [(Act, usize); 3] = [
         (rekey_child, 1),
         (|world, side| create_child(world, side, 1), 2),
         (delete_child, 0),
