@@ -1,5 +1,6 @@
 //! Child SAs come, take traffic over, and go.
 
+use core::time::Duration;
 use std::sync::Arc;
 
 use ike::{ChildInstalled, RemovalReason};
@@ -11,7 +12,11 @@ use timer::Instant;
 
 use crate::counters::bump;
 use crate::peers::{Child, slot_of};
+use crate::shard::Token;
 use crate::{EventKind, Output, RouteChange, Shard};
+
+/// How long an inbound SA outlives its rekey, for packets that the network holds back.
+const DRAIN: Duration = Duration::from_secs(5);
 
 impl Shard {
     /// Makes a Child SA usable: inbound at once, outbound when the peer is ready for it.
@@ -167,10 +172,26 @@ impl Shard {
             return;
         };
         let child = peer.children.swap_remove(place);
-        self.world.sad.remove_inbound(child.inbound);
+        if reason == RemovalReason::Rekeyed {
+            peer.draining.push(inbound);
+            self.wheel.arm(now + DRAIN, Token::Drained(inbound));
+        } else {
+            self.world.sad.remove_inbound(inbound);
+        }
         self.world.sad.remove_outbound(child.outbound);
         bump(&mut self.counters.children_removed, reason.index());
         self.emit(spi, EventKind::ChildRemoved { inbound, reason }, now, out);
+    }
+
+    /// What the peer sent before it rekeyed has arrived by now, or never will.
+    pub(crate) fn drained(&mut self, inbound: EspSpi) {
+        let Some(owner) = self.world.sad.inbound(inbound).map(|sa| sa.owner) else {
+            return;
+        };
+        self.world.sad.remove_inbound(inbound);
+        if let Some(peer) = self.peers.owner_mut(owner) {
+            peer.draining.retain(|draining| *draining != inbound);
+        }
     }
 
     /// A Child SA that replaces the one that goes takes its traffic now at the latest.

@@ -324,16 +324,20 @@ impl Shard {
         };
         let mut heir = Peer::new(successor, old.born);
         heir.children = core::mem::take(&mut old.children);
+        heir.draining = core::mem::take(&mut old.draining);
         heir.addresses = core::mem::take(&mut old.addresses);
         heir.liveness = old.liveness.take();
         heir.domains = old.domains;
         heir.initiated = old.initiated.take();
         heir.claimed = old.claimed.take();
         let (dpd_timer, keepalive_timer) = (old.dpd_timer.take(), old.keepalive_timer.take());
-        for child in &heir.children {
-            if let Some(sa) = self.world.sad.inbound_mut(child.inbound) {
+        let live = heir.children.iter().map(|child| child.inbound);
+        for inbound in live.chain(heir.draining.iter().copied()) {
+            if let Some(sa) = self.world.sad.inbound_mut(inbound) {
                 sa.owner = slot_of(new);
             }
+        }
+        for child in &heir.children {
             if let Some(sa) = self.world.sad.outbound_mut(child.outbound) {
                 sa.owner = slot_of(new);
             }
@@ -386,6 +390,9 @@ impl Shard {
         .flatten()
         {
             self.wheel.cancel(key);
+        }
+        for draining in &peer.draining {
+            self.world.sad.remove_inbound(*draining);
         }
         if let Some(identity) = &peer.claimed {
             self.world.directory.release_identity(

@@ -22,6 +22,8 @@ pub(crate) struct Peer {
     pub(crate) keepalive_timer: Option<TimerKey>,
     pub(crate) born: Instant,
     pub(crate) children: Vec<Child>,
+    /// Inbound SAs of Child SAs that were rekeyed, still open for late packets.
+    pub(crate) draining: Vec<EspSpi>,
     /// Virtual addresses: given to the peer, or by the peer to us.
     pub(crate) addresses: Vec<IpAddr>,
     /// Index of the connection when we are the initiator, and which of its peers we talk to.
@@ -45,6 +47,7 @@ impl Peer {
             keepalive_timer: None,
             born,
             children: Vec::new(),
+            draining: Vec::new(),
             addresses: Vec::new(),
             initiated: None,
             initial_contact: false,

@@ -7,7 +7,7 @@ use dpd::{BreakerPolicy, BudgetPolicy, NotProof, ServiceHealth, Watch};
 use esp::{InboundDrop, InboundReport, OutboundReport};
 use ike::Action;
 use ike::v2::FrontDoor;
-use ipsec::{EspSpiLayout, Sad, Spd};
+use ipsec::{EspSpi, EspSpiLayout, Sad, Spd};
 use timer::{Instant, Wheel};
 
 use crate::counters::Counters;
@@ -83,6 +83,7 @@ pub(crate) enum Token {
     Dpd(u32),
     Keepalive(u32),
     Initiate(u16),
+    Drained(EspSpi),
 }
 
 /// One worker's whole world. See the [crate documentation](crate).
@@ -163,6 +164,7 @@ impl Shard {
                 Token::Ike(slot) => self.ike_timer_fired(slot, now, out),
                 Token::Dpd(slot) => self.dpd_timer_fired(slot, due, now, out),
                 Token::Keepalive(slot) => self.keepalive_timer_fired(slot, now, out),
+                Token::Drained(inbound) => self.drained(inbound),
                 Token::Initiate(connection) => self.initiate_timer_fired(connection, now, out),
             }
         }

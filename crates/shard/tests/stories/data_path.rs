@@ -2,7 +2,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use esp::InboundDrop;
-use shard::EventKind;
+use shard::{Command, EventKind};
 use wire::ip::{InnerPacket, Upper, build_udp, set_dont_fragment, set_traffic_class};
 
 use crate::world::{Datagram, End, Terms, World};
@@ -188,4 +188,22 @@ fn congestion_marked_on_the_way_is_seen_inside() {
     assert!(set_traffic_class(&mut capable, CE));
     assert_eq!(world.deliver(End::Headend, &held), [capable]);
     assert_eq!(drops(&world, InboundDrop::CongestionUnmarkable), 1);
+}
+
+#[test]
+fn packets_that_a_rekey_overtook_still_arrive_for_a_while() {
+    let mut world = World::connected(&Terms::default());
+    let packets: Vec<_> = (0..6).map(from_client).collect();
+    let held = world.hold(End::Client, &packets);
+    for from in [End::Headend, End::Client] {
+        let inbound = world.side(from).youngest_child();
+        assert!(world.command(from, Command::RekeyChild { inbound }));
+    }
+    let spi = world.headend.events[0].peer.spi;
+    assert!(world.command(End::Headend, Command::RekeyIke { spi }));
+    assert_eq!(world.headend.counters().children, 1);
+    assert_eq!(world.deliver(End::Headend, &held[..3]), packets[..3]);
+    world.pass(Duration::from_secs(6));
+    assert!(world.deliver(End::Headend, &held[3..]).is_empty());
+    assert_eq!(drops(&world, InboundDrop::UnknownSpi), 3);
 }

@@ -12,8 +12,8 @@ use esp::{HEADROOM, OuterFields, TAILROOM};
 use ike::{Job, LeaseRequest, Path};
 use ipsec::{
     AddressPool, AuthPolicy, ChildPolicy, ConnectionPolicy, DfPolicy, Encapsulation, EspPath,
-    EspProposal, Identity, IkeProposal, PeerEndpoint, PolicySnapshot, Pool, PoolName, PreSharedKey,
-    RekeyPolicy, SecretEntry, Secrets, StartAction, TrafficSelector,
+    EspProposal, EspSpi, Identity, IkeProposal, PeerEndpoint, PolicySnapshot, Pool, PoolName,
+    PreSharedKey, RekeyPolicy, SecretEntry, Secrets, StartAction, TrafficSelector,
 };
 use shard::{
     Command, Counters, Directory, Disposition, Event, EventKind, InnerPacket, Listener, Mail,
@@ -498,7 +498,7 @@ impl World {
         world
     }
 
-    fn side(&mut self, end: End) -> &mut Side {
+    pub(crate) fn side(&mut self, end: End) -> &mut Side {
         match end {
             End::Headend => &mut self.headend,
             End::Client => &mut self.client,
@@ -691,6 +691,14 @@ impl Side {
             .iter()
             .filter(|event| event.kind.name() == name)
             .count()
+    }
+
+    pub(crate) fn youngest_child(&self) -> EspSpi {
+        let installed = |event: &Event| match event.kind {
+            EventKind::ChildInstalled { inbound, .. } => Some(inbound),
+            _ => None,
+        };
+        self.events.iter().rev().find_map(installed).unwrap()
     }
 
     pub(crate) fn counters(&self) -> Counters {
