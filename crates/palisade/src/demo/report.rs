@@ -20,6 +20,10 @@ pub(super) struct Report {
     esp_packets_out: u64,
     esp_packets_verified: u64,
     esp_errors: u64,
+    /// What peers dropped, by reason.
+    esp_drops_of_peers: std::collections::BTreeMap<String, u64>,
+    /// What the headend dropped before living peers left.
+    esp_drops_of_headend: u64,
     dpd_probes: u64,
     dpd_probes_answered: u64,
     dead_injected: u32,
@@ -66,15 +70,15 @@ pub(super) struct Seen<'s> {
     pub(super) at_end: &'s Status,
 }
 
-/// Packets that went wrong. Those that cross a DELETE on their way and find no SA any more, when the
-/// peers leave at the end, are none of them.
+/// Packets that went wrong. Those that find no SA any more because their peer is just leaving, on
+/// their way or before they are sent, are none of them.
 fn esp_errors(found: &Found, seen: &Seen<'_>) -> u64 {
-    let late = esp::InboundDrop::UnknownSpi.label();
-    let drops = found
-        .traffic
-        .drops
-        .iter()
-        .filter(|(reason, _)| *reason != late);
+    let late = [
+        esp::InboundDrop::UnknownSpi.label(),
+        esp::OutboundDrop::UnknownSa.label(),
+    ];
+    let drops = found.traffic.drops.iter();
+    let drops = drops.filter(|(reason, _)| !late.contains(&reason.as_str()));
     let of_peers: u64 = drops.map(|(_, count)| count).sum();
     found.traffic.mismatched + of_peers + seen.before_departure.esp_drops
 }
@@ -102,6 +106,8 @@ impl Report {
             esp_packets_out: at_end.esp_packets_out,
             esp_packets_verified: found.traffic.verified,
             esp_errors: esp_errors(found, seen),
+            esp_drops_of_peers: found.traffic.drops.clone(),
+            esp_drops_of_headend: seen.before_departure.esp_drops,
             dpd_probes: at_end.dpd_probes,
             dpd_probes_answered: found.ike.probes_answered,
             dead_injected: score.dead_injected,
@@ -244,6 +250,7 @@ mod tests {
     fn packets_that_cross_a_farewell_are_no_errors() {
         let report = report(|found| {
             found.traffic.drops.insert("unknown_spi".into(), 7);
+            found.traffic.drops.insert("unknown_sa".into(), 1);
             found.traffic.drops.insert("integrity".into(), 2);
         });
         assert_eq!(report.esp_errors, 3);
