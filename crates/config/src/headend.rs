@@ -48,6 +48,7 @@ pub(crate) fn read(root: &Table<'_, '_>) -> HeadendSettings {
         engine: table
             .read("engine", |value| word(value, ENGINES))
             .unwrap_or(default.engine),
+        offload: table.read("offload", flag).unwrap_or(default.offload),
         inner: inner(&table).unwrap_or(default.inner),
         raw_esp: table.read("raw_esp", flag).unwrap_or(default.raw_esp),
         install_routes: table

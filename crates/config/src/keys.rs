@@ -39,6 +39,7 @@ pub(crate) const HEADEND: Section = Section {
         "nat_port",
         "shards",
         "engine",
+        "offload",
         "inner",
         "raw_esp",
         "install_routes",

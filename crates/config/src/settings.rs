@@ -68,6 +68,8 @@ pub struct HeadendSettings {
     pub shards: Option<u16>,
     /// How sockets are driven.
     pub engine: Engine,
+    /// Whether packets pass the kernel in runs where it can.
+    pub offload: bool,
     /// Where inner packets go.
     pub inner: InnerDevice,
     /// Whether ESP is also served as IP protocol 50.
@@ -111,6 +113,7 @@ impl Default for HeadendSettings {
             nat_port: 4_500,
             shards: None,
             engine: Engine::Auto,
+            offload: true,
             inner: InnerDevice::default(),
             raw_esp: false,
             install_routes: true,

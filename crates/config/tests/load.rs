@@ -26,6 +26,7 @@ ike_port = 5500
 nat_port = 5501
 shards = 3
 engine = "epoll"
+offload = false
 inner = { device = "tun", name = "ps1", mtu = 1380, addrs = ["10.9.0.1/16"] }
 raw_esp = true
 install_routes = false
@@ -133,6 +134,7 @@ fn process_settings() {
         (5500, 5501, Some(3))
     );
     assert_eq!(headend.engine, Engine::Epoll);
+    assert!(!headend.offload);
     let addrs = vec![("10.9.0.1".parse().expect("v4"), 16)];
     assert_eq!(
         headend.inner,

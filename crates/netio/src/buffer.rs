@@ -170,6 +170,11 @@ impl BufferPool {
     pub fn payload_max(&self) -> usize {
         self.payload_max
     }
+
+    /// Buffers in use and not.
+    pub(crate) fn total(&self) -> usize {
+        self.total
+    }
 }
 
 #[cfg(test)]

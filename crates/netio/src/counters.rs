@@ -34,6 +34,12 @@ pub struct Counters {
     pub tx_queue_full: u64,
     /// Datagrams not sent for any other reason.
     pub tx_errors: u64,
+    /// Runs of several datagrams that the kernel took as one.
+    pub tx_runs: u64,
+    /// Runs that it refused; their datagrams were sent one by one.
+    pub tx_runs_refused: u64,
+    /// Runs of several datagrams that the kernel handed over as one.
+    pub rx_runs: u64,
     /// IP packets read from TUN.
     pub tun_rx_packets: u64,
     /// Octets of them.

@@ -10,7 +10,7 @@ pub struct SocketId(pub u16);
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
 pub struct TunId(pub u16);
 
-/// A datagram received from a socket.
+/// A datagram received from a socket, or a run of them that agree in all but their payloads.
 pub struct OuterPacket {
     /// The socket that received it.
     pub socket: SocketId,
@@ -24,6 +24,20 @@ pub struct OuterPacket {
     pub segment: u16,
     /// Its payload, with room on both sides.
     pub buffer: Buffer,
+}
+
+impl OuterPacket {
+    /// The payloads of the run's datagrams, in order of arrival; one if it is no run.
+    pub fn datagrams_mut(&mut self) -> impl Iterator<Item = &mut [u8]> {
+        let payload = self.buffer.bytes_mut();
+        let len = match usize::from(self.segment) {
+            0 => payload.len(),
+            segment => segment,
+        };
+        // An empty datagram is a datagram, too.
+        let empty = payload.is_empty().then_some(Default::default());
+        payload.chunks_mut(len.max(1)).chain(empty)
+    }
 }
 
 /// An IP packet read from a TUN queue.

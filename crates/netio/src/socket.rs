@@ -214,6 +214,17 @@ impl OuterSocket {
         sockopt::set_int(&self.socket, libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, value)
     }
 
+    /// Whether the kernel can take a run of datagrams of this socket as one.
+    pub(crate) fn can_send_runs(&self) -> bool {
+        // 0 leaves it to each datagram's control message.
+        self.is_udp() && sockopt::set_int(&self.socket, libc::SOL_UDP, libc::UDP_SEGMENT, 0).is_ok()
+    }
+
+    /// Asks for runs of datagrams of one sender as one; `false` if the kernel has none to give.
+    pub(crate) fn receive_runs(&self) -> bool {
+        self.is_udp() && sockopt::set_int(&self.socket, libc::SOL_UDP, libc::UDP_GRO, 1).is_ok()
+    }
+
     pub(crate) fn fd(&self) -> RawFd {
         self.socket.as_raw_fd()
     }

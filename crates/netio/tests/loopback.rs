@@ -8,21 +8,29 @@ use netio::{
     Program, Rule, SendError, SocketId, TAILROOM, UdpSettings,
 };
 
-const KINDS: [EngineKind; 2] = [EngineKind::Epoll, EngineKind::IoUring];
+/// An engine, and whether it uses the offloads that it has.
+type Way = (EngineKind, bool);
+
+const KINDS: [Way; 3] = [
+    (EngineKind::Epoll, true),
+    (EngineKind::Epoll, false),
+    (EngineKind::IoUring, true),
+];
 const PATIENCE: Duration = Duration::from_secs(5);
 
-fn settings(kind: EngineKind) -> EngineSettings {
+fn settings((kind, offload): Way) -> EngineSettings {
     EngineSettings {
         kind,
         batch: 16,
         buffers: 256,
         payload_max: 2048,
+        offload,
     }
 }
 
-fn engine(kind: EngineKind) -> Engine {
+fn engine(kind: Way) -> Engine {
     let engine = Engine::new(&settings(kind)).expect("this kernel has what the engine needs");
-    assert_eq!(engine.kind(), kind);
+    assert_eq!(engine.kind(), kind.0);
     engine
 }
 
@@ -51,8 +59,10 @@ fn collect(engine: &mut Engine, count: usize) -> Vec<(SocketId, SocketAddr, Vec<
     while seen.len() < count && start.elapsed() < PATIENCE {
         engine.wait(Some(Duration::from_millis(100))).unwrap();
         while engine.receive(&mut batch) > 0 {
-            for packet in &batch.outer {
-                seen.push((packet.socket, packet.remote, packet.buffer.bytes().to_vec()));
+            for packet in &mut batch.outer {
+                let (socket, remote) = (packet.socket, packet.remote);
+                let datagrams = packet.datagrams_mut();
+                seen.extend(datagrams.map(|octets| (socket, remote, octets.to_vec())));
             }
             engine.recycle(&mut batch);
         }
@@ -146,6 +156,63 @@ fn a_long_run_arrives_whole_and_in_order() {
         }
         assert_eq!(engine.counters().tx_packets, 1000);
         assert_eq!(engine.counters().rx_packets, 1000);
+    }
+}
+
+#[test]
+fn runs_of_equal_length_pass_the_kernel_as_one_and_come_apart_again() {
+    for kind in KINDS {
+        for host in ["127.0.0.1:0", "[::1]:0"] {
+            let mut engine = engine(kind);
+            let offload = kind == (EngineKind::Epoll, true);
+            let (from, _) = attach(&mut engine, host);
+            let (_, first) = attach(&mut engine, host);
+            let (_, second) = attach(&mut engine, host);
+            assert_eq!(engine.offloads().udp_send, offload);
+            assert_eq!(engine.offloads().udp_receive, offload);
+            // Runs that end by a shorter datagram, by a longer one, by another peer, by another
+            // TOS; the last is longer than the kernel takes at once.
+            let story = [
+                (first, 1000, 0, 10),
+                (first, 400, 0, 1),
+                (first, 1400, 0, 12),
+                (second, 1400, 0, 5),
+                (second, 1400, 0xb8, 5),
+                (first, 40, 0, 150),
+            ];
+            let (mut sent, mut seen) = (Vec::new(), Vec::new());
+            for (remote, len, tos, count) in story {
+                for _ in 0..count {
+                    let number = sent.len() as u32;
+                    let mut payload = vec![number as u8; len];
+                    payload[..4].copy_from_slice(&number.to_be_bytes());
+                    let send = OuterSend {
+                        tos,
+                        ..to(from, remote)
+                    };
+                    engine.send_bytes(send, &payload);
+                    sent.push((remote, payload));
+                }
+            }
+            engine.flush();
+            seen.extend(collect(&mut engine, sent.len()));
+            assert_eq!(seen.len(), sent.len(), "{kind:?}");
+            for remote in [first, second] {
+                let sent = sent.iter().filter(|(to, _)| *to == remote);
+                let port = if remote == first { 1 } else { 2 };
+                let seen = seen.iter().filter(|(socket, _, _)| socket.0 == port);
+                assert!(
+                    sent.map(|(_, octets)| octets)
+                        .eq(seen.map(|(_, _, octets)| octets))
+                );
+            }
+            let counters = engine.counters();
+            assert_eq!(counters.tx_packets, sent.len() as u64);
+            assert_eq!(counters.rx_packets, sent.len() as u64);
+            assert_eq!(counters.tx_runs > 0, offload, "{counters:?}");
+            assert_eq!(counters.rx_runs, counters.tx_runs, "{counters:?}");
+            assert_eq!(counters.tx_runs_refused, 0);
+        }
     }
 }
 
@@ -264,7 +331,8 @@ fn collect_until_quiet(engine: &mut Engine) -> usize {
         let mut any = false;
         while engine.receive(&mut batch) > 0 {
             any = true;
-            total += batch.outer.len();
+            let each = batch.outer.iter_mut();
+            total += each.map(|p| p.datagrams_mut().count()).sum::<usize>();
             engine.recycle(&mut batch);
         }
         if !any {

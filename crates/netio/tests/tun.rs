@@ -55,6 +55,7 @@ fn engine(kind: EngineKind) -> Engine {
         batch: 16,
         buffers: 256,
         payload_max: 2048,
+        offload: true,
     })
     .unwrap()
 }
@@ -205,6 +206,61 @@ fn ipv6_headers_and_fragmentation_obey_too() {
             engine.flush();
             // Next header 44: a fragment.
             read_until(&mut engine, |p| p[0] >> 4 == 6 && p[6] == 44);
+        });
+    }
+}
+
+#[test]
+fn what_the_kernel_refuses_as_a_run_goes_singly() {
+    for kind in KINDS {
+        in_namespace(move || {
+            let (_tun, queues) = Tun::open(&tun_settings(1)).unwrap();
+            let mut engine = engine(kind);
+            engine
+                .attach_tun(queues.into_iter().next().unwrap())
+                .unwrap();
+            let socket = OuterSocket::udp(&UdpSettings::new("10.9.0.1:500".parse().unwrap()));
+            let socket = engine.attach_socket(socket.unwrap()).unwrap();
+            let send = OuterSend {
+                socket,
+                local: None,
+                remote: "10.9.0.2:9".parse().unwrap(),
+                tos: 0,
+                dont_fragment: false,
+                segment: 0,
+            };
+            // Larger than the device's packets: only fragments can carry them.
+            for number in 0..3 {
+                engine.send_bytes(send, &[number; 1500]);
+            }
+            engine.flush();
+            let mut heads = Vec::new();
+            let mut batch = Batch::with_capacity(64);
+            let start = Instant::now();
+            while heads.len() < 3 && start.elapsed() < PATIENCE {
+                engine.wait(Some(Duration::from_millis(50))).unwrap();
+                engine.receive(&mut batch);
+                let packets = batch.inner.iter().map(|p| p.buffer.bytes());
+                // The first fragment of each, which says that more follow.
+                let first = packets.filter(|p| is_udp_v4(p) && p[6] & 0x20 != 0);
+                heads.extend(first.map(|p| p[28]));
+                engine.recycle(&mut batch);
+            }
+            assert_eq!(heads, [0, 1, 2], "{kind:?}");
+            let send = OuterSend {
+                dont_fragment: true,
+                ..send
+            };
+            for _ in 0..3 {
+                engine.send_bytes(send, &[9; 1500]);
+            }
+            engine.flush();
+            engine.wait(Some(Duration::from_millis(10))).unwrap();
+            let counters = engine.counters();
+            assert_eq!(counters.tx_packets, 3, "{kind:?}");
+            assert_eq!(counters.tx_too_big, 3, "{kind:?}");
+            assert_eq!(counters.tx_runs, 0, "{kind:?}");
+            assert_eq!(counters.tx_runs_refused > 0, kind == EngineKind::Epoll);
         });
     }
 }

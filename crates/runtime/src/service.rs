@@ -4,7 +4,7 @@ use core::time::Duration;
 use std::time::Instant;
 
 use crossbeam::channel::{Receiver, bounded};
-use netio::EngineKind;
+use netio::{EngineKind, Offloads};
 use shard::{Command, Listener, Policy};
 
 use crate::mailbox::Message;
@@ -58,6 +58,12 @@ impl Service {
     #[must_use]
     pub fn engine(&self) -> EngineKind {
         self.parts.engine
+    }
+
+    /// The offloads in use.
+    #[must_use]
+    pub fn offloads(&self) -> Offloads {
+        self.parts.offloads
     }
 
     /// The inner device, for people.

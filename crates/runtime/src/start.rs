@@ -7,7 +7,7 @@ use std::thread::{self, JoinHandle};
 
 use crossbeam::channel::{Sender, bounded};
 use crypto::Entropy as _;
-use netio::{Engine, EngineKind, OuterSocket, SocketId, Tun, TunQueue, TunSettings};
+use netio::{Engine, EngineKind, Offloads, OuterSocket, SocketId, Tun, TunQueue, TunSettings};
 use shard::{Listener, Setup, Shard, ShardId};
 
 use crate::clock::Clock;
@@ -30,6 +30,7 @@ pub(crate) struct Parts {
     pub(crate) directory: Arc<Directory>,
     pub(crate) listeners: Vec<(Listener, core::net::SocketAddr)>,
     pub(crate) engine: EngineKind,
+    pub(crate) offloads: Offloads,
     pub(crate) inner: String,
     /// The smallest receive buffer that a socket was granted, in octets.
     pub(crate) socket_buffer_bytes: usize,
@@ -94,6 +95,7 @@ pub(crate) fn start(settings: Settings) -> Result<Parts, StartError> {
         directory: Arc::clone(&directory),
         listeners: sockets.listeners.clone(),
         engine: EngineKind::Auto,
+        offloads: Offloads::default(),
         inner,
         socket_buffer_bytes: sockets.buffer_bytes,
         compute,
@@ -138,7 +140,7 @@ pub(crate) fn start(settings: Settings) -> Result<Parts, StartError> {
         // A thread that ends without a word panicked.
         let silent = || io::Error::other("a worker ended while it started");
         let outcome = outcomes.recv().unwrap_or_else(|_| Err(silent()));
-        parts.engine = outcome.map_err(StartError::Engine)?;
+        (parts.engine, parts.offloads) = outcome.map_err(StartError::Engine)?;
     }
     Ok(parts)
 }
@@ -217,7 +219,7 @@ fn start_routes(device: &InnerDevice, tun: Option<Tun>) -> Result<Option<Routes>
 
 fn spawn(
     seedling: Seedling,
-    ready: Sender<io::Result<EngineKind>>,
+    ready: Sender<io::Result<(EngineKind, Offloads)>>,
 ) -> Result<JoinHandle<()>, StartError> {
     thread::Builder::new()
         .name(format!("shard-{}", seedling.index))
@@ -226,14 +228,15 @@ fn spawn(
 }
 
 /// The life of a worker's thread.
-fn grow(seedling: Seedling, ready: &Sender<io::Result<EngineKind>>) {
+fn grow(seedling: Seedling, ready: &Sender<io::Result<(EngineKind, Offloads)>>) {
     let _end = End {
         mailboxes: Arc::clone(&seedling.mailboxes),
         index: seedling.index,
     };
     match build(seedling) {
         Ok(worker) => {
-            let _ = ready.send(Ok(worker.sink.engine.kind()));
+            let engine = &worker.sink.engine;
+            let _ = ready.send(Ok((engine.kind(), engine.offloads())));
             worker.run();
         }
         Err(error) => {

@@ -1,10 +1,11 @@
+use core::net::SocketAddr;
 use core::sync::atomic::Ordering;
 use core::time::Duration;
 use std::sync::Arc;
 
 use crossbeam::channel::Sender;
 use dpd::ServiceHealth;
-use netio::{Batch, Buffer, InnerPacket as InnerBuffer, OuterPacket as OuterBuffer};
+use netio::{Batch, Buffer, InnerPacket as InnerBuffer};
 use shard::{InnerPacket, Listener, OuterPacket, Shard};
 use smallvec::SmallVec;
 use timer::Instant;
@@ -137,17 +138,22 @@ impl Worker {
         if self.batch.outer.is_empty() {
             return;
         }
-        let sockets = &self.sink.sockets;
-        let mut packets: SmallVec<[OuterPacket<'_>; INLINE]> = self
-            .batch
-            .outer
-            .iter_mut()
-            .filter_map(|packet| {
-                let socket = sockets.get(usize::from(packet.socket.0))?;
-                Some(describe_outer(packet, socket.listener))
-            })
-            .collect();
         let now = self.clock.now();
+        let mut packets: SmallVec<[OuterPacket<'_>; INLINE]> = SmallVec::new();
+        for run in &mut self.batch.outer {
+            let Some(socket) = self.sink.sockets.get(usize::from(run.socket.0)) else {
+                continue;
+            };
+            let description = (socket.listener, run.local, run.remote, run.tos);
+            for datagram in run.datagrams_mut() {
+                packets.push(describe_outer(description, datagram));
+                if packets.len() == INLINE {
+                    self.shard.outer(&mut packets, now, &mut self.sink);
+                    packets.clear();
+                    feed_back(&mut self.shard, &mut self.sink, now);
+                }
+            }
+        }
         self.shard.outer(&mut packets, now, &mut self.sink);
     }
 
@@ -165,29 +171,8 @@ impl Worker {
         self.shard.inner(&mut packets, now, &mut self.sink);
     }
 
-    /// Feeds the answers of the echo back.
     fn echo(&mut self) {
-        let Inner::Echo(answers) = &mut self.sink.inner else {
-            return;
-        };
-        if answers.is_empty() {
-            return;
-        }
-        let mut answers = core::mem::take(answers);
-        let mut packets: SmallVec<[InnerPacket<'_>; INLINE]> =
-            answers.iter_mut().map(describe_inner).collect();
-        let now = self.clock.now();
-        self.shard.inner(&mut packets, now, &mut self.sink);
-        drop(packets);
-        for buffer in answers.drain(..) {
-            self.sink.engine.give(buffer);
-        }
-        // What the shard delivered meanwhile (its own ICMP) has no answer; the list is reused.
-        if let Inner::Echo(list) = &mut self.sink.inner
-            && list.is_empty()
-        {
-            *list = answers;
-        }
+        feed_back(&mut self.shard, &mut self.sink, self.clock.now());
     }
 
     fn read_mail(&mut self) {
@@ -243,13 +228,40 @@ impl Worker {
     }
 }
 
-fn describe_outer(packet: &mut OuterBuffer, listener: Listener) -> OuterPacket<'_> {
+/// Feeds the answers of the echo back.
+fn feed_back(shard: &mut Shard, sink: &mut Sink, now: Instant) {
+    let Inner::Echo(answers) = &mut sink.inner else {
+        return;
+    };
+    if answers.is_empty() {
+        return;
+    }
+    let mut answers = core::mem::take(answers);
+    let mut packets: SmallVec<[InnerPacket<'_>; INLINE]> =
+        answers.iter_mut().map(describe_inner).collect();
+    shard.inner(&mut packets, now, sink);
+    drop(packets);
+    for buffer in answers.drain(..) {
+        sink.engine.give(buffer);
+    }
+    // What the shard delivered meanwhile (its own ICMP) has no answer; the list is reused.
+    if let Inner::Echo(list) = &mut sink.inner
+        && list.is_empty()
+    {
+        *list = answers;
+    }
+}
+
+fn describe_outer(
+    (listener, local, remote, tos): (Listener, SocketAddr, SocketAddr, u8),
+    bytes: &mut [u8],
+) -> OuterPacket<'_> {
     OuterPacket {
         listener,
-        local: packet.local,
-        remote: packet.remote,
-        tos: packet.tos,
-        bytes: packet.buffer.bytes_mut(),
+        local,
+        remote,
+        tos,
+        bytes,
     }
 }
 

@@ -11,6 +11,8 @@ use super::{ERRORS_IN_A_ROW_MAX, EngineSettings, Wakeup};
 use crate::{Batch, Buffer, OuterSend, SendError, SocketId, TunId, Waker};
 
 const WAKER: Token = Token(usize::MAX);
+/// Runs of datagrams that one call receives. Each may hold as many datagrams as a whole batch.
+const RUNS_AT_ONCE: usize = 16;
 
 /// Readiness from mio, packets by batched calls.
 ///
@@ -22,6 +24,9 @@ pub(super) struct Epoll {
     ready: VecDeque<usize>,
     messages: Messages,
     rx_buffers: Vec<Buffer>,
+    /// The same for sockets that receive runs.
+    rx_runs: Vec<Buffer>,
+    offload: bool,
     tx_queues: Vec<Vec<(OuterSend, Buffer)>>,
     tx_queue_max: usize,
 }
@@ -56,14 +61,23 @@ impl Epoll {
             events: Events::with_capacity(64),
             sources: Vec::new(),
             ready: VecDeque::new(),
-            messages: Messages::new(settings.batch),
+            messages: Messages::new(settings.batch, settings.batch * 2),
             rx_buffers: Vec::with_capacity(settings.batch),
+            rx_runs: Vec::with_capacity(RUNS_AT_ONCE),
+            offload: settings.offload,
             tx_queues: Vec::new(),
             tx_queue_max: settings.batch * 2,
         })
     }
 
-    pub(super) fn watch_socket(&mut self, inventory: &Inventory, id: SocketId) -> io::Result<()> {
+    pub(super) fn watch_socket(
+        &mut self,
+        inventory: &mut Inventory,
+        id: SocketId,
+    ) -> io::Result<()> {
+        if self.offload {
+            inventory.use_runs(id, RUNS_AT_ONCE * 2);
+        }
         let socket = inventory.socket(id).ok_or(io::ErrorKind::NotFound)?;
         self.tx_queues.push(Vec::with_capacity(self.tx_queue_max));
         self.watch(socket.fd(), SourceKind::Socket(id))
@@ -153,12 +167,14 @@ impl Epoll {
         id: SocketId,
         batch: &mut Batch,
     ) -> Drained {
-        while self.rx_buffers.len() < self.messages.batch()
-            && let Some(buffer) = inventory.pool.take()
-        {
-            self.rx_buffers.push(buffer);
-        }
-        if self.rx_buffers.is_empty() {
+        let runs = inventory.receives_runs(id);
+        self.prefetch(inventory, runs);
+        let buffers = if runs {
+            &mut self.rx_runs
+        } else {
+            &mut self.rx_buffers
+        };
+        if buffers.is_empty() {
             inventory.counters.rx_no_buffer += 1;
             return Drained::More;
         }
@@ -166,10 +182,16 @@ impl Epoll {
             return Drained::Empty;
         };
         inventory.counters.rx_calls += 1;
-        let asked = self.rx_buffers.len();
-        match self.messages.receive(fd, &mut self.rx_buffers) {
+        let asked = buffers.len();
+        match self.messages.receive(fd, buffers) {
             Ok(count) => {
-                self.hand_over(inventory, id, count, batch);
+                for (i, mut buffer) in buffers.drain(..count).enumerate() {
+                    let arrival = self.messages.arrival(i);
+                    let start = buffer.range().start;
+                    let len = arrival.len.min(buffer.payload_max());
+                    buffer.set_range(start..start + len);
+                    batch.outer.extend(inventory.accept(id, arrival, buffer));
+                }
                 if count < asked {
                     Drained::Empty
                 } else {
@@ -184,21 +206,17 @@ impl Epoll {
         }
     }
 
-    fn hand_over(
-        &mut self,
-        inventory: &mut Inventory,
-        id: SocketId,
-        count: usize,
-        batch: &mut Batch,
-    ) {
-        for (i, mut buffer) in self.rx_buffers.drain(..count).enumerate() {
-            let arrival = self.messages.arrival(i);
-            let start = buffer.range().start;
-            let len = arrival.len.min(buffer.payload_max());
-            buffer.set_range(start..start + len);
-            let packet =
-                inventory.accept(id, arrival.remote, &arrival.told, arrival.truncated, buffer);
-            batch.outer.extend(packet);
+    fn prefetch(&mut self, inventory: &mut Inventory, runs: bool) {
+        let (buffers, pool, wanted) = if runs {
+            (&mut self.rx_runs, &mut inventory.runs, RUNS_AT_ONCE)
+        } else {
+            let wanted = self.messages.batch();
+            (&mut self.rx_buffers, &mut inventory.pool, wanted)
+        };
+        while buffers.len() < wanted.min(self.messages.batch())
+            && let Some(buffer) = pool.take()
+        {
+            buffers.push(buffer);
         }
     }
 
@@ -270,7 +288,8 @@ fn flush_queue(
         if inventory.must_switch(first) {
             inventory.switch(first);
         }
-        messages.send(fd, inventory, run);
+        let runs = inventory.sends_runs(first.socket);
+        messages.send(fd, inventory, run, runs);
     }
     for (_, buffer) in queue.drain(..) {
         inventory.pool.give(buffer);

@@ -2,19 +2,25 @@ use core::net::SocketAddr;
 use std::io::{self, Read, Write};
 
 use super::EngineSettings;
-use crate::cmsg::{self, Control, Received};
+use super::messages::Arrival;
+use crate::cmsg::{self, Control};
 use crate::socket::SocketKind;
 use crate::{
-    Buffer, BufferPool, Counters, InnerPacket, OuterPacket, OuterSend, OuterSocket, SocketId,
-    TunId, TunQueue,
+    Buffer, BufferPool, Counters, InnerPacket, Offloads, OuterPacket, OuterSend, OuterSocket,
+    SocketId, TunId, TunQueue,
 };
 
 const IPV4_HEADER_MIN: usize = 20;
+/// Octets of the longest run of datagrams, which is one datagram to the kernel.
+const RUN_LEN_MAX: usize = 65_535;
 
 /// What both engines share: sockets, queues, buffers and counters.
 pub(super) struct Inventory {
     pub(super) pool: BufferPool,
     pub(super) counters: Counters,
+    pub(super) offloads: Offloads,
+    /// Buffers that hold a run of datagrams; none without the offload.
+    pub(super) runs: BufferPool,
     sockets: Vec<SocketEntry>,
     tuns: Vec<TunQueue>,
 }
@@ -25,6 +31,8 @@ struct SocketEntry {
     drops_seen: u32,
     /// DF of an IPv4 socket as it was last switched.
     dont_fragment: Option<bool>,
+    send_runs: bool,
+    receive_runs: bool,
 }
 
 impl Inventory {
@@ -33,6 +41,8 @@ impl Inventory {
         Self {
             pool: BufferPool::new(buffers, settings.payload_max),
             counters: Counters::default(),
+            offloads: Offloads::default(),
+            runs: BufferPool::new(0, RUN_LEN_MAX),
             sockets: Vec::new(),
             tuns: Vec::new(),
         }
@@ -44,8 +54,51 @@ impl Inventory {
             socket,
             drops_seen: 0,
             dont_fragment: None,
+            send_runs: false,
+            receive_runs: false,
         });
         Ok(SocketId(id))
+    }
+
+    /// Has runs of datagrams of a socket pass as one, where the kernel can. `buffers` runs may be
+    /// under way at once.
+    pub(super) fn use_runs(&mut self, id: SocketId, buffers: usize) {
+        let Some(entry) = self.sockets.get_mut(usize::from(id.0)) else {
+            return;
+        };
+        entry.send_runs = entry.socket.can_send_runs();
+        entry.receive_runs = entry.socket.receive_runs();
+        self.offloads.udp_send |= entry.send_runs;
+        self.offloads.udp_receive |= entry.receive_runs;
+        if entry.receive_runs && self.runs.total() == 0 {
+            self.runs = BufferPool::new(buffers, RUN_LEN_MAX);
+        }
+    }
+
+    pub(super) fn sends_runs(&self, id: SocketId) -> bool {
+        let entry = self.sockets.get(usize::from(id.0));
+        entry.is_some_and(|entry| entry.send_runs)
+    }
+
+    pub(super) fn receives_runs(&self, id: SocketId) -> bool {
+        let entry = self.sockets.get(usize::from(id.0));
+        entry.is_some_and(|entry| entry.receive_runs)
+    }
+
+    /// The route of this socket cannot take runs: its device does not compute checksums.
+    pub(super) fn stop_sending_runs(&mut self, id: SocketId) {
+        if let Some(entry) = self.sockets.get_mut(usize::from(id.0)) {
+            entry.send_runs = false;
+        }
+    }
+
+    /// Takes a buffer of either size back.
+    pub(super) fn give(&mut self, buffer: Buffer) {
+        if buffer.payload_max() == self.pool.payload_max() {
+            self.pool.give(buffer);
+        } else {
+            self.runs.give(buffer);
+        }
     }
 
     pub(super) fn add_tun(&mut self, queue: TunQueue) -> io::Result<TunId> {
@@ -68,20 +121,29 @@ impl Inventory {
     pub(super) fn accept(
         &mut self,
         id: SocketId,
-        name: Option<SocketAddr>,
-        told: &Received,
-        truncated: bool,
+        arrival: Arrival,
         buffer: Buffer,
     ) -> Option<OuterPacket> {
+        let Arrival {
+            told, truncated, ..
+        } = &arrival;
         self.note_drops(id, told.drops);
-        if truncated {
-            self.counters.rx_truncated += 1;
-            self.pool.give(buffer);
+        let datagrams = datagrams(buffer.len(), told.segment);
+        let longest = if datagrams > 1 {
+            usize::from(told.segment)
+        } else {
+            buffer.len()
+        };
+        // A buffer for runs is larger than a datagram may be.
+        if *truncated || longest > self.pool.payload_max() {
+            self.counters.rx_truncated += datagrams;
+            self.give(buffer);
             return None;
         }
-        let packet = self.locate(id, name, told, buffer);
+        let packet = self.locate(id, &arrival, buffer);
         if let Some(packet) = &packet {
-            self.counters.rx_packets += 1;
+            self.counters.rx_packets += datagrams;
+            self.counters.rx_runs += u64::from(datagrams > 1);
             self.counters.rx_bytes += packet.buffer.len() as u64;
         } else {
             self.counters.rx_malformed += 1;
@@ -92,10 +154,10 @@ impl Inventory {
     fn locate(
         &mut self,
         id: SocketId,
-        name: Option<SocketAddr>,
-        told: &Received,
+        arrival: &Arrival,
         mut buffer: Buffer,
     ) -> Option<OuterPacket> {
+        let told = &arrival.told;
         let socket = self.socket(id)?;
         let bound = socket.local();
         let header_len = match socket.kind {
@@ -103,8 +165,8 @@ impl Inventory {
             SocketKind::Udp | SocketKind::RawV6 => Some(0),
         };
         let local = told.local.unwrap_or(bound.ip());
-        let (Some(mut remote), Some(header_len)) = (name, header_len) else {
-            self.pool.give(buffer);
+        let (Some(mut remote), Some(header_len)) = (arrival.remote, header_len) else {
+            self.give(buffer);
             return None;
         };
         if !socket.is_udp() {
@@ -113,12 +175,13 @@ impl Inventory {
         }
         let range = buffer.range();
         buffer.set_range(range.start + header_len..range.end);
+        let is_run = datagrams(buffer.len(), told.segment) > 1;
         Some(OuterPacket {
             socket: id,
             local: SocketAddr::new(local, bound.port()),
             remote,
             tos: told.tos,
-            segment: told.segment,
+            segment: if is_run { told.segment } else { 0 },
             buffer,
         })
     }
@@ -228,6 +291,14 @@ impl Inventory {
             remote.set_port(0);
         }
         remote
+    }
+}
+
+/// How many datagrams a payload holds.
+fn datagrams(len: usize, segment: u16) -> u64 {
+    match usize::from(segment) {
+        0 => 1,
+        segment => len.div_ceil(segment).max(1) as u64,
     }
 }
 

@@ -17,7 +17,8 @@ use self::epoll::Epoll;
 use self::inventory::Inventory;
 use self::uring::Uring;
 use crate::{
-    Batch, Buffer, Counters, OuterSend, OuterSocket, SendError, SocketId, TunId, TunQueue, Waker,
+    Batch, Buffer, Counters, Offloads, OuterSend, OuterSocket, SendError, SocketId, TunId,
+    TunQueue, Waker,
 };
 
 /// Receive errors in a row after which a descriptor is left alone.
@@ -46,6 +47,8 @@ pub struct EngineSettings {
     pub buffers: usize,
     /// Octets of the largest payload; larger datagrams are dropped and counted.
     pub payload_max: usize,
+    /// Whether runs of datagrams pass the kernel as one, where it can (epoll only).
+    pub offload: bool,
 }
 
 impl Default for EngineSettings {
@@ -55,6 +58,7 @@ impl Default for EngineSettings {
             batch: 64,
             buffers: 1024,
             payload_max: 9216,
+            offload: true,
         }
     }
 }
@@ -122,7 +126,7 @@ impl Engine {
     pub fn attach_socket(&mut self, socket: OuterSocket) -> io::Result<SocketId> {
         let id = self.inventory.add_socket(socket)?;
         match &mut self.driver {
-            Driver::Epoll(epoll) => epoll.watch_socket(&self.inventory, id)?,
+            Driver::Epoll(epoll) => epoll.watch_socket(&mut self.inventory, id)?,
             Driver::Uring(uring) => uring.watch_socket(),
         }
         Ok(id)
@@ -180,7 +184,7 @@ impl Engine {
     /// Takes the buffers of all packets in `batch` back and empties it.
     pub fn recycle(&mut self, batch: &mut Batch) {
         for packet in batch.outer.drain(..) {
-            self.inventory.pool.give(packet.buffer);
+            self.inventory.give(packet.buffer);
         }
         for packet in batch.inner.drain(..) {
             self.inventory.pool.give(packet.buffer);
@@ -197,7 +201,7 @@ impl Engine {
 
     /// Takes back a buffer that was not sent.
     pub fn give(&mut self, buffer: Buffer) {
-        self.inventory.pool.give(buffer);
+        self.inventory.give(buffer);
     }
 
     /// Queues a datagram whose payload is in `buffer`. A full queue is flushed first.
@@ -269,6 +273,12 @@ impl Engine {
             Driver::Epoll(epoll) => epoll.flush(&mut self.inventory),
             Driver::Uring(uring) => uring.flush(&mut self.inventory),
         }
+    }
+
+    /// The offloads that the attached sockets and queues use.
+    #[must_use]
+    pub fn offloads(&self) -> Offloads {
+        self.inventory.offloads
     }
 
     /// What this engine has done since it was built.

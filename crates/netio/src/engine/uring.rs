@@ -8,6 +8,7 @@ use io_uring::{IoUring, Probe, cqueue, opcode, squeue};
 
 use super::completion::{Purpose, Reception};
 use super::inventory::Inventory;
+use super::messages::Arrival;
 use super::ring::BufferRing;
 use super::slot::Slot;
 use super::{EngineSettings, Wakeup};
@@ -230,12 +231,15 @@ impl Uring {
             inventory.pool.give(buffer);
             return;
         };
-        let remote = address::decode(message.name_data());
-        let told = cmsg::decode(message.control_data());
-        let truncated = message.is_payload_truncated();
         let len = message.payload_data().len();
+        let arrival = Arrival {
+            remote: address::decode(message.name_data()),
+            told: cmsg::decode(message.control_data()),
+            truncated: message.is_payload_truncated(),
+            len,
+        };
         buffer.set_range(HEADROOM..HEADROOM + len);
-        let packet = inventory.accept(id, remote, &told, truncated, buffer);
+        let packet = inventory.accept(id, arrival, buffer);
         self.staged.extend(packet.map(Staged::Outer));
     }
 

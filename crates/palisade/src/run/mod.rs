@@ -136,6 +136,7 @@ fn tell_start(
         listen = listen.join(", "),
         shards = service.shards(),
         engine = settings::engine_name(service.engine()),
+        offload = %service.offloads(),
         inner = service.inner(),
         control = %socket.display(),
         metrics = metrics.map(|address| address.to_string()).unwrap_or_default(),

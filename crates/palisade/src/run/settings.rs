@@ -42,6 +42,7 @@ pub(super) fn of(config: &Config) -> Settings {
         Engine::IoUring => EngineKind::IoUring,
         Engine::Epoll => EngineKind::Epoll,
     };
+    settings.engine.offload = headend.offload;
     settings.inner = inner(headend);
     settings
 }
