@@ -121,6 +121,8 @@ pub struct Score {
     pub dead_detected: u32,
     /// Of these, peers that it declared dead after the bound, if there is one.
     pub dead_late: u32,
+    /// Peers that died, were not declared dead, and need not have been when the run ended.
+    pub dead_undue: u32,
     /// Verdicts on peers that lived.
     pub false_dead: u32,
     /// Time from death to verdict, in seconds.

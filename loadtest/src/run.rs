@@ -234,7 +234,7 @@ impl Outcome {
         let counts = stats.counts;
         let scenario = shared.plan.scenario.clone();
         let peers = scenario.peers.count;
-        let (deaths, score) = truth.into_score();
+        let (deaths, score) = truth.into_score((self.elapsed_s * 1e9) as u64);
         let setup_s = stats.last_setup_ns as f64 / 1e9;
         Report {
             scenario,

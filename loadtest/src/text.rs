@@ -66,6 +66,13 @@ fn write_score(score: &Score, out: &mut String) -> std::fmt::Result {
         "verdicts       {} of {} deaths found, {} late, {} living peers declared dead",
         score.dead_detected, score.dead_injected, score.dead_late, score.false_dead
     )?;
+    if score.dead_undue > 0 {
+        writeln!(
+            out,
+            "               {} deaths were not due to be found yet: let the run last longer",
+            score.dead_undue
+        )?;
+    }
     let detection = &score.detection_s;
     if detection.count > 0 {
         write!(

@@ -117,13 +117,23 @@ impl Truth {
         )
     }
 
-    /// The deaths and, if the event stream was read, the score.
-    pub(crate) fn into_score(self) -> (Vec<Death>, Option<Score>) {
+    /// The deaths and, if the event stream was read, the score of a run that ended at `end_run_ns`.
+    pub(crate) fn into_score(self, end_run_ns: u64) -> (Vec<Death>, Option<Score>) {
         let (dead_detected, false_dead) = self.verdicts();
+        let is_due = |death: &Death| {
+            let watched_s = end_run_ns.saturating_sub(death.run_ns) as f64 / 1e9;
+            self.bound_s.is_none_or(|bound_s| watched_s > bound_s)
+        };
+        let undue = self
+            .deaths
+            .values()
+            .filter(|death| !self.detected.contains(&death.peer) && !is_due(death));
+        let dead_undue = undue.count() as u32;
         let score = self.listening.then(|| Score {
             dead_injected: self.deaths.len() as u32,
             dead_detected,
             dead_late: self.late,
+            dead_undue,
             false_dead,
             detection_s: percentiles(&self.detection_us, 1e6),
             bound_s: self.bound_s,
@@ -144,7 +154,7 @@ mod tests {
             peer,
             identity: format!("p{peer}@x"),
             unix_ns: unix_s * SECOND,
-            run_ns: 0,
+            run_ns: unix_s * SECOND,
         }
     }
 
@@ -156,7 +166,7 @@ mod tests {
     }
 
     fn score(truth: Truth) -> Score {
-        truth.into_score().1.expect("listening")
+        truth.into_score(200 * SECOND).1.expect("listening")
     }
 
     #[test]
@@ -196,6 +206,16 @@ mod tests {
         truth.heard(&verdict("p11@x", 120));
         let score = score(truth);
         assert_eq!((score.dead_detected, score.false_dead), (0, 2));
+    }
+
+    #[test]
+    fn a_run_that_ends_too_early_says_so() {
+        let mut truth = Truth::new("p{n}@x", 10, Some(20.0), true);
+        truth.died(death(3, 170));
+        truth.died(death(4, 190));
+        let score = score(truth);
+        assert_eq!((score.dead_detected, score.dead_undue), (0, 1));
+        assert!(!score.is_success());
     }
 
     #[test]
