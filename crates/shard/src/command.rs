@@ -72,7 +72,8 @@ pub enum Command {
     },
     /// Delete every IKE SA, with notice to the peers, and accept no new ones.
     Shutdown,
-    /// Work by another policy from now on. Standing SAs keep the terms they were made under.
+    /// Work by another policy from now on. Standing SAs keep the terms they were made under, except
+    /// for their liveness policy, which is that of their connection from now on.
     ReplacePolicy(Policy),
 }
 
