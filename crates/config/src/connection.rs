@@ -10,7 +10,7 @@ use ipsec::{
 };
 
 use crate::child::{self, Child};
-use crate::keys::{CHILD, CONNECTION, LOCAL, REMOTE};
+use crate::keys::{CHILD, CONNECTION, CONNECTION_DPD, LOCAL, REMOTE};
 use crate::liveness::{Layer, Policies};
 use crate::settings::PeerDpd;
 use crate::table::{Fault, Table, Value};
@@ -46,7 +46,7 @@ pub(crate) fn read(
             let instead = format!("add `[connections.{name}.children.NAME]`");
             table.fault_at_table(fault.instead(instead));
         }
-        let layer = Layer::read(&table);
+        let layer = Layer::read(&table, &CONNECTION_DPD);
         let policy = dpd_policy(&table, &layer, &global_policy, &children);
         let name: Arc<str> = name.into();
         let exceptions: Vec<_> = layer

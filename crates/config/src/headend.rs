@@ -9,7 +9,7 @@ use crate::settings::{
     MetricsSettings,
 };
 use crate::table::{Fault, Table, Value};
-use crate::value::{address, decimal, duration, flag, number_as, socket_address, word};
+use crate::value::{address, decimal, duration, flag, number_as, size, socket_address, word};
 
 const ENGINES: &[(&str, Engine)] = &[
     ("auto", Engine::Auto),
@@ -79,10 +79,28 @@ pub(crate) fn read(root: &Table<'_, '_>) -> HeadendSettings {
         children_max: table
             .read("children_max", |value| number_as(value, 1, 1_024))
             .unwrap_or(default.children_max),
+        path_mtu: table
+            .read("path_mtu", |value| number_as(value, 1_280, 65_535))
+            .unwrap_or(default.path_mtu),
+        nat_keepalive: time_of(&table, "nat_keepalive", default.nat_keepalive),
+        socket_buffer_bytes: table
+            .read("socket_buffer", buffer)
+            .unwrap_or(default.socket_buffer_bytes),
+        pin_workers: table
+            .read("pin_workers", flag)
+            .unwrap_or(default.pin_workers),
         shutdown_time: table
             .read("shutdown_time", duration)
             .unwrap_or(default.shutdown_time),
     }
+}
+
+fn buffer(value: &Value<'_>) -> Result<u64, Fault> {
+    let octets = size(value)?;
+    if !(65_536..=1 << 30).contains(&octets) {
+        return Err(Fault::new("the buffer is out of range").instead("write \"64k\" to \"1G\""));
+    }
+    Ok(octets)
 }
 
 fn time_of(

@@ -54,6 +54,10 @@ pub(crate) const HEADEND: Section = Section {
         "retransmit_tries",
         "refusals_per_second",
         "children_max",
+        "path_mtu",
+        "nat_keepalive",
+        "socket_buffer",
+        "pin_workers",
         "shutdown_time",
     ],
     refused: &[],
@@ -106,8 +110,55 @@ pub(crate) const DPD: Section = Section {
         "suspect_max",
         "allow_fast",
         "peer",
+        "breaker",
+        "budgets",
     ],
     refused: DPD_REFUSED,
+};
+
+pub(crate) const CONNECTION_DPD: Section = Section {
+    path: "connections.<name>.dpd",
+    keys: &[
+        "mode",
+        "interval",
+        "retry",
+        "retries",
+        "backoff",
+        "action",
+        "cleanup",
+        "jitter",
+        "suppress_on",
+        "suspect_max",
+        "allow_fast",
+        "peer",
+    ],
+    refused: &[
+        (
+            "breaker",
+            "the breaker watches all peers: write `[dpd.breaker]`",
+        ),
+        (
+            "budgets",
+            "the budgets are those of a worker: write `[dpd.budgets]`",
+        ),
+    ],
+};
+
+pub(crate) const BREAKER: Section = Section {
+    path: "dpd.breaker",
+    keys: &["enabled", "share", "peers_min", "window"],
+    refused: &[],
+};
+
+pub(crate) const BUDGETS: Section = Section {
+    path: "dpd.budgets",
+    keys: &[
+        "probes_per_second",
+        "verdicts_per_second",
+        "initiations_per_second",
+        "hints_per_second",
+    ],
+    refused: &[],
 };
 
 pub(crate) const DPD_PEER: Section = Section {
@@ -284,10 +335,13 @@ pub const SECTIONS: &[&Section] = &[
     &INNER,
     &DPD,
     &DPD_PEER,
+    &BREAKER,
+    &BUDGETS,
     &METRICS,
     &LOG,
     &CONTROL,
     &CONNECTION,
+    &CONNECTION_DPD,
     &LOCAL,
     &REMOTE,
     &CHILD,

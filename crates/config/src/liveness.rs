@@ -1,10 +1,12 @@
 //! Sections `dpd`: a global default, overridden per connection, overridden per peer.
 
-use dpd::{Action, DpdPolicy, Mode, SuppressOn};
+use core::num::NonZeroU32;
+
+use dpd::{Action, BreakerPolicy, BudgetPolicy, DpdPolicy, Mode, SuppressOn};
 use ipsec::IdentityPattern;
 
 use crate::identity::patterns;
-use crate::keys::{DPD, DPD_PEER};
+use crate::keys::{BREAKER, BUDGETS, DPD_PEER, Section};
 use crate::table::{Fault, Table, Value};
 use crate::value::{decimal, duration, flag, number_as, percent, word};
 
@@ -39,8 +41,8 @@ pub(crate) struct Layer<'a, 'r> {
 
 impl<'a, 'r> Layer<'a, 'r> {
     /// Reads the section `dpd` of a table, if it has one.
-    pub(crate) fn read(parent: &Table<'a, 'r>) -> Self {
-        let Some(table) = parent.section("dpd", &DPD) else {
+    pub(crate) fn read(parent: &Table<'a, 'r>, section: &'static Section) -> Self {
+        let Some(table) = parent.section("dpd", section) else {
             return Self {
                 table: None,
                 peers: Vec::new(),
@@ -61,6 +63,47 @@ impl<'a, 'r> Layer<'a, 'r> {
         Self {
             table: Some(table),
             peers,
+        }
+    }
+
+    /// When a mass death is suspected to be our own fault. Only the global section may say so.
+    pub(crate) fn breaker(&self) -> BreakerPolicy {
+        let default = BreakerPolicy::default();
+        let table = self.table.as_ref();
+        let Some(table) = table.and_then(|table| table.section("breaker", &BREAKER)) else {
+            return default;
+        };
+        BreakerPolicy {
+            enabled: table.read("enabled", flag).unwrap_or(default.enabled),
+            share_percent: table
+                .read("share", |value| number_as(value, 1, 100))
+                .unwrap_or(default.share_percent),
+            peers_min: table
+                .read("peers_min", |value| number_as(value, 1, 1_000_000))
+                .unwrap_or(default.peers_min),
+            window: table.read("window", window).unwrap_or(default.window),
+        }
+    }
+
+    /// How much a worker may do in a second. Only the global section may say so.
+    pub(crate) fn budgets(&self) -> BudgetPolicy {
+        let default = BudgetPolicy::default();
+        let table = self.table.as_ref();
+        let Some(table) = table.and_then(|table| table.section("budgets", &BUDGETS)) else {
+            return default;
+        };
+        let rate = |key, default| {
+            let rate = table.read(key, |value| number_as(value, 1, 10_000_000));
+            rate.and_then(NonZeroU32::new).unwrap_or(default)
+        };
+        BudgetPolicy {
+            probes_per_second: rate("probes_per_second", default.probes_per_second),
+            kills_per_second: rate("verdicts_per_second", default.kills_per_second),
+            reinitiations_per_second: rate(
+                "initiations_per_second",
+                default.reinitiations_per_second,
+            ),
+            hints_per_second: rate("hints_per_second", default.hints_per_second),
         }
     }
 
@@ -125,6 +168,15 @@ fn lay_over(table: &Table<'_, '_>, base: &DpdPolicy) -> DpdPolicy {
     };
     report_invalid(table, &policy);
     policy
+}
+
+fn window(value: &Value<'_>) -> Result<core::time::Duration, Fault> {
+    let window = duration(value)?;
+    if window.is_zero() || window > core::time::Duration::from_secs(3_600) {
+        return Err(Fault::new("the window is out of range")
+            .instead("write a time above zero and of at most \"1h\""));
+    }
+    Ok(window)
 }
 
 /// A factor as the operator writes it ("1.2"), in percent.

@@ -5,7 +5,7 @@ use ipsec::PolicySnapshot;
 use toml::de::DeTable;
 
 use crate::diagnostic::Diagnostics;
-use crate::keys::ROOT;
+use crate::keys::{DPD, ROOT};
 use crate::liveness::{Layer, Policies};
 use crate::settings::Config;
 use crate::table::{Fault, Report, Table};
@@ -42,7 +42,8 @@ fn read(root: &Table<'_, '_>, path: &Path) -> Config {
     let secrets = secret::read(root, path.parent().unwrap_or(Path::new("")));
     let mut dpd = Policies::default();
     let headend = headend::read(root);
-    let mut connections = connection::read(root, &pools.names, &Layer::read(root), &mut dpd);
+    let global = Layer::read(root, &DPD);
+    let mut connections = connection::read(root, &pools.names, &global, &mut dpd);
     if !headend.raw_esp {
         // A peer would send protocol 50, where nobody listens, if it saw no NAT.
         for policy in &mut connections.policies {
@@ -72,6 +73,8 @@ fn read(root: &Table<'_, '_>, path: &Path) -> Config {
             pools: pools.valid,
         },
         dpd: dpd.0,
+        breaker: global.breaker(),
+        budgets: global.budgets(),
         dpd_peers: connections.dpd_peers,
     }
 }

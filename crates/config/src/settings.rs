@@ -5,7 +5,7 @@ use core::time::Duration;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use dpd::DpdPolicy;
+use dpd::{BreakerPolicy, BudgetPolicy, DpdPolicy};
 use ipsec::{Identity, IdentityPattern, PolicySnapshot};
 
 /// A whole, valid configuration.
@@ -28,6 +28,10 @@ pub struct Config {
     pub dpd: Vec<DpdPolicy>,
     /// Exceptions for peers with certain identities; the first that matches wins.
     pub dpd_peers: Vec<PeerDpd>,
+    /// When a mass death is suspected to be our own fault.
+    pub breaker: BreakerPolicy,
+    /// How many probes, verdicts and initiations a worker may start in a second.
+    pub budgets: BudgetPolicy,
 }
 
 impl Config {
@@ -98,6 +102,14 @@ pub struct HeadendSettings {
     pub refusals_per_second: u32,
     /// Child SAs of one IKE SA at most.
     pub children_max: u16,
+    /// Octets that an outer IP packet may have.
+    pub path_mtu: u16,
+    /// Time between NAT keepalives if we are behind a NAT.
+    pub nat_keepalive: Duration,
+    /// Octets of receive and of send buffer that are asked for on each socket.
+    pub socket_buffer_bytes: u64,
+    /// Whether each worker stays on one processor.
+    pub pin_workers: bool,
     /// Time in which peers are told goodbye when the service ends.
     pub shutdown_time: Duration,
 }
@@ -128,6 +140,10 @@ impl Default for HeadendSettings {
             retransmit_tries: 7,
             refusals_per_second: 200,
             children_max: 64,
+            path_mtu: 1_500,
+            nat_keepalive: Duration::from_secs(20),
+            socket_buffer_bytes: 4 << 20,
+            pin_workers: false,
             shutdown_time: Duration::from_secs(5),
         }
     }

@@ -112,6 +112,7 @@ fn words_of_swanctl_that_mean_nothing_here_are_explained() {
         ("mobike = true", "mobike", "remove the line"),
         ("aggressive = true", "aggressive", "IKEv1"),
         ("dpd_timeout = 30", "dpd_timeout", "retries"),
+        ("dpd.breaker.share = 9", "breaker", "[dpd.breaker]"),
     ] {
         let fault = spoil("[connections.rw]", &in_connection(line), marked);
         proposes(&fault, instead);
@@ -441,6 +442,11 @@ fn wrong_types_and_ranges() {
         ),
         ("[headend]\nretransmit_base = 1.0\n", "1.0"),
         ("[headend]\nhalf_open_timeout = 0\n", "0"),
+        ("[headend]\npath_mtu = 576\n", "576"),
+        ("[headend]\nsocket_buffer = \"1k\"\n", "\"1k\""),
+        ("[dpd.breaker]\nshare = 101\n", "101"),
+        ("[dpd.breaker]\nwindow = 0\n", "0"),
+        ("[dpd.budgets]\nprobes_per_second = 0\n", "0"),
         ("[metrics]\nlisten = \"9477\"\n", "\"9477\""),
         ("[log]\nlevel = \"loud\"\n", "\"loud\""),
         ("headend = 5\n", "5"),

@@ -41,6 +41,10 @@ retransmit_limit = "20s"
 retransmit_tries = 5
 refusals_per_second = 20
 children_max = 8
+path_mtu = 1492
+nat_keepalive = "15s"
+socket_buffer = "8M"
+pin_workers = true
 shutdown_time = "3s"
 
 [metrics]
@@ -61,6 +65,14 @@ retries = 3
 [[dpd.peer]]
 id = ["*.slow.example.org", "10.0.0.1"]
 interval = "60s"
+
+[dpd.breaker]
+share = 10
+peers_min = 50
+window = "5s"
+
+[dpd.budgets]
+verdicts_per_second = 77
 
 [connections.site]
 version = 2
@@ -165,6 +177,24 @@ fn process_settings() {
     );
     assert_eq!((headend.refusals_per_second, headend.children_max), (20, 8));
     assert_eq!(headend.shutdown_time, Duration::from_secs(3));
+    assert_eq!(
+        (
+            headend.path_mtu,
+            headend.socket_buffer_bytes,
+            headend.pin_workers
+        ),
+        (1492, 8 << 20, true)
+    );
+    assert_eq!(headend.nat_keepalive, Duration::from_secs(15));
+    let breaker = &config.breaker;
+    assert_eq!(
+        (breaker.enabled, breaker.share_percent, breaker.peers_min),
+        (true, 10, 50)
+    );
+    assert_eq!(breaker.window, Duration::from_secs(5));
+    assert_eq!(config.budgets.kills_per_second.get(), 77);
+    let untouched = dpd::BudgetPolicy::default().probes_per_second;
+    assert_eq!(config.budgets.probes_per_second, untouched);
     assert_eq!(config.metrics.listen, "[::1]:9000".parse().ok());
     assert_eq!(
         (config.log.format, config.log.level),

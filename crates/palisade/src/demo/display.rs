@@ -9,7 +9,7 @@ use super::plan::Plan;
 use crate::ask::show;
 
 /// Columns of a bar.
-const BAR: usize = 40;
+const BAR: usize = 28;
 /// How often a plain line is written.
 const PLAIN_EVERY: Duration = Duration::from_secs(2);
 

@@ -11,10 +11,6 @@ use runtime::{InnerDevice, Listen, Settings};
 const PEERS_MAX: u32 = 1 << 20;
 /// Pairs of Child SAs of one worker at most.
 const CHILDREN_MAX: u32 = 1 << 21;
-/// RFC 3948 §4: the default interval of NAT keepalives.
-const KEEPALIVE: core::time::Duration = core::time::Duration::from_secs(20);
-/// Octets of an outer packet that every path is assumed to carry.
-const PATH_MTU: u16 = 1_500;
 
 pub(super) fn of(config: &Config) -> Settings {
     let headend = &config.headend;
@@ -27,15 +23,18 @@ pub(super) fn of(config: &Config) -> Settings {
         ike: ike(headend),
         peers_max: PEERS_MAX,
         children_max: CHILDREN_MAX,
-        budgets: dpd::BudgetPolicy::default(),
-        breaker: dpd::BreakerPolicy::default(),
-        keepalive: KEEPALIVE,
+        budgets: config.budgets.clone(),
+        breaker: config.breaker.clone(),
+        keepalive: headend.nat_keepalive,
         ike_sockets: Vec::new(),
         nat_sockets: Vec::new(),
-        path_mtu: PATH_MTU,
+        path_mtu: headend.path_mtu,
     };
     let mut settings = Settings::new(shard, policy);
     settings.listen = listen(headend);
+    settings.pin_threads = headend.pin_workers;
+    settings.socket_buffer_bytes =
+        usize::try_from(headend.socket_buffer_bytes).unwrap_or(usize::MAX);
     settings.shards = headend.shards.unwrap_or(0);
     settings.engine.kind = match headend.engine {
         Engine::Auto => EngineKind::Auto,
