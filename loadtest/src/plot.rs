@@ -61,7 +61,7 @@ impl Plot {
                 write!(out, "{:.1},{:.1} ", place_x(*x, x_max), place_y(*y, y_max))?;
             }
             out.push_str("\"/>");
-            let at = LEFT + 150.0 + 140.0 * index as f64;
+            let at = LEFT + 200.0 + 130.0 * index as f64;
             let name = curve.name;
             write!(
                 out,
