@@ -235,19 +235,29 @@ fn render_connection(tunnel: &Tunnel, text: &mut String) {
         text,
         "[connections.{name}]\n{}{}proposals = {}\n{}\
          [connections.{name}.local]\nauth = \"psk\"\nid = \"{}\"\n\
-         [connections.{name}.remote]\nauth = \"psk\"\nid = \"{}\"\n\
-         [connections.{name}.children.{name}]\nesp_proposals = {}\n{}{}{}",
+         [connections.{name}.remote]\nauth = \"psk\"\nid = \"{}\"\n",
         addresses("local_addrs", &local.address),
         addresses("remote_addrs", &remote.address),
         list(ike.split(',')),
         lines(&tunnel.connection),
         local.id,
         remote.id,
-        list(esp.split(',')),
-        selectors("local_ts", &local.selectors),
-        selectors("remote_ts", &remote.selectors),
-        lines(&tunnel.child),
     );
+    let mut child = |child: &str, local: &[String], remote: &[String], settings| {
+        let _ = write!(
+            text,
+            "[connections.{name}.children.{child}]\nesp_proposals = {}\n{}{}{}",
+            list(esp.split(',')),
+            selectors("local_ts", local),
+            selectors("remote_ts", remote),
+            lines(settings),
+        );
+    };
+    child(name, &local.selectors, &remote.selectors, &tunnel.child);
+    for (name, local, remote) in &tunnel.more_children {
+        let [local, remote] = [local, remote].map(core::slice::from_ref);
+        child(name, local, remote, &[]);
+    }
 }
 
 fn addresses(key: &str, address: &str) -> String {

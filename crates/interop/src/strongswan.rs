@@ -26,6 +26,8 @@ const INITIATE_LIMIT: &str = "15";
 pub struct Settings {
     /// Retransmissions before a peer is given up; `None` leaves strongSwan's five.
     pub retransmit_tries: Option<u32>,
+    /// Octets of an IP datagram above which IKE messages are fragmented.
+    pub fragment_size: Option<u32>,
 }
 
 /// A running daemon.
@@ -164,14 +166,16 @@ impl StrongSwan {
 }
 
 fn daemon_configuration(uri: &str, log: &Path, settings: Settings) -> String {
-    let tries = settings.retransmit_tries.map_or_else(String::new, |tries| {
-        format!("  retransmit_tries = {tries}\n")
-    });
+    let setting = |key: &str, value: Option<u32>| {
+        value.map_or_else(String::new, |value| format!("  {key} = {value}\n"))
+    };
+    let chosen = setting("retransmit_tries", settings.retransmit_tries)
+        + &setting("fragment_size", settings.fragment_size);
     // The plugin replaces this file when a DNS server comes or goes, so it must be a file of ours.
     let resolved = log.with_file_name("resolv.conf");
     let (log, resolved) = (log.display(), resolved.display());
     format!(
-        "charon-systemd {{\n  load = {PLUGINS}\n  threads = 24\n{tries}  plugins {{\n    vici {{\n      \
+        "charon-systemd {{\n  load = {PLUGINS}\n  threads = 24\n{chosen}  plugins {{\n    vici {{\n      \
          socket = {uri}\n    }}\n    resolve {{\n      file = {resolved}\n    }}\n  }}\n  filelog {{\n    \
          test {{\n      path = {log}\n      append = yes\n      flush_line = yes\n      default = 1\n      \
          time_format = %T\n    }}\n  }}\n  journal {{\n    default = -1\n  }}\n}}\n"
@@ -204,17 +208,40 @@ fn render_connection(tunnel: &Tunnel, text: &mut String) {
         text,
         "  {name} {{\n    version = 2\n    mobike = no\n    local_addrs = {}\n    remote_addrs = {}\n    \
          proposals = {ike}\n{}    local {{\n      auth = psk\n      id = {}\n    }}\n    remote {{\n      \
-         auth = psk\n      id = {}\n    }}\n    children {{\n      {name} {{\n        esp_proposals = {esp}\n\
-         {}{}{}      }}\n    }}\n  }}\n",
+         auth = psk\n      id = {}\n    }}\n    children {{\n{}",
         local.address,
         remote.address,
         lines(&tunnel.connection, 4),
         local.id,
         remote.id,
-        selectors("local_ts", &local.selectors),
-        selectors("remote_ts", &remote.selectors),
-        lines(&tunnel.child, 8),
+        render_child(
+            name,
+            esp,
+            &local.selectors,
+            &remote.selectors,
+            &tunnel.child
+        ),
     );
+    for (name, local, remote) in &tunnel.more_children {
+        let [local, remote] = [local, remote].map(core::slice::from_ref);
+        text.push_str(&render_child(name, esp, local, remote, &[]));
+    }
+    text.push_str("    }\n  }\n");
+}
+
+fn render_child(
+    name: &str,
+    esp: &str,
+    local: &[String],
+    remote: &[String],
+    settings: &[(String, String)],
+) -> String {
+    format!(
+        "      {name} {{\n        esp_proposals = {esp}\n{}{}{}      }}\n",
+        selectors("local_ts", local),
+        selectors("remote_ts", remote),
+        lines(settings, 8),
+    )
 }
 
 fn selectors(key: &str, selectors: &[String]) -> String {

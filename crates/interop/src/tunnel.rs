@@ -47,6 +47,8 @@ pub struct Tunnel {
     pub connection: Vec<(String, String)>,
     /// Further settings of the child.
     pub child: Vec<(String, String)>,
+    /// More children: name, our selector, the peer's.
+    pub more_children: Vec<(String, String, String)>,
 }
 
 impl Tunnel {
@@ -61,6 +63,7 @@ impl Tunnel {
             esp: "aes256gcm16".to_owned(),
             connection: Vec::new(),
             child: Vec::new(),
+            more_children: Vec::new(),
         }
     }
 
@@ -96,6 +99,14 @@ impl Tunnel {
         self
     }
 
+    /// With one more child, which has only selectors of its own.
+    #[must_use]
+    pub fn another_child(mut self, name: &str, local: &str, remote: &str) -> Self {
+        self.more_children
+            .push((name.to_owned(), local.to_owned(), remote.to_owned()));
+        self
+    }
+
     /// The same tunnel from the other end. Further settings stay where they were.
     #[must_use]
     pub fn mirrored(&self) -> Self {
@@ -104,6 +115,11 @@ impl Tunnel {
             remote: self.local.clone(),
             connection: Vec::new(),
             child: Vec::new(),
+            more_children: self
+                .more_children
+                .iter()
+                .map(|(name, local, remote)| (name.clone(), remote.clone(), local.clone()))
+                .collect(),
             ..self.clone()
         }
     }

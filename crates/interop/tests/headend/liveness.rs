@@ -156,6 +156,7 @@ fn strongswan_finds_palisade_dead() -> Result<()> {
     let headend = interop::palisade::Palisade::start(&pair.right, &[right], "")?;
     let settings = interop::strongswan::Settings {
         retransmit_tries: Some(0),
+        ..interop::strongswan::Settings::default()
     };
     let swan = interop::strongswan::StrongSwan::start(&pair.left, settings, &[left], "")?;
     let mut stage = Stage {

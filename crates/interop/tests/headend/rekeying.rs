@@ -126,3 +126,31 @@ fn palisade_rekeys_by_packets() -> Result<()> {
     std::thread::sleep(CALM);
     flows.all_arrived(SENT_MIN)
 }
+
+/// A new IKE SA with its children before the old one goes: nothing is lost either.
+#[test]
+fn palisade_authenticates_anew() -> Result<()> {
+    let pair = Pair::new()?;
+    let right = Tunnel::of_pair()
+        .mirrored()
+        .connection("reauth_time", "\"3s\"")
+        .child("start_action", "\"start\"");
+    let stage = Stage::new(&pair, &Tunnel::of_pair(), &right)?;
+    wait::until("a Child SA", PATIENCE, || {
+        stage
+            .swan
+            .installed_children()
+            .is_ok_and(|installed| installed == 1)
+    })?;
+    stage.passes()?;
+    let flows = stage.flows()?;
+    wait::until("two more IKE SAs", PATIENCE, || {
+        stage
+            .headend
+            .metric("palisade_ike_setups_total", "initiator")
+            .is_ok_and(|setups| setups > 2.5)
+    })?;
+    std::thread::sleep(CALM);
+    flows.all_arrived(SENT_MIN)?;
+    stage.passes()
+}

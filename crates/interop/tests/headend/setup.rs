@@ -98,6 +98,64 @@ fn a_wrong_secret_opens_nothing() -> Result<()> {
     Ok(())
 }
 
+/// Two Child SAs under one IKE SA, each for traffic of its own.
+#[test]
+fn several_children_share_an_ike_sa() -> Result<()> {
+    let pair = Pair::new()?;
+    pair.left.add_inner(&["10.1.9.1/32"])?;
+    pair.right.add_inner(&["10.2.9.1/32"])?;
+    let tunnel = Tunnel::of_pair().another_child("other", "10.1.9.0/24", "10.2.9.0/24");
+    let stage = Stage::new(&pair, &tunnel, &tunnel.mirrored())?;
+    stage.up()?;
+    assert_eq!(ping(&pair.left, "10.1.9.1", "10.2.9.1", 2)?, 0);
+    stage.swan.initiate("other")?;
+    ping_all(&pair.left, "10.1.9.1", "10.2.9.1", 5)?;
+    ping_all(&pair.right, "10.2.9.1", "10.1.9.1", 5)?;
+    stage.passes()?;
+    let sas = stage.swan.sas()?;
+    assert_eq!(sas.matches("ESTABLISHED").count(), 1, "{sas}");
+    assert_eq!(sas.matches("INSTALLED").count(), 2, "{sas}");
+    Ok(())
+}
+
+/// Every source must return a cookie first (RFC 7296 §2.6).
+#[test]
+fn strongswan_returns_the_cookie() -> Result<()> {
+    let pair = Pair::new()?;
+    let tunnel = Tunnel::of_pair();
+    let always = "[headend]\ncookie_threshold = 0\n";
+    let stage = Stage::with_sections(&pair, &tunnel, &tunnel.mirrored(), always)?;
+    stage.up()?;
+    assert!(
+        stage.swan.log().contains("N(COOKIE)"),
+        "no cookie was asked for"
+    );
+    Ok(())
+}
+
+/// IKE_AUTH with forty selectors does not fit into 576 octets (RFC 7383).
+#[test]
+fn long_messages_are_fragmented_both_ways() -> Result<()> {
+    let pair = Pair::new()?;
+    let mut left = Tunnel::of_pair();
+    left.local.selectors = (0..40).map(|net| format!("10.1.{net}.0/25")).collect();
+    left.remote.selectors = (0..40).map(|net| format!("10.2.{net}.0/25")).collect();
+    let right = left.mirrored().connection("fragment_size", "576");
+    let _headend = Palisade::start(&pair.right, &[right], "")?;
+    let settings = Settings {
+        fragment_size: Some(576),
+        ..Settings::default()
+    };
+    let swan = StrongSwan::start(&pair.left, settings, &[left], "")?;
+    swan.initiate("net")?;
+    ping_all(&pair.left, LEFT, RIGHT, 5)?;
+    ping_all(&pair.right, RIGHT, LEFT, 5)?;
+    let log = swan.log();
+    assert!(log.contains("splitting IKE message"), "sent whole");
+    assert!(log.contains("received fragment #2"), "received whole");
+    Ok(())
+}
+
 #[test]
 fn selectors_are_narrowed_to_what_both_allow() -> Result<()> {
     let pair = Pair::new()?;
