@@ -12,6 +12,9 @@ use crate::process::Daemon;
 use crate::scratch::Scratch;
 use crate::wait;
 
+/// A capture that has not grown for so long is complete.
+const QUIET: Duration = Duration::from_millis(500);
+
 /// tcpdump on a device, from [`Capture::start`] to [`Capture::count`].
 pub struct Capture {
     daemon: Daemon,
@@ -48,8 +51,23 @@ impl Capture {
     /// # Errors
     /// When tcpdump does not end or its file cannot be read.
     pub fn packets(mut self) -> Result<Vec<Vec<u8>>> {
+        self.await_quiet();
         self.daemon.terminate(Duration::from_secs(10))?;
         Ok(split_packets(&fs::read(&self.file)?))
+    }
+
+    /// tcpdump leaves behind what it has not read yet: it gets the time to read everything.
+    fn await_quiet(&self) {
+        let length = || fs::metadata(&self.file).map_or(0, |file| file.len());
+        let mut before = length();
+        loop {
+            std::thread::sleep(QUIET);
+            let now = length();
+            if now == before {
+                return;
+            }
+            before = now;
+        }
     }
 
     /// Ends the capture and counts.
