@@ -27,16 +27,14 @@ pub(crate) fn succeeds(arguments: &[&str], environment: &[(&str, &str)]) -> Resu
     Ok(status.success())
 }
 
-/// Runs `cargo test` with these arguments, shows its output, and counts its results.
-pub(crate) fn test(arguments: &[&str], program: Option<&Path>) -> Result<Tally> {
+/// Runs `cargo test` with these arguments, shows its output, and counts its results. Tests find
+/// palisade at `program`.
+pub(crate) fn test(arguments: &[&str], program: &Path) -> Result<Tally> {
     announce(arguments);
-    let mut command = command(arguments);
-    if let Some(program) = program {
-        command.env("PALISADE_PROGRAM", program);
+    let mut child = command(arguments)
+        .env("PALISADE_PROGRAM", program)
         // An error says what was awaited; where in the test runner it was is no news.
-        command.env("RUST_LIB_BACKTRACE", "0");
-    }
-    let mut child = command
+        .env("RUST_LIB_BACKTRACE", "0")
         .stdout(Stdio::piped())
         .spawn()
         .context("cannot run cargo")?;

@@ -1,4 +1,5 @@
-//! All tests, in the order of what they need.
+//! All tests that can be run here, in one call of cargo: further calls with other features would
+//! build half of the workspace again.
 
 use std::path::PathBuf;
 
@@ -6,38 +7,34 @@ use anyhow::Result;
 
 use crate::gated::{self, GatedTest};
 use crate::report::Report;
-use crate::requirement::{Requirement, is_root};
+use crate::requirement::is_root;
 use crate::{cargo, packages};
-
-/// Tests with real peers wait more than they work, so more of them run than there are cores.
-const NAMESPACE_TEST_THREADS: &str = "--test-threads=4";
 
 /// Runs everything that can be run here and notes what cannot.
 pub(crate) fn run(report: &mut Report) -> Result<()> {
-    report.tests(cargo::test(
-        &["test", "--workspace", "--no-fail-fast"],
-        None,
-    )?);
     let metadata = gated::metadata()?;
     let tests = gated::find(&metadata)?;
     provide(&tests)?;
-    let program: PathBuf = metadata.target_directory.join("debug/palisade").into();
-    let mut built = false;
+    let mut features = Vec::new();
     for test in &tests {
         let lacking = test.requirement.lacking();
-        if !lacking.is_empty() {
+        if lacking.is_empty() {
+            features.push(format!("{}/{}", test.package, test.feature));
+        } else {
             report.not_run(test.name(), format!("needs {}", lacking.join(", ")));
-            continue;
         }
-        if test.requirement == Requirement::Namespaces && !built {
-            built = cargo::succeeds(
-                &["build", "--package", "palisade", "--bin", "palisade"],
-                &[],
-            )?;
-            report.check("build of palisade", built);
-        }
-        report.tests(cargo::test(&arguments(test), Some(&program))?);
     }
+    // The program's own tests have it built; all is built before anything is run.
+    let program: PathBuf = metadata.target_directory.join("debug/palisade").into();
+    let features = features.join(",");
+    let arguments = [
+        "test",
+        "--workspace",
+        "--no-fail-fast",
+        "--features",
+        &features,
+    ];
+    report.tests(cargo::test(&arguments, &program)?);
     Ok(())
 }
 
@@ -50,13 +47,4 @@ fn provide(tests: &[GatedTest]) -> Result<()> {
         packages::install()?;
     }
     Ok(())
-}
-
-fn arguments(test: &GatedTest) -> Vec<&str> {
-    let mut arguments = vec!["test", "--no-fail-fast", "--package", &test.package];
-    arguments.extend(["--features", &test.feature, "--test", &test.target]);
-    if test.requirement == Requirement::Namespaces {
-        arguments.extend(["--", NAMESPACE_TEST_THREADS]);
-    }
-    arguments
 }
