@@ -70,6 +70,7 @@ fn responder(network: &Pair) -> StrongSwan {
     .connection("dpd_delay", "2s");
     let settings = Settings {
         retransmit_tries: Some(1),
+        ..Settings::default()
     };
     StrongSwan::start(&network.right, settings, &[tunnel], POOL).expect("strongSwan starts")
 }
