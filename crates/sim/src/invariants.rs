@@ -3,7 +3,7 @@ use std::collections::{HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 
 use ipsec::{EspSpi, IkeSpi};
-use shard::{Event, EventKind, Listener, Shard, ShardId};
+use shard::{Counters, Event, EventKind, Listener, Shard, ShardId};
 use timer::Instant;
 
 use crate::{Datagram, Side};
@@ -157,8 +157,7 @@ impl Invariants {
             let bounds = [
                 (counters.ike_sas <= u64::from(peers_max), "IKE SAs"),
                 (counters.half_open <= counters.ike_sas, "half-open IKE SAs"),
-                // Each IKE SA holds one timer of its own, one for liveness, one for keepalives.
-                (counters.timers <= 3 * counters.ike_sas, "timers"),
+                (counters.timers <= timers_max(&counters), "timers"),
                 (counters.children <= 2 * u64::from(peers_max), "Child SAs"),
             ];
             for (holds, what) in bounds {
@@ -185,6 +184,12 @@ impl Invariants {
             }
         }
     }
+}
+
+/// Each IKE SA holds one timer of its own, one for liveness and one for keepalives; a Child SA that
+/// was replaced, one for what the network still holds of it.
+fn timers_max(counters: &Counters) -> u64 {
+    3 * counters.ike_sas + 2 * counters.children
 }
 
 fn all_children(shard: &Shard) -> Vec<(IkeSpi, EspSpi)> {
