@@ -41,6 +41,8 @@ pub struct Counters {
     pub ike_refused: Vec<u64>,
     /// Repeated requests of peers that were answered from the cache.
     pub ike_retransmissions_in: u64,
+    /// Requests of ours that were sent again.
+    pub ike_retransmissions_out: u64,
     /// IKE SAs established, as initiator and as responder.
     pub established: [u64; 2],
     /// IKE SAs closed that were established, by [`CloseReason::index`].
@@ -100,6 +102,7 @@ impl Counters {
             ike_rejected: zeros(Rejection::ALL.len()),
             ike_refused: zeros(Refusal::ALL.len()),
             ike_retransmissions_in: 0,
+            ike_retransmissions_out: 0,
             established: [0; 2],
             closed: zeros(CloseReason::ALL.len()),
             setup_failed: zeros(CloseReason::ALL.len()),

@@ -120,7 +120,12 @@ impl Shard {
         if let Some(peer) = self.peers.get_mut(spi) {
             peer.ike_timer = None;
         }
-        self.with_sa(spi, now, out, IkeSa::on_timer);
+        let again = self.with_sa(spi, now, out, |sa, ctx, actions| {
+            let before = sa.retransmissions();
+            sa.on_timer(ctx, actions);
+            sa.retransmissions() > before
+        });
+        self.counters.ike_retransmissions_out += u64::from(again == Some(true));
     }
 
     /// Calls an IKE SA with its context, carries out its actions and re-arms its timer.

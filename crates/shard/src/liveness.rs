@@ -240,9 +240,17 @@ impl Shard {
     /// One try. An outstanding request of ours is the check (RFC 7296 §2.4), else an empty one.
     fn send_probe(&mut self, spi: IkeSpi, now: Instant, out: &mut impl Output) {
         let refused = self.counters.dropped_count(ShardDrop::SendRefused);
-        let asked = self.with_sa(spi, now, out, |sa, ctx, actions| {
-            sa.retransmit_outstanding(actions) || sa.probe(ctx, actions) == Probe::Sent
+        let again = self.with_sa(spi, now, out, |sa, _, actions| {
+            sa.retransmit_outstanding(actions)
         });
+        let asked = if again == Some(true) {
+            self.counters.ike_retransmissions_out += 1;
+            again
+        } else {
+            self.with_sa(spi, now, out, |sa, ctx, actions| {
+                sa.probe(ctx, actions) == Probe::Sent
+            })
+        };
         let left = self.counters.dropped_count(ShardDrop::SendRefused) == refused;
         if asked == Some(true) && left {
             return;

@@ -198,6 +198,16 @@ impl IkeSa {
         }
     }
 
+    /// How often the outstanding request was sent again because its time was over; 0 when there is
+    /// none.
+    #[must_use]
+    pub fn retransmissions(&self) -> u8 {
+        match self.task.as_deref() {
+            Some(Task::Awaiting { request, .. }) => request.retransmits,
+            _ => 0,
+        }
+    }
+
     /// Sends the outstanding request again, bit-identically. `false` when there is none.
     pub fn retransmit_outstanding(&mut self, actions: &mut Vec<Action>) -> bool {
         let path = self.path;

@@ -117,11 +117,12 @@ fn of_ike(scrape: &mut Scrape, report: &ShardReport) {
     scrape.distribution(&catalogue::IKE_HANDSHAKE, [], &counters.handshake_us);
     scrape.count(&catalogue::IKE_MESSAGES, ["inbound"], counters.ike_in);
     scrape.count(&catalogue::IKE_MESSAGES, ["outbound"], counters.ike_out);
-    scrape.count(
-        &catalogue::IKE_RETRANSMISSIONS,
-        ["response"],
-        counters.ike_retransmissions_in,
-    );
+    for (kind, count) in [
+        ("request", counters.ike_retransmissions_out),
+        ("response", counters.ike_retransmissions_in),
+    ] {
+        scrape.count(&catalogue::IKE_RETRANSMISSIONS, [kind], count);
+    }
     for reason in CloseReason::ALL {
         let failed = at(&counters.setup_failed, reason.index());
         scrape.count(&catalogue::IKE_SETUP_FAILURES, [reason.label()], failed);

@@ -28,6 +28,7 @@ fn with_mode(mode: Mode) -> Terms {
 fn periodic_finds_a_dead_peer_within_its_bound_and_takes_everything_away() {
     let mut world = World::connected(&with_mode(Mode::Periodic));
     world.pass(SECOND * 33);
+    assert_eq!(world.headend.counters().ike_retransmissions_out, 0);
     world.dead = Some(End::Client);
     let found = world.pass_until(SECOND * 60, dead).expect("the verdict");
     assert!(found <= SECOND * 20 + TICKS, "{found:?}");
@@ -35,6 +36,10 @@ fn periodic_finds_a_dead_peer_within_its_bound_and_takes_everything_away() {
     assert_eq!(
         (counters.ike_sas, counters.children, counters.timers),
         (0, 0, 0)
+    );
+    assert_eq!(
+        counters.ike_retransmissions_out, 4,
+        "each try after the first sends the request again"
     );
     assert_eq!(
         world.headend.shared(),
