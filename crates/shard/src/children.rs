@@ -11,12 +11,14 @@ use ipsec::{
 use timer::Instant;
 
 use crate::counters::bump;
-use crate::peers::{Child, slot_of};
+use crate::peers::{Child, Draining, slot_of};
 use crate::shard::Token;
 use crate::{EventKind, Output, RouteChange, Shard};
 
 /// How long an inbound SA outlives its rekey, for packets that the network holds back.
 const DRAIN: Duration = Duration::from_secs(5);
+/// Rekeyed inbound SAs that a peer may have open at once.
+const DRAINING_MAX: usize = 4;
 
 impl Shard {
     /// Makes a Child SA usable: inbound at once, outbound when the peer is ready for it.
@@ -173,8 +175,14 @@ impl Shard {
         };
         let child = peer.children.swap_remove(place);
         if reason == RemovalReason::Rekeyed {
-            peer.draining.push(inbound);
-            self.wheel.arm(now + DRAIN, Token::Drained(inbound));
+            let timer = self.wheel.arm(now + DRAIN, Token::Drained(inbound));
+            peer.draining.push(Draining { inbound, timer });
+            // A peer that rekeys without pause must not hold more and more SAs.
+            let excess = peer.draining.len().saturating_sub(DRAINING_MAX);
+            for oldest in peer.draining.drain(..excess) {
+                self.wheel.cancel(oldest.timer);
+                self.world.sad.remove_inbound(oldest.inbound);
+            }
         } else {
             self.world.sad.remove_inbound(inbound);
         }
@@ -190,7 +198,7 @@ impl Shard {
         };
         self.world.sad.remove_inbound(inbound);
         if let Some(peer) = self.peers.owner_mut(owner) {
-            peer.draining.retain(|draining| *draining != inbound);
+            peer.draining.retain(|draining| draining.inbound != inbound);
         }
     }
 

@@ -337,7 +337,7 @@ impl Shard {
         heir.claimed = old.claimed.take();
         let (dpd_timer, keepalive_timer) = (old.dpd_timer.take(), old.keepalive_timer.take());
         let live = heir.children.iter().map(|child| child.inbound);
-        for inbound in live.chain(heir.draining.iter().copied()) {
+        for inbound in live.chain(heir.draining.iter().map(|draining| draining.inbound)) {
             if let Some(sa) = self.world.sad.inbound_mut(inbound) {
                 sa.owner = slot_of(new);
             }
@@ -397,7 +397,8 @@ impl Shard {
             self.wheel.cancel(key);
         }
         for draining in &peer.draining {
-            self.world.sad.remove_inbound(*draining);
+            self.wheel.cancel(draining.timer);
+            self.world.sad.remove_inbound(draining.inbound);
         }
         if let Some(identity) = &peer.claimed {
             self.world.directory.release_identity(

@@ -23,7 +23,7 @@ pub(crate) struct Peer {
     pub(crate) born: Instant,
     pub(crate) children: Vec<Child>,
     /// Inbound SAs of Child SAs that were rekeyed, still open for late packets.
-    pub(crate) draining: Vec<EspSpi>,
+    pub(crate) draining: Vec<Draining>,
     /// Virtual addresses: given to the peer, or by the peer to us.
     pub(crate) addresses: Vec<IpAddr>,
     /// Index of the connection when we are the initiator, and which of its peers we talk to.
@@ -34,6 +34,13 @@ pub(crate) struct Peer {
     pub(crate) claimed: Option<Identity>,
     /// The IKE SA that this one is to replace by reauthentication.
     pub(crate) replaces: Option<IkeSpi>,
+}
+
+/// An inbound SA that is kept for late packets, and the timer that ends it.
+#[derive(Clone, Copy)]
+pub(crate) struct Draining {
+    pub(crate) inbound: EspSpi,
+    pub(crate) timer: TimerKey,
 }
 
 impl Peer {
