@@ -33,7 +33,8 @@ Examples:
   sudo palisade run --config /etc/palisade.toml
   palisade run --config lab.toml --state-dir s --run-dir r   without root: high ports, inner = \"echo\"
 
-SIGTERM and SIGINT end the service: peers are sent a DELETE, for `shutdown_time` at most.")]
+SIGTERM and SIGINT end the service: peers are sent a DELETE, for `shutdown_time` at most.
+SIGHUP reads the configuration again; peers stay.")]
     Run(RunArgs),
     /// Check a configuration and say what is wrong and what to write instead
     #[command(after_help = "\

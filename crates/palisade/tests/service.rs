@@ -176,14 +176,18 @@ file = "psk"
         }
     }
 
-    /// Sends SIGTERM to the service and returns its exit status.
-    fn terminate(&mut self) -> std::process::ExitStatus {
-        let mut service = self.service.take().expect("it runs");
+    fn signal(&self, signal: rustix::process::Signal) {
+        let service = self.service.as_ref().expect("it runs");
         let pid = i32::try_from(service.id())
             .ok()
             .and_then(rustix::process::Pid::from_raw);
-        let signal = rustix::process::Signal::TERM;
         rustix::process::kill_process(pid.expect("a number"), signal).expect("told");
+    }
+
+    /// Sends SIGTERM to the service and returns its exit status.
+    fn terminate(&mut self) -> std::process::ExitStatus {
+        self.signal(rustix::process::Signal::TERM);
+        let mut service = self.service.take().expect("it runs");
         service.wait().expect("ends")
     }
 }
@@ -347,7 +351,9 @@ fn a_death_is_found_and_explained() {
 #[test]
 fn an_exception_holds_for_its_peer_and_for_no_other() {
     let mut stage = Stage::new("exception");
-    stage.start_peers(3, &["--dead", "3", "--dead-delay", "0.5"]);
+    // Without traffic, so that the last proof of life is one that puts probes off.
+    let mortal = ["--packets", "0", "--dead", "3", "--dead-delay", "0.5"];
+    stage.start_peers(3, &mortal);
     stage.wait("three verdicts", |stage| {
         stage.json(&["status"])["dead"] == 3
     });
@@ -363,6 +369,46 @@ fn an_exception_holds_for_its_peer_and_for_no_other() {
     let (of_others, bound) = silent("peer-1@load.example");
     assert_eq!(bound, 2.0);
     assert!(of_others < 2.5, "{of_others}");
+}
+
+#[test]
+fn a_reload_changes_what_holds_and_keeps_who_is_there() {
+    let mut stage = Stage::new("reload");
+    stage.start_peers(3, &[]);
+    let before = stage.json(&["peer", "peer-1@load.example"]);
+    let file = stage.directory.join("palisade.toml");
+    let right = std::fs::read_to_string(&file).expect("readable");
+    let said = |stage: &Stage, what: &str| stage.log().contains(what);
+
+    std::fs::write(&file, right.replace("retry = ", "retrie = ")).expect("written");
+    stage.signal(rustix::process::Signal::HUP);
+    stage.wait("a refusal", |stage| {
+        said(stage, "the one before stays in force")
+    });
+    assert!(said(&stage, "unknown key `retrie`"), "{}", stage.log());
+    assert_eq!(
+        stage.json(&["peer", "peer-1@load.example"])["detection_bound_s"],
+        2.0
+    );
+
+    let changed = right
+        .replace("interval = \"1s\"", "interval = \"4s\"")
+        .replace("shards = 2", "shards = 1");
+    std::fs::write(&file, changed).expect("written");
+    stage.signal(rustix::process::Signal::HUP);
+    stage.wait("the change", |stage| {
+        said(stage, "the configuration was read again")
+    });
+    assert!(said(&stage, "takes effect with the next start"));
+    let after = stage.json(&["peer", "peer-1@load.example"]);
+    assert_eq!(after["detection_bound_s"], 5.0);
+    assert_eq!(after["id"], before["id"]);
+    assert_eq!(
+        after["children"][0]["spi_in"],
+        before["children"][0]["spi_in"]
+    );
+    assert_eq!(stage.json(&["status"])["ike_established"], 3);
+    assert!(stage.terminate().success());
 }
 
 #[test]

@@ -84,6 +84,7 @@ fn watch_signals() -> Result<Arc<AtomicBool>> {
     let interrupted = Arc::new(AtomicBool::new(false));
     let flag = Arc::clone(&interrupted);
     let watch = move || {
+        // There is nothing to be read again: a terminal that hangs up ends the demonstration, too.
         if signals.wait().is_ok() {
             flag.store(true, Ordering::Release);
         }

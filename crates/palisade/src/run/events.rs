@@ -75,7 +75,7 @@ fn tell(event: &shard::Event, front: &Front) -> Option<Event> {
     let (kind, detail) = describe(&event.kind)?;
     let evidence = match &event.kind {
         shard::EventKind::Dead { evidence } => {
-            let record = verdict::record(&front.config, clock, &event.peer, event.at, evidence);
+            let record = verdict::record(&front.config(), clock, &event.peer, event.at, evidence);
             Some(Box::new(record))
         }
         _ => None,

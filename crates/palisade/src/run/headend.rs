@@ -1,7 +1,7 @@
 //! The service as the control interface sees it.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use config::Config;
 use control::view::{
@@ -18,7 +18,7 @@ use super::{listing, scrape, settings, system, verdict, which};
 /// Joins the runtime to the control interface.
 pub(super) struct Front {
     pub(super) service: Arc<Service>,
-    pub(super) config: Arc<Config>,
+    config: RwLock<Arc<Config>>,
     started_unix_ns: u64,
     metrics: OnceLock<SocketAddr>,
 }
@@ -28,10 +28,20 @@ impl Front {
         let started_unix_ns = system::unix_nanos();
         Self {
             service,
-            config,
+            config: RwLock::new(config),
             started_unix_ns,
             metrics: OnceLock::new(),
         }
+    }
+
+    /// The configuration that holds now.
+    pub(super) fn config(&self) -> Arc<Config> {
+        Arc::clone(&self.config.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    /// Lets another configuration hold from now on.
+    pub(super) fn replace_config(&self, config: Arc<Config>) {
+        *self.config.write().unwrap_or_else(PoisonError::into_inner) = config;
     }
 
     /// Notes where metrics are served, once that is known.
@@ -62,7 +72,8 @@ impl Front {
     }
 
     fn initiate(&self, connection: Option<&str>, child: Option<&str>) -> Result<Done, Refusal> {
-        let connections = self.config.policy.connections.iter().zip(0_u16..);
+        let config = self.config();
+        let connections = config.policy.connections.iter().zip(0_u16..);
         let named = connections.filter(|(one, _)| connection.is_none_or(|name| *one.name == *name));
         let mut found = named.flat_map(|(one, index)| {
             let children = one.children.iter().zip(0_u16..);
@@ -196,7 +207,7 @@ impl Headend for Front {
             pid: std::process::id(),
             started_unix_ns: self.started_unix_ns,
             uptime_s: uptime as f64 / 1e9,
-            configuration: self.config.file.clone(),
+            configuration: self.config().file.clone(),
             listen: listeners.map(|(_, address)| address.to_string()).collect(),
             engine: settings::engine_name(self.service.engine()).to_owned(),
             inner: self.service.inner().to_owned(),
@@ -241,7 +252,7 @@ impl Headend for Front {
             &row,
             &sas,
             self.service.clock(),
-            &self.config,
+            &self.config(),
         ))
     }
 
@@ -273,9 +284,9 @@ impl Headend for Front {
         for meaning in which::meanings(peer) {
             let found = self.service.why_dead(&meaning).map_err(busy)?;
             if !found.is_empty() {
-                let clock = self.service.clock();
+                let (clock, config) = (self.service.clock(), self.config());
                 let record = |one: &shard::Obituary| {
-                    verdict::record(&self.config, clock, &one.peer, one.at, &one.evidence)
+                    verdict::record(&config, clock, &one.peer, one.at, &one.evidence)
                 };
                 return Ok(found.iter().map(record).collect());
             }

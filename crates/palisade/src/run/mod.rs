@@ -4,6 +4,7 @@ mod default_configuration;
 mod events;
 mod headend;
 mod listing;
+mod reload;
 mod scrape;
 mod settings;
 mod system;
@@ -22,7 +23,7 @@ use runtime::Service;
 use zeroize::Zeroizing;
 
 use crate::cli::RunArgs;
-use crate::signals::Signals;
+use crate::signals::{Signals, Wish};
 use crate::{directories, logging};
 
 use headend::Front;
@@ -53,7 +54,13 @@ pub(crate) fn run(args: &RunArgs) -> Result<ExitCode> {
     let signals = Signals::catch()?;
     let config = Arc::new(config);
     let service = Service::start(settings::of(&config)).context("cannot start the service")?;
-    serve(service, &config, socket, client, signals)?;
+    let stage = Stage {
+        config,
+        file: args.config.clone(),
+        socket,
+        client,
+    };
+    serve(service, stage, signals)?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -82,13 +89,22 @@ fn control_socket(args: &RunArgs, config: &Config) -> Result<PathBuf> {
     Ok(directories::socket_in(&run))
 }
 
-fn serve(
-    service: Service,
-    config: &Arc<Config>,
+/// What a service is brought up with.
+struct Stage {
+    config: Arc<Config>,
+    /// Where the configuration was read from, and is read from again.
+    file: Option<PathBuf>,
     socket: PathBuf,
     client: Option<default_configuration::Client>,
-    mut signals: Signals,
-) -> Result<()> {
+}
+
+fn serve(service: Service, stage: Stage, mut signals: Signals) -> Result<()> {
+    let Stage {
+        config,
+        file,
+        socket,
+        client,
+    } = stage;
     let service = Arc::new(service);
     let hub = EventHub::new();
     let endpoints = Endpoints {
@@ -96,17 +112,23 @@ fn serve(
         socket: socket.clone(),
     };
     let subscription = service.subscribe(events::BACKLOG);
-    let front = Arc::new(Front::new(Arc::clone(&service), Arc::clone(config)));
+    let front = Arc::new(Front::new(Arc::clone(&service), Arc::clone(&config)));
     let control = Control::start(endpoints, front.clone(), hub.clone())?;
     front.serves_metrics_on(control.tcp_address());
     let forwarder = events::Forwarder::start(subscription, hub, &front)?;
-    tell_start(&service, config, &socket, control.tcp_address());
+    tell_start(&service, &config, &socket, control.tcp_address());
     if let Some(client) = client {
         client.print();
     }
-    let signal = signals.wait()?;
+    let signal = loop {
+        match (signals.wait()?, &file) {
+            (Wish::End(signal), _) => break signal,
+            (Wish::Reload, Some(file)) => reload::reload(&front, file),
+            (Wish::Reload, None) => tracing::warn!("there is no configuration file to read again"),
+        }
+    };
     tracing::info!(signal, "shutting down: peers are sent a DELETE");
-    let told = service.stop(config.headend.shutdown_time);
+    let told = service.stop(front.config().headend.shutdown_time);
     forwarder.stop();
     control.stop();
     if told {

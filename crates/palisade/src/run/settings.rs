@@ -12,13 +12,18 @@ const PEERS_MAX: u32 = 1 << 20;
 /// Pairs of Child SAs of one worker at most.
 const CHILDREN_MAX: u32 = 1 << 21;
 
-pub(super) fn of(config: &Config) -> Settings {
-    let headend = &config.headend;
-    let policy = shard::Policy {
+/// The policy of the shards.
+pub(super) fn policy(config: &Config) -> shard::Policy {
+    shard::Policy {
         snapshot: Arc::new(config.policy.clone()),
         dpd: config.dpd.clone().into(),
         dpd_exceptions: config.dpd_peers.iter().map(exception).collect(),
-    };
+    }
+}
+
+/// Everything that the service is started with.
+pub(super) fn of(config: &Config) -> Settings {
+    let headend = &config.headend;
     let shard = shard::Settings {
         ike: ike(headend),
         peers_max: PEERS_MAX,
@@ -30,7 +35,7 @@ pub(super) fn of(config: &Config) -> Settings {
         nat_sockets: Vec::new(),
         path_mtu: headend.path_mtu,
     };
-    let mut settings = Settings::new(shard, policy);
+    let mut settings = Settings::new(shard, policy(config));
     settings.listen = listen(headend);
     settings.pin_threads = headend.pin_workers;
     settings.socket_buffer_bytes =
