@@ -437,3 +437,23 @@ fn kinds_of_events_are_spelt_alike_in_json_and_in_metrics() {
         assert_eq!(json!(kind), json!(kind.as_str()));
     }
 }
+
+#[test]
+fn the_operators_page_explains_every_event() {
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../docs/operating/control.md"
+    );
+    let page = std::fs::read_to_string(path).expect("docs/operating/control.md");
+    let (_, events) = page.split_once("## Events").expect("a section on events");
+    let explained: Vec<_> = events
+        .lines()
+        .filter_map(|line| line.strip_prefix("| `")?.split('`').next())
+        .filter(|word| *word != "event")
+        .collect();
+    let mut known: Vec<_> = EventKind::ALL.iter().map(|kind| kind.as_str()).collect();
+    let mut sorted = explained.clone();
+    known.sort_unstable();
+    sorted.sort_unstable();
+    assert_eq!(sorted, known);
+}

@@ -1,5 +1,6 @@
 //! The program under test in a namespace.
 
+use std::ffi::OsString;
 use std::fmt::Write as _;
 use std::io::{Read, Write as _};
 use std::net::{SocketAddr, TcpStream};
@@ -37,11 +38,26 @@ impl<'a> Palisade<'a> {
     pub fn start(namespace: &'a Namespace, tunnels: &[Tunnel], extra: &str) -> Result<Self> {
         let scratch = Scratch::new("headend")?;
         let configuration = scratch.write("palisade.toml", &render(tunnels, extra))?;
+        Self::launch(
+            namespace,
+            scratch,
+            &["--config".into(), configuration.into()],
+        )
+    }
+
+    /// Starts `palisade run` with nothing to go by but its embedded configuration.
+    ///
+    /// # Errors
+    /// When it does not become ready.
+    pub fn start_embedded(namespace: &'a Namespace) -> Result<Self> {
+        Self::launch(namespace, Scratch::new("headend")?, &[])
+    }
+
+    fn launch(namespace: &'a Namespace, scratch: Scratch, arguments: &[OsString]) -> Result<Self> {
         let mut command = namespace.command(&program()?.display().to_string());
         command
             .arg("run")
-            .arg("--config")
-            .arg(configuration)
+            .args(arguments)
             .arg("--state-dir")
             .arg(scratch.path().join("state"))
             .arg("--run-dir")

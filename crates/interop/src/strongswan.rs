@@ -48,6 +48,14 @@ impl StrongSwan {
         tunnels: &[Tunnel],
         extra: &str,
     ) -> Result<Self> {
+        Self::start_with(namespace, settings, &render(tunnels, extra))
+    }
+
+    /// Starts a daemon in `namespace` and loads a `swanctl.conf` as it is.
+    ///
+    /// # Errors
+    /// When it does not come up or refuses the configuration.
+    pub fn start_with(namespace: &Namespace, settings: Settings, swanctl: &str) -> Result<Self> {
         let scratch = Scratch::new("strongswan")?;
         let directory = scratch.path().display();
         let uri = format!("unix://{directory}/vici");
@@ -56,7 +64,7 @@ impl StrongSwan {
             "strongswan.conf",
             &daemon_configuration(&uri, &log, settings),
         )?;
-        scratch.write("swanctl/swanctl.conf", &render(tunnels, extra))?;
+        scratch.write("swanctl/swanctl.conf", swanctl)?;
         let mut command = namespace.command("charon-systemd");
         command
             .env("STRONGSWAN_CONF", configuration)

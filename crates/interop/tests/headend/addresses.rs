@@ -62,6 +62,37 @@ fn virtual_addresses_are_handed_out_and_stay_with_their_peer() -> Result<()> {
     Ok(())
 }
 
+/// What a newcomer does: no configuration on one side, the text that was printed on the other.
+#[test]
+fn the_client_configuration_that_is_printed_works_as_it_stands() -> Result<()> {
+    let pair = Pair::new()?;
+    let headend = Palisade::start_embedded(&pair.right)?;
+    let log = headend.log();
+    let (_, printed) = log
+        .split_once("\nconnections {")
+        .with_context(|| log.clone())?;
+    let (printed, _) = printed.rsplit_once("\n}\n").with_context(|| log.clone())?;
+    // Only the headend's address may have to be set: this one has no way to the rest of the world.
+    let printed: String = printed
+        .lines()
+        .map(|line| match line.trim_start().starts_with("remote_addrs") {
+            true => "    remote_addrs = 192.0.2.2\n".to_owned(),
+            false => format!("{line}\n"),
+        })
+        .collect();
+    let swanctl = format!("connections {{{printed}}}\n");
+    let swan = StrongSwan::start_with(&pair.left, Settings::default(), &swanctl)?;
+    swan.initiate("net")?;
+    let listing = pair.left.ip("-o addr show")?;
+    assert!(
+        listing.contains("10.77.0.2/32") && listing.contains("fd77::2/128"),
+        "{listing}"
+    );
+    ping_all(&pair.left, "10.77.0.2", "10.77.0.1", 5)?;
+    ping_all(&pair.left, "fd77::2", "fd77::1", 5)?;
+    ping_all(&pair.right, "10.77.0.1", "10.77.0.2", 5)
+}
+
 #[test]
 fn palisade_asks_for_a_virtual_address() -> Result<()> {
     let pair = Pair::new()?;
