@@ -173,12 +173,18 @@ catalogue! {
         "Outer datagrams that were dropped or could not be sent.";
     counter NET_CALLS "palisade_net_calls_total" ["direction"]
         "System calls made to receive and to send datagrams.";
+    counter NET_RUNS "palisade_net_runs_total" ["direction"]
+        "Runs of several datagrams that the kernel handed over or took as one.";
+    counter NET_RUNS_REFUSED "palisade_net_runs_refused_total" []
+        "Runs that the kernel did not take as one; their datagrams were sent singly.";
     counter NET_KEEPALIVES "palisade_net_keepalives_total" ["direction"]
         "NAT keepalives received and sent.";
     counter TUN_PACKETS "palisade_tun_packets_total" ["direction"]
         "Inner packets read from and written to the inner device.";
     counter TUN_BYTES "palisade_tun_bytes_total" ["direction"]
         "Octets of inner packets read from and written to the inner device.";
+    counter TUN_RUNS "palisade_tun_runs_total" ["direction"]
+        "Runs of several inner packets read from and written to the inner device as one.";
     counter TUN_DROPS "palisade_tun_drops_total" ["reason"]
         "Inner packets that the inner device dropped or did not take.";
     gauge ROUTES "palisade_routes" []

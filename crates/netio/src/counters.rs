@@ -44,6 +44,10 @@ pub struct Counters {
     pub tun_rx_packets: u64,
     /// Octets of them.
     pub tun_rx_bytes: u64,
+    /// Reads that held several of them as one.
+    pub tun_rx_runs: u64,
+    /// Reads whose packet is not as their header says, dropped.
+    pub tun_rx_malformed: u64,
     /// IP packets larger than a buffer, dropped.
     pub tun_rx_truncated: u64,
     /// Errors of TUN reads other than "nothing there".
@@ -52,6 +56,8 @@ pub struct Counters {
     pub tun_tx_packets: u64,
     /// Octets of them.
     pub tun_tx_bytes: u64,
+    /// Writes that held several of them as one.
+    pub tun_tx_runs: u64,
     /// IP packets dropped because the device's queue or the engine's was full.
     pub tun_tx_would_block: u64,
     /// IP packets that the device refused.
@@ -83,14 +89,16 @@ impl Counters {
         } += 1;
     }
 
-    pub(crate) fn tun_written(&mut self, result: Result<usize, i32>) {
+    /// A write of so many IP packets as one had this result.
+    pub(crate) fn tun_written(&mut self, result: Result<usize, i32>, packets: u64) {
         match result {
             Ok(octets) => {
-                self.tun_tx_packets += 1;
+                self.tun_tx_packets += packets;
+                self.tun_tx_runs += u64::from(packets > 1);
                 self.tun_tx_bytes += octets as u64;
             }
-            Err(libc::EAGAIN | libc::ENOBUFS) => self.tun_tx_would_block += 1,
-            Err(_) => self.tun_tx_errors += 1,
+            Err(libc::EAGAIN | libc::ENOBUFS) => self.tun_tx_would_block += packets,
+            Err(_) => self.tun_tx_errors += packets,
         }
     }
 }

@@ -17,6 +17,7 @@ mod netlink;
 mod offloads;
 mod packet;
 mod route;
+mod segmentation;
 mod socket;
 mod sockopt;
 mod steering;

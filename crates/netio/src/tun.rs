@@ -1,6 +1,6 @@
 //! TUN devices: IP packets of this host as reads and writes.
 
-use core::ffi::{CStr, c_short};
+use core::ffi::{CStr, c_short, c_uint, c_ulong};
 use core::net::IpAddr;
 use std::fs::{File, OpenOptions};
 use std::io;
@@ -22,6 +22,9 @@ pub struct TunSettings {
     pub mtu: u32,
     /// Addresses of this host on the device, with the length of the on-link prefix.
     pub addresses: Vec<(IpAddr, u8)>,
+    /// Whether packets of one flow cross the device as one, if the kernel can. Only the epoll
+    /// engine takes such queues.
+    pub offload: bool,
 }
 
 /// A TUN device. It exists as long as one of its queues is open; its addresses and routes go with
@@ -35,6 +38,14 @@ pub struct Tun {
 /// One queue of a TUN device.
 pub struct TunQueue {
     file: File,
+    offload: Option<TunOffload>,
+}
+
+/// What a queue with a header before each packet can do. Without either, the header says nothing.
+#[derive(Clone, Copy)]
+pub(crate) struct TunOffload {
+    pub(crate) tcp: bool,
+    pub(crate) udp: bool,
 }
 
 /// The kernel's `struct ifreq`, of which the name and the flags are used.
@@ -52,10 +63,11 @@ impl Tun {
     /// Those of the operating system: no privilege (`CAP_NET_ADMIN`), no `/dev/net/tun`, name taken.
     pub fn open(settings: &TunSettings) -> io::Result<(Self, Vec<TunQueue>)> {
         let multi = settings.queues > 1;
-        let (first, name) = TunQueue::open(&settings.name, multi)?;
+        let (first, name) = TunQueue::open(&settings.name, multi, settings.offload)?;
+        let offload = first.offload.is_some();
         let mut queues = vec![first];
         while queues.len() < settings.queues {
-            queues.push(TunQueue::open(&name, multi)?.0);
+            queues.push(TunQueue::open(&name, multi, offload)?.0);
         }
         let index = interface_index(&name)?;
         netlink::set_link_up(index, settings.mtu)?;
@@ -101,16 +113,18 @@ impl Tun {
 }
 
 impl TunQueue {
-    fn open(name: &str, multi: bool) -> io::Result<(Self, String)> {
+    fn open(name: &str, multi: bool, offload: bool) -> io::Result<(Self, String)> {
         let file = OpenOptions::new()
             .read(true)
             .write(true)
             .custom_flags(libc::O_NONBLOCK | libc::O_CLOEXEC)
             .open("/dev/net/tun")?;
         let multi = if multi { libc::IFF_MULTI_QUEUE } else { 0 };
+        let offload = offload && supports_header(&file);
+        let header = if offload { libc::IFF_VNET_HDR } else { 0 };
         let mut request = InterfaceRequest {
             name: encode_name(name)?,
-            flags: (libc::IFF_TUN | libc::IFF_NO_PI | multi) as c_short,
+            flags: (libc::IFF_TUN | libc::IFF_NO_PI | multi | header) as c_short,
             rest: [0; 22],
         };
         // SAFETY: the request has the layout and size of `struct ifreq`, and the kernel writes
@@ -119,7 +133,12 @@ impl TunQueue {
         if result < 0 {
             return Err(io::Error::last_os_error());
         }
-        Ok((Self { file }, decode_name(&request.name)))
+        let offload = offload.then(|| take_offloads(&file));
+        Ok((Self { file, offload }, decode_name(&request.name)))
+    }
+
+    pub(crate) fn offload(&self) -> Option<TunOffload> {
+        self.offload
     }
 
     pub(crate) fn fd(&self) -> RawFd {
@@ -128,6 +147,31 @@ impl TunQueue {
 
     pub(crate) fn file(&self) -> &File {
         &self.file
+    }
+}
+
+/// Whether queues of this kernel can have a header before each packet.
+fn supports_header(file: &File) -> bool {
+    let mut features: c_uint = 0;
+    // SAFETY: the kernel writes an unsigned int through the pointer, which is valid for it.
+    let result = unsafe { libc::ioctl(file.as_raw_fd(), libc::TUNGETFEATURES, &raw mut features) };
+    result == 0 && features & libc::IFF_VNET_HDR as c_uint != 0
+}
+
+/// Tells the kernel which packets it may leave unfinished: as much as it knows of.
+fn take_offloads(file: &File) -> TunOffload {
+    let tcp = libc::TUN_F_CSUM | libc::TUN_F_TSO4 | libc::TUN_F_TSO6;
+    let udp = libc::TUN_F_USO4 | libc::TUN_F_USO6;
+    let takes = |features: c_uint| {
+        let features = c_ulong::from(features);
+        // SAFETY: the argument is a number.
+        let result = unsafe { libc::ioctl(file.as_raw_fd(), libc::TUNSETOFFLOAD, features) };
+        result == 0
+    };
+    let both = takes(tcp | udp);
+    TunOffload {
+        tcp: both || takes(tcp),
+        udp: both,
     }
 }
 

@@ -1,8 +1,10 @@
 //! TUN devices and raw sockets, each test in a network namespace of its own. They need root, so
 //! they stand behind the feature `namespaces`, which `cargo xtask test` turns on where it can.
 
-use std::net::{IpAddr, UdpSocket};
+use std::io::{Read, Write};
+use std::net::{IpAddr, TcpListener, TcpStream, UdpSocket};
 use std::process::Command;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use netio::{
@@ -10,7 +12,14 @@ use netio::{
     Program, RawSettings, Rule, SendError, Tun, TunSettings, UdpSettings,
 };
 
-const KINDS: [EngineKind; 2] = [EngineKind::Epoll, EngineKind::IoUring];
+/// An engine, and whether it uses the offloads that it has.
+type Way = (EngineKind, bool);
+
+const KINDS: [Way; 3] = [
+    (EngineKind::Epoll, true),
+    (EngineKind::Epoll, false),
+    (EngineKind::IoUring, false),
+];
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Runs `story` on a thread that has left the host's network behind.
@@ -40,22 +49,23 @@ fn address(text: &str) -> IpAddr {
     text.parse().unwrap()
 }
 
-fn tun_settings(queues: usize) -> TunSettings {
+fn tun_settings(queues: usize, (_, offload): Way) -> TunSettings {
     TunSettings {
         name: "ptest%d".to_owned(),
         queues,
         mtu: 1400,
         addresses: vec![(address("10.9.0.1"), 24), (address("fd09::1"), 64)],
+        offload,
     }
 }
 
-fn engine(kind: EngineKind) -> Engine {
+fn engine((kind, offload): Way) -> Engine {
     Engine::new(&EngineSettings {
         kind,
         batch: 16,
         buffers: 256,
         payload_max: 2048,
-        offload: true,
+        offload,
     })
     .unwrap()
 }
@@ -95,7 +105,7 @@ fn swap_v4(packet: &mut [u8]) {
 fn packets_pass_through_the_device_both_ways() {
     for kind in KINDS {
         in_namespace(move || {
-            let (tun, queues) = Tun::open(&tun_settings(1)).unwrap();
+            let (tun, queues) = Tun::open(&tun_settings(1, kind)).unwrap();
             let mut engine = engine(kind);
             let id = engine
                 .attach_tun(queues.into_iter().next().unwrap())
@@ -126,11 +136,152 @@ fn packets_pass_through_the_device_both_ways() {
     }
 }
 
+/// Sends every TCP packet back with its addresses exchanged, until it is done: to the host, connections to one of its ports then come from the address that they went to.
+fn mirror(engine: &mut Engine, tun: netio::TunId, done: &AtomicBool) {
+    let mut batch = Batch::with_capacity(64);
+    while !done.load(Ordering::Acquire) {
+        engine.wait(Some(Duration::from_millis(5))).unwrap();
+        while engine.receive(&mut batch) > 0 {
+            for packet in &mut batch.inner {
+                let octets = packet.buffer.bytes_mut();
+                let (from, len) = if octets[0] >> 4 == 4 {
+                    (12, 4)
+                } else {
+                    (8, 16)
+                };
+                let protocol = octets[if len == 4 { 9 } else { 6 }];
+                if protocol == 6 {
+                    for i in from..from + len {
+                        octets.swap(i, i + len);
+                    }
+                    engine.write_tun_bytes(tun, packet.buffer.bytes());
+                }
+            }
+            engine.recycle(&mut batch);
+        }
+        engine.flush();
+    }
+}
+
+/// All that the first connection brings, without waiting for one for ever.
+fn read_stream(listener: &TcpListener) -> std::io::Result<Vec<u8>> {
+    listener.set_nonblocking(true)?;
+    let start = Instant::now();
+    let mut stream = loop {
+        match listener.accept() {
+            Ok((stream, _)) => break stream,
+            Err(error) if start.elapsed() > PATIENCE => return Err(error),
+            Err(_) => std::thread::sleep(Duration::from_millis(1)),
+        }
+    };
+    stream.set_nonblocking(false)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    let mut seen = Vec::new();
+    stream.read_to_end(&mut seen)?;
+    Ok(seen)
+}
+
+#[test]
+fn a_tcp_stream_crosses_the_device_unharmed() {
+    for kind in KINDS {
+        for (own, other) in [("10.9.0.1", "192.0.2.5"), ("fd09::1", "2001:db8::5")] {
+            in_namespace(move || {
+                let (tun, queues) = Tun::open(&tun_settings(1, kind)).unwrap();
+                let prefix_len = if own.contains(':') { 128 } else { 32 };
+                let _route = tun.route(address(other), prefix_len).unwrap();
+                let listener = TcpListener::bind((address(own), 7777)).unwrap();
+                let mut engine = engine(kind);
+                let id = engine
+                    .attach_tun(queues.into_iter().next().unwrap())
+                    .unwrap();
+                assert_eq!(engine.offloads().tun_tcp, kind.1, "{kind:?}");
+                let sent: Vec<u8> = (0_u32..2_000_000).map(|i| (i * 7 / 8) as u8).collect();
+                let done = AtomicBool::new(false);
+                std::thread::scope(|scope| {
+                    let (sent, done) = (&sent, &done);
+                    scope.spawn(move || {
+                        let mut stream = TcpStream::connect((address(other), 7777))?;
+                        stream.write_all(sent)
+                    });
+                    let reader = scope.spawn(move || {
+                        let seen = read_stream(&listener);
+                        done.store(true, Ordering::Release);
+                        seen
+                    });
+                    mirror(&mut engine, id, done);
+                    assert!(reader.join().unwrap().unwrap() == *sent, "{kind:?}");
+                });
+                let counters = engine.counters();
+                assert_eq!(counters.tun_rx_runs > 10, kind.1, "{counters:?}");
+                assert_eq!(counters.tun_tx_runs > 10, kind.1, "{counters:?}");
+                assert_eq!(counters.tun_tx_errors, 0, "{counters:?}");
+                assert_eq!(counters.tun_rx_malformed, 0, "{counters:?}");
+                assert!(counters.tun_tx_packets > 1400);
+            });
+        }
+    }
+}
+
+#[test]
+fn a_run_of_datagrams_comes_apart_at_the_device() {
+    for kind in KINDS {
+        in_namespace(move || {
+            let (_tun, queues) = Tun::open(&tun_settings(1, kind)).unwrap();
+            let mut engine = engine(kind);
+            engine
+                .attach_tun(queues.into_iter().next().unwrap())
+                .unwrap();
+            let mut send = OuterSend {
+                socket: netio::SocketId(0),
+                local: None,
+                remote: "10.9.0.2:9".parse().unwrap(),
+                tos: 0,
+                dont_fragment: true,
+                segment: 0,
+            };
+            for (bind, remote) in [("10.9.0.1:0", "10.9.0.2:9"), ("[fd09::1]:0", "[fd09::2]:9")] {
+                let socket = OuterSocket::udp(&UdpSettings::new(bind.parse().unwrap())).unwrap();
+                send.socket = engine.attach_socket(socket).unwrap();
+                send.remote = remote.parse().unwrap();
+                for number in 0..20_u8 {
+                    let len = if number == 19 { 500 } else { 1000 };
+                    engine.send_bytes(send, &vec![number; len]);
+                }
+            }
+            engine.flush();
+            let mut seen = Vec::new();
+            let mut batch = Batch::with_capacity(64);
+            let start = Instant::now();
+            while seen.len() < 40 && start.elapsed() < PATIENCE {
+                engine.wait(Some(Duration::from_millis(50))).unwrap();
+                engine.receive(&mut batch);
+                for packet in &batch.inner {
+                    let octets = packet.buffer.bytes();
+                    let v4 = octets[0] >> 4 == 4;
+                    if octets[if v4 { 9 } else { 6 }] == 17 {
+                        let payload = &octets[if v4 { 28 } else { 48 }..];
+                        assert!(payload.iter().all(|octet| *octet == payload[0]));
+                        seen.push((v4, payload[0], payload.len()));
+                    }
+                }
+                engine.recycle(&mut batch);
+            }
+            let wanted = |v4| (0..19).map(move |n| (v4, n, 1000)).chain([(v4, 19, 500)]);
+            assert!(
+                seen.iter().copied().eq(wanted(true).chain(wanted(false))),
+                "{seen:?}"
+            );
+            let runs = engine.offloads().udp_send && engine.offloads().tun_udp;
+            assert_eq!(engine.counters().tun_rx_runs > 0, runs, "{kind:?}");
+        });
+    }
+}
+
 #[test]
 fn what_is_sent_has_the_header_that_was_asked_for() {
     for kind in KINDS {
         in_namespace(move || {
-            let (_tun, queues) = Tun::open(&tun_settings(1)).unwrap();
+            let (_tun, queues) = Tun::open(&tun_settings(1, kind)).unwrap();
             ip("addr add 10.9.0.77/32 dev ptest0");
             let mut engine = engine(kind);
             engine
@@ -173,7 +324,7 @@ fn what_is_sent_has_the_header_that_was_asked_for() {
 fn ipv6_headers_and_fragmentation_obey_too() {
     for kind in KINDS {
         in_namespace(move || {
-            let (_tun, queues) = Tun::open(&tun_settings(1)).unwrap();
+            let (_tun, queues) = Tun::open(&tun_settings(1, kind)).unwrap();
             let mut engine = engine(kind);
             engine
                 .attach_tun(queues.into_iter().next().unwrap())
@@ -214,7 +365,7 @@ fn ipv6_headers_and_fragmentation_obey_too() {
 fn what_the_kernel_refuses_as_a_run_goes_singly() {
     for kind in KINDS {
         in_namespace(move || {
-            let (_tun, queues) = Tun::open(&tun_settings(1)).unwrap();
+            let (_tun, queues) = Tun::open(&tun_settings(1, kind)).unwrap();
             let mut engine = engine(kind);
             engine
                 .attach_tun(queues.into_iter().next().unwrap())
@@ -260,7 +411,10 @@ fn what_the_kernel_refuses_as_a_run_goes_singly() {
             assert_eq!(counters.tx_packets, 3, "{kind:?}");
             assert_eq!(counters.tx_too_big, 3, "{kind:?}");
             assert_eq!(counters.tx_runs, 0, "{kind:?}");
-            assert_eq!(counters.tx_runs_refused > 0, kind == EngineKind::Epoll);
+            assert_eq!(
+                counters.tx_runs_refused > 0,
+                kind == (EngineKind::Epoll, true)
+            );
         });
     }
 }
@@ -269,7 +423,7 @@ fn what_the_kernel_refuses_as_a_run_goes_singly() {
 fn path_mtu_is_honoured_or_probed() {
     for kind in KINDS {
         in_namespace(move || {
-            let (_tun, queues) = Tun::open(&tun_settings(1)).unwrap();
+            let (_tun, queues) = Tun::open(&tun_settings(1, kind)).unwrap();
             ip("route add 10.8.0.0/24 dev ptest0 mtu 1000");
             let mut engine = engine(kind);
             engine
@@ -304,33 +458,37 @@ fn path_mtu_is_honoured_or_probed() {
 
 #[test]
 fn routes_and_addresses_come_and_go() {
-    in_namespace(|| {
-        let (tun, queues) = Tun::open(&tun_settings(4)).unwrap();
-        assert_eq!(queues.len(), 4);
-        assert_eq!(tun.name(), "ptest0");
-        let link = ip("addr show dev ptest0");
-        assert!(link.contains("mtu 1400"), "{link}");
-        assert!(link.contains("inet 10.9.0.1/24"), "{link}");
-        assert!(link.contains("inet6 fd09::1/64"), "{link}");
-        assert!(!link.contains("tentative"), "{link}");
-        let guard = tun.route(address("198.51.100.0"), 24).unwrap();
-        let guard6 = tun.route(address("2001:db8::"), 32).unwrap();
-        assert!(ip("route").contains("198.51.100.0/24 dev ptest0"));
-        assert!(ip("-6 route").contains("2001:db8::/32 dev ptest0"));
-        let again = tun.route(address("198.51.100.0"), 24).unwrap_err();
-        assert_eq!(again.raw_os_error(), Some(libc::EEXIST));
-        let leased = tun.address(address("198.51.100.9"), 32).unwrap();
-        assert!(ip("addr show dev ptest0").contains("198.51.100.9/32"));
-        drop(leased);
-        assert!(!ip("addr show dev ptest0").contains("198.51.100.9/32"));
-        drop(guard);
-        drop(guard6);
-        assert!(!ip("route").contains("198.51.100.0"));
-        assert!(!ip("-6 route").contains("2001:db8::/32"));
-        drop(queues);
-        let links = ip("link");
-        assert!(!links.contains("ptest0"), "{links}");
-    });
+    for kind in KINDS {
+        in_namespace(move || routes_and_addresses(kind));
+    }
+}
+
+fn routes_and_addresses(kind: Way) {
+    let (tun, queues) = Tun::open(&tun_settings(4, kind)).unwrap();
+    assert_eq!(queues.len(), 4);
+    assert_eq!(tun.name(), "ptest0");
+    let link = ip("addr show dev ptest0");
+    assert!(link.contains("mtu 1400"), "{link}");
+    assert!(link.contains("inet 10.9.0.1/24"), "{link}");
+    assert!(link.contains("inet6 fd09::1/64"), "{link}");
+    assert!(!link.contains("tentative"), "{link}");
+    let guard = tun.route(address("198.51.100.0"), 24).unwrap();
+    let guard6 = tun.route(address("2001:db8::"), 32).unwrap();
+    assert!(ip("route").contains("198.51.100.0/24 dev ptest0"));
+    assert!(ip("-6 route").contains("2001:db8::/32 dev ptest0"));
+    let again = tun.route(address("198.51.100.0"), 24).unwrap_err();
+    assert_eq!(again.raw_os_error(), Some(libc::EEXIST));
+    let leased = tun.address(address("198.51.100.9"), 32).unwrap();
+    assert!(ip("addr show dev ptest0").contains("198.51.100.9/32"));
+    drop(leased);
+    assert!(!ip("addr show dev ptest0").contains("198.51.100.9/32"));
+    drop(guard);
+    drop(guard6);
+    assert!(!ip("route").contains("198.51.100.0"));
+    assert!(!ip("-6 route").contains("2001:db8::/32"));
+    drop(queues);
+    let links = ip("link");
+    assert!(!links.contains("ptest0"), "{links}");
 }
 
 #[test]
@@ -395,7 +553,7 @@ fn raw_datagrams_arrive_without_their_header_and_only_where_wanted() {
 fn a_deleted_device_does_not_keep_the_thread_busy() {
     for kind in KINDS {
         in_namespace(move || {
-            let (_tun, queues) = Tun::open(&tun_settings(1)).unwrap();
+            let (_tun, queues) = Tun::open(&tun_settings(1, kind)).unwrap();
             let mut engine = engine(kind);
             engine
                 .attach_tun(queues.into_iter().next().unwrap())

@@ -65,7 +65,7 @@ pub(crate) fn start(settings: Settings) -> Result<Parts, StartError> {
     let cpus = netio::available_cpus().map_err(StartError::System)?;
     let shards = shard_count(&settings, cpus.len())?;
     let mut sockets = Sockets::open(&settings.listen, shards, settings.socket_buffer_bytes)?;
-    let (tun, inner_parts) = open_inner(&settings.inner, shards)?;
+    let (tun, inner_parts) = open_inner(&settings, shards)?;
     let inner = describe(&settings.inner, tun.as_ref());
     let clock = Clock::new();
     let mailboxes: Arc<[Mailbox]> = (0..shards)
@@ -165,9 +165,10 @@ fn pinned(pin: bool, cpus: &[usize], index: u16) -> Option<usize> {
 }
 
 fn open_inner(
-    device: &InnerDevice,
+    settings: &Settings,
     shards: u16,
 ) -> Result<(Option<Tun>, Vec<InnerPart>), StartError> {
+    let device = &settings.inner;
     let each = |part: fn() -> InnerPart| (0..shards).map(|_| part()).collect();
     let InnerDevice::Tun {
         name,
@@ -189,6 +190,8 @@ fn open_inner(
         queues: usize::from(shards),
         mtu: *mtu,
         addresses: addresses.clone(),
+        // The other engine takes no such queues.
+        offload: settings.engine.offload && settings.engine.kind != EngineKind::IoUring,
     });
     let (tun, queues) = opened.map_err(|source| StartError::Tun {
         name: name.clone(),

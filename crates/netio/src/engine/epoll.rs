@@ -43,7 +43,8 @@ enum SourceKind {
     Tun(TunId),
 }
 
-enum Drained {
+/// What serving a source found.
+pub(super) enum Drained {
     /// A read found nothing more.
     Empty,
     /// There may be more, now or as soon as a buffer is free.
@@ -135,7 +136,7 @@ impl Epoll {
             };
             let drained = match self.sources[index].kind {
                 SourceKind::Socket(id) => self.receive_outer(inventory, id, batch),
-                SourceKind::Tun(id) => self.receive_inner(inventory, id, batch),
+                SourceKind::Tun(id) => inventory.read_tun(id, self.messages.batch(), batch),
             };
             self.reschedule(index, &drained);
             if batch.len() > before {
@@ -220,33 +221,6 @@ impl Epoll {
         }
     }
 
-    fn receive_inner(
-        &mut self,
-        inventory: &mut Inventory,
-        id: TunId,
-        batch: &mut Batch,
-    ) -> Drained {
-        for _ in 0..self.messages.batch() {
-            let Some(mut buffer) = inventory.pool.take() else {
-                inventory.counters.rx_no_buffer += 1;
-                return Drained::More;
-            };
-            match inventory.read_tun(id, &mut buffer) {
-                Some(Ok(len)) => batch.inner.extend(inventory.accept_inner(id, len, buffer)),
-                Some(Err(_)) => {
-                    inventory.counters.tun_rx_errors += 1;
-                    inventory.pool.give(buffer);
-                    return Drained::Failed;
-                }
-                None => {
-                    inventory.pool.give(buffer);
-                    return Drained::Empty;
-                }
-            }
-        }
-        Drained::More
-    }
-
     pub(super) fn send(&mut self, inventory: &mut Inventory, send: OuterSend, buffer: Buffer) {
         let index = usize::from(send.socket.0);
         let fits = inventory
@@ -264,6 +238,7 @@ impl Epoll {
     }
 
     pub(super) fn flush(&mut self, inventory: &mut Inventory) {
+        inventory.flush_tuns();
         for queue in &mut self.tx_queues {
             if !queue.is_empty() {
                 flush_queue(&mut self.messages, inventory, queue);

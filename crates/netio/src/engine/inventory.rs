@@ -1,8 +1,9 @@
 use core::net::SocketAddr;
-use std::io::{self, Read, Write};
+use std::io;
 
 use super::EngineSettings;
 use super::messages::Arrival;
+use super::tun::TunEntry;
 use crate::cmsg::{self, Control};
 use crate::socket::SocketKind;
 use crate::{
@@ -22,7 +23,7 @@ pub(super) struct Inventory {
     /// Buffers that hold a run of datagrams; none without the offload.
     pub(super) runs: BufferPool,
     sockets: Vec<SocketEntry>,
-    tuns: Vec<TunQueue>,
+    pub(super) tuns: Vec<TunEntry>,
 }
 
 struct SocketEntry {
@@ -103,7 +104,9 @@ impl Inventory {
 
     pub(super) fn add_tun(&mut self, queue: TunQueue) -> io::Result<TunId> {
         let id = u16::try_from(self.tuns.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
-        self.tuns.push(queue);
+        self.offloads.tun_tcp |= queue.offload().is_some_and(|offload| offload.tcp);
+        self.offloads.tun_udp |= queue.offload().is_some_and(|offload| offload.udp);
+        self.tuns.push(TunEntry::new(queue));
         Ok(TunId(id))
     }
 
@@ -114,7 +117,7 @@ impl Inventory {
     }
 
     pub(super) fn tun(&self, id: TunId) -> Option<&TunQueue> {
-        self.tuns.get(usize::from(id.0))
+        self.tuns.get(usize::from(id.0)).map(|entry| &entry.queue)
     }
 
     /// Makes a packet of a received datagram, or counts why not and keeps its buffer.
@@ -212,31 +215,6 @@ impl Inventory {
         self.counters.tun_rx_packets += 1;
         self.counters.tun_rx_bytes += len as u64;
         Some(InnerPacket { tun, buffer })
-    }
-
-    /// Reads one IP packet: `None` when there is none.
-    pub(super) fn read_tun(
-        &mut self,
-        tun: TunId,
-        buffer: &mut Buffer,
-    ) -> Option<io::Result<usize>> {
-        let start = buffer.range().start;
-        let end = start + buffer.payload_max();
-        let queue = self.tuns.get(usize::from(tun.0))?;
-        match queue.file().read(buffer.storage_mut().get_mut(start..end)?) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => None,
-            result => Some(result),
-        }
-    }
-
-    pub(super) fn write_tun(&mut self, tun: TunId, packet: &[u8]) {
-        let Some(queue) = self.tuns.get(usize::from(tun.0)) else {
-            self.counters.tun_written(Err(libc::EBADF));
-            return;
-        };
-        let result = queue.file().write(packet);
-        self.counters
-            .tun_written(result.map_err(|error| error.raw_os_error().unwrap_or(0)));
     }
 
     /// Whether an IPv4 socket stands to the other value of DF than `send` wants.

@@ -7,6 +7,7 @@ mod message;
 mod messages;
 mod ring;
 mod slot;
+mod tun;
 mod uring;
 
 use core::marker::PhantomData;
@@ -135,8 +136,11 @@ impl Engine {
     /// Attaches a TUN queue.
     ///
     /// # Errors
-    /// Those of the operating system.
+    /// Those of the operating system; io_uring takes no queues with offloads.
     pub fn attach_tun(&mut self, queue: TunQueue) -> io::Result<TunId> {
+        if queue.offload().is_some() && self.kind() == EngineKind::IoUring {
+            return Err(io::Error::from(io::ErrorKind::Unsupported));
+        }
         let id = self.inventory.add_tun(queue)?;
         match &mut self.driver {
             Driver::Epoll(epoll) => epoll.watch_tun(&self.inventory, id)?,
@@ -235,7 +239,8 @@ impl Engine {
         }
     }
 
-    /// Queues an IP packet to be written to a TUN queue.
+    /// Queues an IP packet to be written to a TUN queue. Packets of one flow may wait for each
+    /// other until [`Engine::flush`].
     pub fn write_tun(&mut self, tun: TunId, buffer: Buffer) {
         match &mut self.driver {
             Driver::Epoll(_) => {
@@ -246,7 +251,7 @@ impl Engine {
         }
     }
 
-    /// Writes a copy of an IP packet to a TUN queue.
+    /// Writes a copy of an IP packet to a TUN queue, as [`Engine::write_tun`] does.
     pub fn write_tun_bytes(&mut self, tun: TunId, packet: &[u8]) {
         if let Driver::Epoll(_) = self.driver {
             self.inventory.write_tun(tun, packet);
@@ -254,7 +259,7 @@ impl Engine {
         }
         match self.filled(packet) {
             Some(buffer) => self.write_tun(tun, buffer),
-            None => self.inventory.counters.tun_written(Err(libc::ENOBUFS)),
+            None => self.inventory.counters.tun_written(Err(libc::ENOBUFS), 1),
         }
     }
 

@@ -273,7 +273,7 @@ impl Uring {
             (true, Err(errno)) => {
                 inventory.counters.send_failed(SendError::from_errno(errno));
             }
-            (false, outcome) => inventory.counters.tun_written(outcome),
+            (false, outcome) => inventory.counters.tun_written(outcome, 1),
         }
         if let Some(buffer) = slot.buffer.take() {
             inventory.pool.give(buffer);
@@ -328,7 +328,7 @@ impl Uring {
     pub(super) fn write_tun(&mut self, inventory: &mut Inventory, tun: TunId, buffer: Buffer) {
         let fd = inventory.tun(tun).map(|queue| Fd(queue.fd()));
         let (Some(fd), Some(index)) = (fd, self.slot(inventory)) else {
-            inventory.counters.tun_written(Err(libc::ENOBUFS));
+            inventory.counters.tun_written(Err(libc::ENOBUFS), 1);
             inventory.pool.give(buffer);
             return;
         };

@@ -277,6 +277,7 @@ fn of_net(scrape: &mut Scrape, report: &ShardReport) {
         (&catalogue::NET_DATAGRAMS, net.rx_packets, net.tx_packets),
         (&catalogue::NET_BYTES, net.rx_bytes, net.tx_bytes),
         (&catalogue::NET_CALLS, net.rx_calls, net.tx_calls),
+        (&catalogue::NET_RUNS, net.rx_runs, net.tx_runs),
         (
             &catalogue::NET_KEEPALIVES,
             report.counters.keepalives[0],
@@ -287,11 +288,14 @@ fn of_net(scrape: &mut Scrape, report: &ShardReport) {
         scrape.count(family, ["inbound"], inbound);
         scrape.count(family, ["outbound"], outbound);
     }
+    scrape.count(&catalogue::NET_RUNS_REFUSED, [], net.tx_runs_refused);
     // Seen from the device: what it gave to us goes out to peers.
     scrape.count(&catalogue::TUN_PACKETS, ["read"], net.tun_rx_packets);
     scrape.count(&catalogue::TUN_PACKETS, ["written"], net.tun_tx_packets);
     scrape.count(&catalogue::TUN_BYTES, ["read"], net.tun_rx_bytes);
     scrape.count(&catalogue::TUN_BYTES, ["written"], net.tun_tx_bytes);
+    scrape.count(&catalogue::TUN_RUNS, ["read"], net.tun_rx_runs);
+    scrape.count(&catalogue::TUN_RUNS, ["written"], net.tun_tx_runs);
     for (reason, count) in [
         ("receive_truncated", net.rx_truncated),
         ("receive_malformed", net.rx_malformed),
@@ -309,6 +313,7 @@ fn of_net(scrape: &mut Scrape, report: &ShardReport) {
     }
     for (reason, count) in [
         ("read_truncated", net.tun_rx_truncated),
+        ("read_malformed", net.tun_rx_malformed),
         ("read_error", net.tun_rx_errors),
         ("write_queue_full", net.tun_tx_would_block),
         ("write_error", net.tun_tx_errors),

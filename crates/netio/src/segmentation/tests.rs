@@ -1,0 +1,390 @@
+//! Taking apart and putting together are each other's reverse.
+
+use std::collections::HashMap;
+
+use proptest::prelude::*;
+
+use super::checksum::{Sum, is_right, pseudo_header};
+use super::header::{
+    HEADER_LEN, Header, KIND_NONE, KIND_TCP4, KIND_TCP6, KIND_UDP, NEEDS_CHECKSUM,
+};
+use super::octets::{is_ipv6, put};
+use super::sort::{PROTOCOL_TCP, PROTOCOL_UDP};
+use super::{Coalescer, Next, Split};
+use crate::Buffer;
+
+/// What tells packets of the tests apart.
+#[derive(Clone, Copy, Debug)]
+struct Spec {
+    flow: u8,
+    payload: usize,
+    flags: u8,
+    window: u16,
+    options: u8,
+    tos: u8,
+    fragmentable: bool,
+    damaged: bool,
+    /// The sequence number does not follow.
+    gap: bool,
+    fixed_id: bool,
+}
+
+fn is_v6(flow: u8) -> bool {
+    flow & 1 == 1
+}
+
+fn is_udp(flow: u8) -> bool {
+    flow == 4
+}
+
+/// An IP packet of a flow with right checksums.
+fn packet(spec: &Spec, sequence: u32, id: u16) -> Vec<u8> {
+    let protocol = if is_udp(spec.flow) {
+        PROTOCOL_UDP
+    } else {
+        PROTOCOL_TCP
+    };
+    let (mut packet, transport) = ip(spec, protocol, id);
+    packet.extend_from_slice(&[0x10, spec.flow, 0x01, 0xbb]);
+    if protocol == PROTOCOL_UDP {
+        packet.extend_from_slice(&(8 + spec.payload as u16).to_be_bytes());
+        packet.extend_from_slice(&[0, 0]);
+    } else {
+        packet.extend_from_slice(&sequence.to_be_bytes());
+        packet.extend_from_slice(&[9, 9, 9, 9, 0x80, spec.flags]);
+        packet.extend_from_slice(&spec.window.to_be_bytes());
+        packet.extend_from_slice(&[0, 0, 0, 0, 1, 1, 8, 10, 0, 0, 0, spec.options, 0, 0, 0, 1]);
+    }
+    let octet = |i: usize| (i as u32).wrapping_add(sequence).wrapping_mul(7) as u8;
+    packet.extend((0..spec.payload).map(octet));
+    seal(&mut packet, transport, protocol);
+    if spec.damaged
+        && let Some(last) = packet.last_mut()
+    {
+        *last ^= 0x55;
+    }
+    packet
+}
+
+fn ip(spec: &Spec, protocol: u8, id: u16) -> (Vec<u8>, usize) {
+    if is_v6(spec.flow) {
+        let mut header = vec![
+            0x60 | spec.tos >> 4,
+            spec.tos << 4,
+            0,
+            0,
+            0,
+            0,
+            protocol,
+            63,
+        ];
+        header.extend_from_slice(&[0x20; 15]);
+        header.push(spec.flow);
+        header.extend_from_slice(&[0x30; 16]);
+        return (header, 40);
+    }
+    let df = if spec.fragmentable { 0 } else { 0x40 };
+    let [high, low] = id.to_be_bytes();
+    let mut header = vec![0x45, spec.tos, 0, 0, high, low, df, 0, 63, protocol, 0, 0];
+    header.extend_from_slice(&[10, 0, 0, spec.flow, 10, 0, 1, 1]);
+    (header, 20)
+}
+
+/// Fills in lengths and checksums.
+fn seal(packet: &mut [u8], transport: usize, protocol: u8) {
+    let len = packet.len();
+    if is_ipv6(packet) {
+        put(packet, 4, &(len as u16 - 40).to_be_bytes()).unwrap();
+    } else {
+        put(packet, 2, &(len as u16).to_be_bytes()).unwrap();
+        put(packet, 10, &[0, 0]).unwrap();
+        let sum = Sum::default().add(&packet[..transport]).checksum();
+        put(packet, 10, &sum).unwrap();
+    }
+    let place = transport + if protocol == PROTOCOL_UDP { 6 } else { 16 };
+    put(packet, place, &[0, 0]).unwrap();
+    let body = &packet[transport..];
+    let sum = pseudo_header(packet, protocol, body.len())
+        .unwrap()
+        .add(body);
+    put(packet, place, &sum.checksum()).unwrap();
+}
+
+type Written = ([u8; HEADER_LEN], Vec<u8>, u64);
+
+fn coalesce<'a>(packets: impl IntoIterator<Item = &'a Vec<u8>>) -> Vec<Written> {
+    let mut coalescer = Coalescer::new();
+    let mut written = Vec::new();
+    let mut write = |header: &[u8; HEADER_LEN], octets: &[u8], packets: u64| {
+        written.push((*header, octets.to_vec(), packets));
+    };
+    for packet in packets {
+        coalescer.push(packet, &mut write);
+    }
+    coalescer.flush(&mut write);
+    written
+}
+
+fn split(header: &[u8; HEADER_LEN], octets: &[u8]) -> Vec<Vec<u8>> {
+    let mut octets = octets.to_vec();
+    let mut split = Split::new(&Header::from_octets(header), &mut octets).expect("it is as told");
+    let mut buffer = Buffer::new(9000);
+    let mut packets = Vec::new();
+    while !split.is_done() {
+        assert_eq!(split.next(&octets, &mut buffer), Next::Packet);
+        packets.push(buffer.bytes().to_vec());
+    }
+    packets
+}
+
+/// By flow, what came in the order in which it came.
+fn by_flow(packets: &[Vec<u8>]) -> HashMap<Vec<u8>, Vec<Vec<u8>>> {
+    let mut flows: HashMap<_, Vec<_>> = HashMap::new();
+    for packet in packets {
+        let (from, to) = if is_ipv6(packet) { (8, 44) } else { (12, 24) };
+        let mut packet = packet.clone();
+        if !is_ipv6(&packet) && packet[6] & 0x40 != 0 {
+            // RFC 6864: it means nothing there, and the header's checksum with it.
+            packet[4..6].fill(0);
+            packet[10..12].fill(0);
+        }
+        flows
+            .entry(packet[from..to].to_vec())
+            .or_default()
+            .push(packet);
+    }
+    flows
+}
+
+fn spec() -> impl Strategy<Value = Spec> {
+    let payload = prop_oneof![4 => Just(1000_usize), 2 => Just(500_usize), 1 => 0_usize..1400];
+    let flags = prop_oneof![12 => Just(0x10_u8), 3 => Just(0x18_u8), 1 => any::<u8>()];
+    let rarely = || prop::bool::weighted(0.05);
+    let window = prop_oneof![9 => Just(700_u16), 1 => Just(701_u16)];
+    let options = prop_oneof![9 => Just(1_u8), 1 => Just(2_u8)];
+    let flow = prop_oneof![3 => 0_u8..5, 1 => 0_u8..30];
+    let first = (flow, payload, flags, window, options);
+    (first, rarely(), any::<bool>(), rarely(), rarely(), rarely()).prop_map(
+        |((flow, payload, flags, window, options), ecn, fragmentable, damaged, gap, fixed_id)| {
+            Spec {
+                flow,
+                payload,
+                flags,
+                window,
+                options,
+                tos: if ecn { 3 } else { 0 },
+                fragmentable: fragmentable && flow % 4 == 0,
+                damaged,
+                gap,
+                fixed_id,
+            }
+        },
+    )
+}
+
+/// Packets whose sequence numbers and identifications go on as those of real flows do.
+fn story(specs: &[Spec]) -> Vec<Vec<u8>> {
+    let mut state: HashMap<u8, (u32, u16)> = HashMap::new();
+    let build = |spec: &Spec| {
+        let (next, id) = state
+            .entry(spec.flow)
+            .or_insert((u32::MAX - 5000, u16::MAX - 3));
+        *next = next.wrapping_add(u32::from(spec.gap));
+        let packet = packet(spec, *next, *id);
+        *next = next.wrapping_add(spec.payload as u32);
+        *id = id.wrapping_add(u16::from(!spec.fixed_id));
+        packet
+    };
+    specs.iter().map(build).collect()
+}
+
+proptest! {
+    #[test]
+    fn any_mixture_comes_back_in_the_order_of_its_flows(
+        specs in prop::collection::vec(spec(), 1..300),
+    ) {
+        let sent = story(&specs);
+        let written = coalesce(&sent);
+        let told: u64 = written.iter().map(|(_, _, packets)| packets).sum();
+        prop_assert_eq!(told, sent.len() as u64);
+        let back: Vec<_> = written.iter().flat_map(|(header, octets, _)| split(header, octets)).collect();
+        prop_assert_eq!(back.len(), sent.len());
+        prop_assert_eq!(by_flow(&back), by_flow(&sent));
+    }
+
+    #[test]
+    fn a_super_packet_splits_into_right_packets_and_comes_together_again(
+        flow in 0_u8..5,
+        segment in 1_usize..1400,
+        payload in 1_usize..60_000,
+    ) {
+        let spec = Spec { flow, payload, ..PLAIN };
+        let mut whole = packet(&spec, 77, 5);
+        let protocol = if is_udp(flow) { PROTOCOL_UDP } else { PROTOCOL_TCP };
+        let header = unfinished(&mut whole, protocol, segment);
+        let parts = split(&header, &whole);
+        prop_assert_eq!(parts.len(), payload.div_ceil(segment));
+        let transport = if is_v6(flow) { 40 } else { 20 };
+        let headers = transport + if is_udp(flow) { 8 } else { 32 };
+        let mut stream = Vec::new();
+        for part in &parts {
+            prop_assert!(is_right(part, protocol, transport));
+            prop_assert!(is_v6(flow) || Sum::default().add(&part[..20]).checksum() == [0, 0]);
+            stream.extend_from_slice(&part[headers..]);
+        }
+        prop_assert_eq!(&stream[..], &whole[headers..]);
+        let back = coalesce(&parts);
+        if !is_udp(flow) && parts.len() > 1 {
+            prop_assert_eq!(back, vec![(header, whole, parts.len() as u64)]);
+        }
+    }
+
+    #[test]
+    fn no_read_of_the_device_is_believed(
+        header: [u8; HEADER_LEN],
+        mut octets in prop::collection::vec(any::<u8>(), 0..200),
+        version in prop_oneof![Just(0x45_u8), Just(0x60), any::<u8>()],
+        kind in prop_oneof![Just(KIND_NONE), Just(KIND_TCP4), Just(KIND_UDP), any::<u8>()],
+    ) {
+        let mut header = header;
+        header[1] = kind;
+        if let Some(first) = octets.first_mut() {
+            *first = version;
+        }
+        if let Some(mut split) = Split::new(&Header::from_octets(&header), &mut octets) {
+            let mut buffer = Buffer::new(100);
+            while !split.is_done() {
+                split.next(&octets, &mut buffer);
+            }
+        }
+        coalesce([&octets]);
+    }
+}
+
+const PLAIN: Spec = Spec {
+    flow: 0,
+    payload: 0,
+    flags: 0x10,
+    window: 700,
+    options: 1,
+    tos: 0,
+    fragmentable: true,
+    damaged: false,
+    gap: false,
+    fixed_id: false,
+};
+
+/// Leaves a packet's checksum to its reader, as the kernel does.
+fn unfinished(packet: &mut [u8], protocol: u8, segment: usize) -> [u8; HEADER_LEN] {
+    let transport = if is_ipv6(packet) { 40 } else { 20 };
+    let (kind, offset, len) = match (protocol, is_ipv6(packet)) {
+        (PROTOCOL_UDP, _) => (KIND_UDP, 6, 8),
+        (_, true) => (KIND_TCP6, 16, 32),
+        (_, false) => (KIND_TCP4, 16, 32),
+    };
+    let sum = pseudo_header(packet, protocol, packet.len() - transport).unwrap();
+    put(packet, transport + offset, &sum.fold()).unwrap();
+    let header = Header {
+        flags: NEEDS_CHECKSUM,
+        kind,
+        headers: (transport + len) as u16,
+        segment: segment as u16,
+        checksum_start: transport as u16,
+        checksum_offset: offset as u16,
+    };
+    header.to_octets()
+}
+
+#[test]
+fn a_stream_becomes_one_and_its_end_is_passed_on() {
+    let mut specs = vec![
+        Spec {
+            payload: 1000,
+            ..PLAIN
+        };
+        5
+    ];
+    specs[4].payload = 300;
+    specs[4].flags = 0x18;
+    let sent = story(&specs);
+    let written = coalesce(&sent);
+    assert_eq!(written.len(), 1);
+    assert_eq!(written[0].2, 5);
+    assert_eq!(written[0].1.len(), 52 + 4300);
+    assert_eq!(written[0].1[33], 0x18);
+}
+
+#[test]
+fn what_the_super_packet_could_not_repeat_stays_out() {
+    let first = Spec {
+        payload: 1000,
+        ..PLAIN
+    };
+    let different = [
+        Spec {
+            flags: 0x11,
+            ..first
+        },
+        Spec {
+            flags: 0x50,
+            ..first
+        },
+        Spec { window: 1, ..first },
+        Spec {
+            options: 2,
+            ..first
+        },
+        Spec { tos: 3, ..first },
+        Spec {
+            damaged: true,
+            ..first
+        },
+        Spec { gap: true, ..first },
+        Spec {
+            payload: 1001,
+            ..first
+        },
+        Spec {
+            payload: 0,
+            ..first
+        },
+    ];
+    for spec in different {
+        let written = coalesce(&story(&[first, first, spec]));
+        assert_eq!(written.len(), 2, "{spec:?}");
+        assert_eq!(written[0].2, 2, "{spec:?}");
+        assert_eq!(written[1].0, Header::PLAIN, "{spec:?}");
+    }
+    let fixed = Spec {
+        fixed_id: true,
+        ..first
+    };
+    assert_eq!(coalesce(&story(&[fixed, fixed])).len(), 2);
+    let whole = Spec {
+        fragmentable: false,
+        ..fixed
+    };
+    assert_eq!(coalesce(&story(&[whole, whole])).len(), 1);
+}
+
+#[test]
+fn a_whole_packet_gets_its_checksum() {
+    for flow in [0, 1, 4] {
+        let spec = Spec {
+            flow,
+            payload: 301,
+            ..PLAIN
+        };
+        let right = packet(&spec, 1, 1);
+        let mut octets = right.clone();
+        let protocol = if is_udp(flow) {
+            PROTOCOL_UDP
+        } else {
+            PROTOCOL_TCP
+        };
+        let mut header = unfinished(&mut octets, protocol, 0);
+        header[1] = KIND_NONE;
+        assert_ne!(octets, right);
+        assert_eq!(split(&header, &octets), [right]);
+    }
+}
