@@ -55,3 +55,27 @@ fn the_operators_page_lists_every_metric_and_no_other() {
         }
     }
 }
+
+/// An alert on a metric that nobody exposes would never fire.
+#[test]
+fn alert_rules_speak_of_metrics_that_exist() {
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../deploy/prometheus/palisade.rules.yml"
+    );
+    let rules = std::fs::read_to_string(path).expect("the alert rules");
+    let expressions = rules
+        .lines()
+        .filter_map(|line| line.trim().strip_prefix("expr: "));
+    let in_name = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    let named: Vec<_> = expressions
+        .flat_map(|expression| expression.split(|c| !in_name(c)))
+        .filter(|word| word.starts_with("palisade_"))
+        .map(|word| word.strip_suffix("_bucket").unwrap_or(word))
+        .collect();
+    assert!(named.len() >= 10, "{named:?}");
+    for name in named {
+        let exposed = catalogue::ALL.iter().any(|metric| metric.name == name);
+        assert!(exposed, "{name} is not exposed");
+    }
+}

@@ -50,3 +50,17 @@ fn promtool_accepts_the_exposition() {
         "{complaint}\n{text}"
     );
 }
+
+#[test]
+fn promtool_accepts_the_alert_rules() {
+    let rules = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../deploy/prometheus/palisade.rules.yml"
+    );
+    let output = Command::new("promtool")
+        .args(["check", "rules", rules])
+        .output()
+        .expect("promtool is installed");
+    let complaint = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{complaint}");
+}
