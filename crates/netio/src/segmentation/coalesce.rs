@@ -9,6 +9,9 @@ use super::sort::{PROTOCOL_TCP, PSH, Sort, TCP_CHECKSUM, TCP_FLAGS, Tcp, sort};
 const RUNS: usize = 8;
 /// Octets of the longest IPv4 packet; IPv6 ones are not made longer.
 const LEN_MAX: usize = 65_535;
+/// Packets of one run: a peer that sends tiny ones shall not make the kernel take thousands apart at
+/// one stroke.
+const PACKETS_MAX: u16 = 128;
 /// IPv4: do not fragment.
 const DF: u16 = 0x4000;
 
@@ -44,7 +47,9 @@ impl Coalescer {
             Sort::Tcp(tcp) => tcp,
         };
         // In a super-packet no checksum is left that its reader could find wrong.
-        let joins = tcp.is_mergeable(packet) && is_right(packet, PROTOCOL_TCP, tcp.transport);
+        let joins = tcp.is_mergeable(packet)
+            && packet.len() <= LEN_MAX
+            && is_right(packet, PROTOCOL_TCP, tcp.transport);
         let of_flow = |run: &Run| run.is_of_flow(packet, &tcp);
         if let Some(index) = self.held().iter().position(of_flow) {
             if joins && self.runs[index].join(packet, &tcp) {
@@ -179,7 +184,7 @@ impl Run {
     }
 
     fn is_full(&self) -> bool {
-        self.closed || self.len + self.first.payload > LEN_MAX
+        self.closed || self.packets >= PACKETS_MAX || self.len + self.first.payload > LEN_MAX
     }
 
     fn leave(&mut self, write: &mut impl Write) {
