@@ -1,5 +1,5 @@
 //! TCP through the tunnel: super-packets, segmentation and checksums must all be right, in both
-//! directions, on both engines.
+//! directions, on both engines, with and without the offloads.
 
 use std::time::Duration;
 
@@ -16,10 +16,10 @@ use crate::stage::{LEFT, RIGHT, Stage};
 /// A broken offload gives a few kilobits; an unoptimised build on a busy machine still far more.
 const BITS_PER_SECOND_MIN: f64 = 5e6;
 
-fn tcp_passes(engine: &str) -> Result<()> {
+fn tcp_passes(engine: &str, offload: bool) -> Result<()> {
     let pair = Pair::new()?;
     let tunnel = Tunnel::of_pair();
-    let sections = format!("[headend]\nengine = \"{engine}\"\n");
+    let sections = format!("[headend]\nengine = \"{engine}\"\noffload = {offload}\n");
     let stage = Stage::with_sections(&pair, &tunnel, &tunnel.mirrored(), &sections)?;
     stage.up()?;
     let scratch = Scratch::new("iperf3")?;
@@ -36,7 +36,10 @@ fn tcp_passes(engine: &str) -> Result<()> {
             .pointer("/end/sum_received/bits_per_second")
             .and_then(Value::as_f64)
             .with_context(|| report.to_string())?;
-        println!("{engine} {direction:?}: {:.0} Mbit/s", received / 1e6);
+        println!(
+            "{engine} offload {offload} {direction:?}: {:.0} Mbit/s",
+            received / 1e6
+        );
         assert!(
             received > BITS_PER_SECOND_MIN,
             "{direction:?}: {received} bit/s"
@@ -54,12 +57,17 @@ fn tcp_passes(engine: &str) -> Result<()> {
 
 #[test]
 fn tcp_on_epoll() -> Result<()> {
-    tcp_passes("epoll")
+    tcp_passes("epoll", true)
+}
+
+#[test]
+fn tcp_on_epoll_without_offloads() -> Result<()> {
+    tcp_passes("epoll", false)
 }
 
 #[test]
 fn tcp_on_io_uring() -> Result<()> {
-    tcp_passes("io_uring")
+    tcp_passes("io_uring", true)
 }
 
 /// Inner packets of the device's full size pass, larger ones arrive in fragments.
