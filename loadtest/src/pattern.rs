@@ -32,7 +32,7 @@ pub(crate) fn write(stamp: Stamp, seed: u64, payload: &mut [u8]) {
     }
 }
 
-/// Reads a payload back; `None` unless every octet is what [`write`] wrote.
+/// Reads a payload back; `None` unless every octet is what [`write()`] wrote.
 pub(crate) fn verify(payload: &[u8], seed: u64) -> Option<Stamp> {
     let (head, rest) = payload.split_first_chunk::<HEAD_LEN>()?;
     let [m0, m1, m2, m3, p0, p1, p2, p3, numbers @ ..] = *head;
