@@ -1,7 +1,7 @@
 //! The configuration file: TOML with swanctl's vocabulary, read with positions, so that every
 //! complaint names its line, its column, what is wrong and what to write instead.
 //!
-//! [`load`] turns text into a [`Config`] or into all of its faults at once. Nothing that it does not
+//! [`load()`] turns text into a [`Config`] or into all of its faults at once. Nothing that it does not
 //! understand is ignored.
 #![forbid(unsafe_code)]
 

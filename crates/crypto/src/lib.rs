@@ -6,9 +6,9 @@
 //! | to | use |
 //! |---|---|
 //! | protect ESP packets and IKE's Encrypted payload | [`SealingKey`], [`OpeningKey`] |
-//! | derive keys | [`prf`], [`prf_plus`] |
+//! | derive keys | [`prf()`], [`prf_plus`] |
 //! | agree on a shared secret | [`KeyPair`] |
-//! | hash public data, compare secrets | [`sha1`], [`sha256`], [`equal`] |
+//! | hash public data, compare secrets | [`sha1()`], [`sha256`], [`equal`] |
 #![forbid(unsafe_code)]
 
 mod aead;
