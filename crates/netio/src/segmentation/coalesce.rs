@@ -12,6 +12,9 @@ const LEN_MAX: usize = 65_535;
 /// Packets of one run: a peer that sends tiny ones shall not make the kernel take thousands apart at
 /// one stroke.
 const PACKETS_MAX: u16 = 128;
+/// The checksum zero, written the other way that ones' complement has. It is right, but whoever takes
+/// a super-packet apart writes zero, and what comes out shall be what went in.
+const OTHER_ZERO: u16 = 0xffff;
 /// IPv4: do not fragment.
 const DF: u16 = 0x4000;
 
@@ -49,6 +52,7 @@ impl Coalescer {
         // In a super-packet no checksum is left that its reader could find wrong.
         let joins = tcp.is_mergeable(packet)
             && packet.len() <= LEN_MAX
+            && word(packet, tcp.transport + TCP_CHECKSUM) != Some(OTHER_ZERO)
             && is_right(packet, PROTOCOL_TCP, tcp.transport);
         let of_flow = |run: &Run| run.is_of_flow(packet, &tcp);
         if let Some(index) = self.held().iter().position(of_flow) {

@@ -183,7 +183,7 @@ impl Split {
         put(packet, place, &[0, 0])?;
         let body = packet.get(self.transport..)?;
         let sum = pseudo_header(packet, protocol, body.len())?.add(body);
-        put(packet, place, &never_zero(sum.checksum()))
+        put(packet, place, &as_written(sum.checksum(), offset))
     }
 }
 
@@ -208,13 +208,14 @@ fn transport(header: &Header, packet: &[u8]) -> Option<usize> {
 fn complete(header: &Header, packet: &mut [u8]) -> Option<()> {
     let start = usize::from(header.checksum_start);
     let sum = Sum::default().add(packet.get(start..)?);
-    let place = start + usize::from(header.checksum_offset);
-    put(packet, place, &never_zero(sum.checksum()))
+    let offset = usize::from(header.checksum_offset);
+    put(packet, start + offset, &as_written(sum.checksum(), offset))
 }
 
-/// RFC 768: a checksum of zero says that there is none. To TCP both are the same.
-fn never_zero(checksum: [u8; 2]) -> [u8; 2] {
-    if checksum == [0, 0] {
+/// RFC 768: in UDP a checksum of zero says that there is none, so zero is written the other way that
+/// ones' complement has. TCP knows no such exception.
+fn as_written(checksum: [u8; 2], offset: usize) -> [u8; 2] {
+    if checksum == [0, 0] && offset == UDP_CHECKSUM {
         [0xff, 0xff]
     } else {
         checksum
