@@ -4,6 +4,7 @@ use std::io::{BufRead as _, BufReader, Read as _, Write as _};
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
@@ -19,17 +20,22 @@ struct Stage {
     peers: Option<Child>,
 }
 
-/// Two UDP ports and a TCP port. They are held until all are known, so that they differ.
+/// Two UDP ports and a TCP port, below those that the system gives to others who want any: a port that
+/// was found free there may be taken before the service comes to it.
 fn free_ports() -> (u16, u16, u16) {
-    let any = "127.0.0.1:0";
-    let udp = || UdpSocket::bind(any).expect("a socket");
-    let (ike, nat, metrics) = (udp(), udp(), TcpListener::bind(any).expect("a socket"));
-    let port = |address: std::io::Result<std::net::SocketAddr>| address.expect("an address").port();
-    (
-        port(ike.local_addr()),
-        port(nat.local_addr()),
-        port(metrics.local_addr()),
-    )
+    static NEXT: AtomicU16 = AtomicU16::new(0);
+    let start = (std::process::id() % 90) as u16 * 100;
+    let mut candidates =
+        std::iter::repeat_with(|| 15_000 + (start + NEXT.fetch_add(1, Ordering::Relaxed)) % 9_000);
+    let mut free = || {
+        candidates
+            .find(|port| {
+                UdpSocket::bind(("127.0.0.1", *port)).is_ok()
+                    && TcpListener::bind(("127.0.0.1", *port)).is_ok()
+            })
+            .expect("an endless supply")
+    };
+    (free(), free(), free())
 }
 
 impl Stage {
