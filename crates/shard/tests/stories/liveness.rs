@@ -4,7 +4,7 @@ use dpd::{Action, DpdPolicy, Mode, TryOutcome};
 use ipsec::StartAction;
 use shard::{EventKind, Which};
 
-use crate::world::{End, Terms, World};
+use crate::world::{End, HEADEND, Terms, World};
 
 const SECOND: Duration = Duration::from_secs(1);
 /// One tick of the wheel, and one of the world.
@@ -160,4 +160,67 @@ fn a_restarting_initiator_comes_back_when_its_peer_does() {
     world.dead = None;
     world.pass(SECOND * 120);
     assert!(world.ping(End::Client, "10.9.0.1", "10.1.0.1"));
+}
+
+/// A world whose client has just declared the headend dead, and the headend is back.
+fn bereaved(action: Action, headends: Vec<&'static str>) -> World {
+    let client_dpd = DpdPolicy {
+        mode: Mode::Periodic,
+        action,
+        ..DpdPolicy::default()
+    };
+    let mut world = World::connected(&Terms {
+        client_dpd,
+        virtual_address: false,
+        headends,
+        ..Terms::default()
+    });
+    world.dead = Some(End::Headend);
+    let given_up = world.now + SECOND * 60;
+    while world.client.count("dead") == 0 {
+        assert!(world.now < given_up, "no verdict");
+        world.pass(Duration::from_millis(10));
+    }
+    world.dead = None;
+    world
+}
+
+#[test]
+fn clear_leaves_nothing_behind() {
+    let mut world = bereaved(Action::Clear, vec![HEADEND]);
+    world.pass(SECOND * 5);
+    assert!(!world.ping(End::Client, "10.2.0.1", "10.1.0.1"));
+    world.pass(SECOND * 5);
+    assert_eq!(world.client.counters().ike_sas, 0);
+}
+
+#[test]
+fn hold_waits_for_the_next_packet() {
+    let mut world = bereaved(Action::Hold, vec![HEADEND]);
+    world.pass(SECOND * 5);
+    assert_eq!(world.client.counters().ike_sas, 0, "nobody has asked yet");
+    assert!(!world.ping(End::Client, "10.2.0.1", "10.1.0.1"));
+    assert!(world.ping(End::Client, "10.2.0.1", "10.1.0.1"));
+}
+
+#[test]
+fn next_peer_goes_on_through_the_list_and_wraps() {
+    const SECOND_HEADEND: &str = "192.0.2.2";
+    for (headends, expected) in [
+        (vec![HEADEND, SECOND_HEADEND], SECOND_HEADEND),
+        (vec![HEADEND], HEADEND),
+    ] {
+        let mut world = bereaved(Action::NextPeer, headends);
+        world.pass(SECOND * 5);
+        let last = |event: &&shard::Event| event.kind.name() == "established";
+        let event = world
+            .client
+            .events
+            .iter()
+            .rfind(last)
+            .expect("a new IKE SA");
+        assert_eq!(world.client.count("established"), 2);
+        assert_eq!(event.peer.remote.ip().to_string(), expected);
+        assert!(world.ping(End::Client, "10.2.0.1", "10.1.0.1"));
+    }
 }

@@ -296,6 +296,8 @@ pub(crate) struct Terms {
     pub(crate) encap: bool,
     pub(crate) child_rekey: RekeyPolicy,
     pub(crate) start: StartAction,
+    /// Where the client finds the headend, in order of preference.
+    pub(crate) headends: Vec<&'static str>,
     pub(crate) unique: bool,
 }
 
@@ -323,6 +325,7 @@ impl Default for Terms {
             encap: false,
             child_rekey: NO_REKEY,
             start: StartAction::None,
+            headends: vec![HEADEND],
             unique: true,
         }
     }
@@ -367,9 +370,13 @@ fn connection(end: End, terms: &Terms) -> ConnectionPolicy {
         dpd: 0,
         local_addrs: vec![],
         remote_addrs: match end {
-            End::Client => vec![PeerEndpoint {
-                address: SocketAddr::new(End::Headend.address(), 500),
-            }],
+            End::Client => {
+                let addresses = terms.headends.iter().map(|ip| ip.parse().unwrap());
+                let endpoint = |ip| PeerEndpoint {
+                    address: SocketAddr::new(ip, 500),
+                };
+                addresses.map(endpoint).collect()
+            }
             End::Headend => vec![],
         },
         remote_sources: vec![],
