@@ -152,6 +152,8 @@ fn connection(scenario: &Scenario, local_ts: Vec<TrafficSelector>) -> Result<Con
     };
     Ok(ConnectionPolicy {
         name: "load".into(),
+        versions: ipsec::Versions::default(),
+        v1: ipsec::V1Policy::default(),
         dpd: 0,
         local_addrs: Vec::new(),
         remote_addrs: vec![PeerEndpoint {

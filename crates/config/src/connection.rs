@@ -166,6 +166,8 @@ fn connection(
     let (remote_id, remote_auth) = remote_end(table);
     ConnectionPolicy {
         name,
+        versions: ipsec::Versions::default(),
+        v1: ipsec::V1Policy::default(),
         dpd,
         local_addrs: local_addrs(table),
         remote_addrs: remote.endpoints,

@@ -71,6 +71,7 @@ fn read(root: &Table<'_, '_>, path: &Path) -> Config {
             connections: connections.policies,
             secrets: secrets.into(),
             pools: pools.valid,
+            users: ipsec::Users::default(),
         },
         dpd: dpd.0,
         breaker: global.breaker(),

@@ -1,5 +1,5 @@
 use core::fmt::{self, Write as _};
-use core::net::{Ipv4Addr, Ipv6Addr};
+use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use core::str::FromStr;
 
 /// Who a peer says it is (RFC 7296 §3.5).
@@ -67,6 +67,15 @@ impl Identity {
             Self::Fqdn(name) => Self::Fqdn(name.to_ascii_lowercase().into_boxed_str()),
             Self::Email(name) => Self::Email(name.to_ascii_lowercase().into_boxed_str()),
             other => other.clone(),
+        }
+    }
+}
+
+impl From<IpAddr> for Identity {
+    fn from(address: IpAddr) -> Self {
+        match address {
+            IpAddr::V4(address) => Self::Ipv4(address),
+            IpAddr::V6(address) => Self::Ipv6(address),
         }
     }
 }

@@ -32,6 +32,8 @@ mod slab;
 mod snapshot;
 mod spd;
 mod spi;
+mod users;
+mod v1_policy;
 
 // Policy is made of algorithms: whoever writes policy needs no other room for them.
 pub use crypto::{EncryptionAlgorithm, IntegrityAlgorithm, KeyExchangeMethod, PrfAlgorithm};
@@ -58,5 +60,7 @@ pub use slab::Slab;
 pub use snapshot::PolicySnapshot;
 pub use spd::Spd;
 pub use spi::{EspSpi, EspSpiLayout, IkeSpi};
+pub use users::Users;
+pub use v1_policy::{IkeVersion, ModeConfig, V1Policy, Versions, Xauth};
 // The time of counters, for rooms that know no timer.
 pub use timer::Instant;

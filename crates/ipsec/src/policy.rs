@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crypto::{EncryptionAlgorithm, IntegrityAlgorithm, KeyExchangeMethod, PrfAlgorithm};
 
-use crate::{Identity, IdentityPattern, TrafficSelector};
+use crate::{Identity, IdentityPattern, TrafficSelector, V1Policy, Versions};
 
 /// A pool's name, unique in a snapshot.
 pub type PoolName = Arc<str>;
@@ -49,7 +49,7 @@ impl PreSharedKey {
         Self(Arc::new(zeroize::Zeroizing::new(octets)))
     }
 
-    /// The secret, for the computation of AUTH only.
+    /// The secret, for the computation of AUTH or SKEYID, or for a comparison in constant time.
     #[must_use]
     pub fn expose(&self) -> &[u8] {
         &self.0
@@ -163,6 +163,10 @@ pub struct AddressPool {
 pub struct ConnectionPolicy {
     /// Name, unique in a snapshot.
     pub name: Arc<str>,
+    /// The versions of IKE that it speaks.
+    pub versions: Versions,
+    /// What it does in IKEv1 beyond what both versions share.
+    pub v1: V1Policy,
     /// Index of the connection's DPD policy in the snapshot.
     pub dpd: u16,
     /// Our addresses; empty means any that we listen on.

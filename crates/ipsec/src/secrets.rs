@@ -1,3 +1,4 @@
+use core::net::IpAddr;
 use std::collections::HashMap;
 
 use crate::pattern::Specificity;
@@ -59,6 +60,26 @@ impl Secrets {
     /// pass for it.
     #[must_use]
     pub fn find(&self, local: &Identity, remote: &Identity) -> Option<&PreSharedKey> {
+        self.find_closest(&[(local, remote)])
+    }
+
+    /// The secret of the pair, local end first, that an entry describes most closely; for two ends
+    /// that have more names than one.
+    #[must_use]
+    pub fn find_closest(&self, pairs: &[(&Identity, &Identity)]) -> Option<&PreSharedKey> {
+        let mut best: Option<(Rank, u32)> = None;
+        for (local, remote) in pairs {
+            if let Some(found) = self.best(local, remote)
+                && best.is_none_or(|(top, _)| found.0 > top)
+            {
+                best = Some(found);
+            }
+        }
+        let (_, index) = best?;
+        self.entries.get(index as usize).map(|entry| &entry.key)
+    }
+
+    fn best(&self, local: &Identity, remote: &Identity) -> Option<(Rank, u32)> {
         let exact = |identity: &Identity| self.by_owner.get(&identity.canonical());
         let indexed = [exact(remote), exact(local)];
         let candidates = indexed
@@ -66,7 +87,7 @@ impl Secrets {
             .flatten()
             .chain([&self.patterns])
             .flatten();
-        let mut best: Option<((Specificity, Specificity), u32)> = None;
+        let mut best: Option<(Rank, u32)> = None;
         for &index in candidates {
             let Some(entry) = self.entries.get(index as usize) else {
                 continue;
@@ -77,17 +98,21 @@ impl Secrets {
                 best = Some((rank, index));
             }
         }
-        let (_, index) = best?;
-        self.entries.get(index as usize).map(|entry| &entry.key)
+        best
+    }
+
+    /// The secret between two addresses: what [`find`](Self::find) says of the identities that the
+    /// addresses are. Owners may be addresses, prefixes (an address and its mask) or nobody.
+    #[must_use]
+    pub fn find_by_address(&self, local: IpAddr, remote: IpAddr) -> Option<&PreSharedKey> {
+        self.find(&local.into(), &remote.into())
     }
 }
 
 /// How closely an entry describes the peer, and then us.
-fn rank(
-    entry: &SecretEntry,
-    local: &Identity,
-    remote: &Identity,
-) -> Option<(Specificity, Specificity)> {
+type Rank = (Specificity, Specificity);
+
+fn rank(entry: &SecretEntry, local: &Identity, remote: &Identity) -> Option<Rank> {
     let closest = |identity| {
         entry
             .owners
@@ -163,6 +188,26 @@ mod tests {
             Some("ann's")
         );
         assert_eq!(secrets.entries().len(), 1);
+    }
+
+    #[test]
+    fn an_address_is_matched_by_itself_its_prefix_or_anybody() {
+        let secrets = secrets(&[
+            (&["10.2.80.209"], "the router"),
+            (&["10.2.80.0/24"], "its network"),
+            (&["192.0.2.1", "10.9.9.9"], "the pair"),
+            (&["branch.example.org"], "by name"),
+            (&["0.0.0.0/0"], "anywhere"),
+        ]);
+        let between = |local: &str, remote: &str| {
+            let found = secrets.find_by_address(local.parse().unwrap(), remote.parse().unwrap());
+            found.map(|key| core::str::from_utf8(key.expose()).unwrap())
+        };
+        assert_eq!(between("192.0.2.1", "10.2.80.209"), Some("the router"));
+        assert_eq!(between("192.0.2.1", "10.2.80.7"), Some("its network"));
+        assert_eq!(between("192.0.2.1", "10.9.9.9"), Some("the pair"));
+        assert_eq!(between("192.0.2.1", "10.9.9.8"), Some("anywhere"));
+        assert_eq!(between("2001:db8::1", "2001:db8::2"), None);
     }
 
     #[test]

@@ -2,7 +2,10 @@ use core::net::IpAddr;
 use std::sync::Arc;
 
 use crate::pattern::Specificity;
-use crate::{AddressPool, ConnectionPolicy, Identity, PreSharedKey, Secrets};
+use crate::{
+    AddressPool, ConnectionPolicy, Identity, IdentityPattern, IkeVersion, PreSharedKey, Secrets,
+    Users,
+};
 
 /// Everything that the operator allows, at one moment. A reload makes a new one.
 #[derive(Clone, Default)]
@@ -13,17 +16,22 @@ pub struct PolicySnapshot {
     pub secrets: Secrets,
     /// Pools of virtual addresses.
     pub pools: Vec<AddressPool>,
+    /// Local users of XAUTH.
+    pub users: Users,
 }
 
 impl PolicySnapshot {
-    /// The connections that a peer at `remote` may use on our address `local`, the preferred first.
+    /// The connections that a peer at `remote` may use with this version of IKE on our address
+    /// `local`, the preferred first.
     pub fn connections_between(
         &self,
+        version: IkeVersion,
         local: IpAddr,
         remote: IpAddr,
     ) -> impl Iterator<Item = &Arc<ConnectionPolicy>> {
         self.connections
             .iter()
+            .filter(move |connection| connection.versions.allow(version))
             .filter(move |connection| connection.accepts(local, remote))
     }
 
@@ -33,13 +41,14 @@ impl PolicySnapshot {
     #[must_use]
     pub fn connection_for(
         &self,
+        version: IkeVersion,
         local: IpAddr,
         remote: IpAddr,
         asked_for: Option<&Identity>,
         peer: &Identity,
     ) -> Option<&Arc<ConnectionPolicy>> {
         let mut best: Option<(Specificity, &Arc<ConnectionPolicy>)> = None;
-        for connection in self.connections_between(local, remote) {
+        for connection in self.connections_between(version, local, remote) {
             let reached = match (asked_for, &connection.local_id) {
                 (Some(asked), Some(own)) => asked.same(own),
                 _ => true,
@@ -58,6 +67,32 @@ impl PolicySnapshot {
     #[must_use]
     pub fn secret_for(&self, local: &Identity, remote: &Identity) -> Option<&PreSharedKey> {
         self.secrets.find(local, remote)
+    }
+
+    /// The secret for IKEv1's main mode on `connection`. The PSK goes into the keys before the peer
+    /// can say who it is (RFC 2409 §5.4), so it is found by the addresses, and by the identity that
+    /// the connection expects where it expects one alone; the closest description wins.
+    #[must_use]
+    pub fn secret_by_address(
+        &self,
+        connection: &ConnectionPolicy,
+        local: IpAddr,
+        remote: IpAddr,
+    ) -> Option<&PreSharedKey> {
+        let (here, there) = (Identity::from(local), Identity::from(remote));
+        let own = connection.local_id.as_ref().unwrap_or(&here);
+        let expected = match &connection.remote_id {
+            IdentityPattern::Exact(peer) => peer,
+            _ => &there,
+        };
+        self.secrets
+            .find_closest(&[(&here, &there), (own, &there), (own, expected)])
+    }
+
+    /// The connections that speak IKEv1.
+    pub fn deprecated(&self) -> impl Iterator<Item = &Arc<ConnectionPolicy>> {
+        let old = |connection: &&Arc<ConnectionPolicy>| connection.versions.v1;
+        self.connections.iter().filter(old)
     }
 
     /// A pool by its name.

@@ -62,6 +62,8 @@ fn child(initiator: bool) -> ChildPolicy {
 fn connection(name: &str, initiator: bool) -> ConnectionPolicy {
     ConnectionPolicy {
         name: name.into(),
+        versions: ipsec::Versions::default(),
+        v1: ipsec::V1Policy::default(),
         dpd: 0,
         local_addrs: Vec::new(),
         remote_addrs: Vec::new(),
@@ -101,6 +103,7 @@ fn policy(connections: Vec<ConnectionPolicy>, pools: Vec<AddressPool>, dpd: DpdP
             connections: connections.into_iter().map(Arc::new).collect(),
             secrets: vec![secret].into(),
             pools,
+            users: ipsec::Users::default(),
         }),
         dpd: Arc::from([dpd]),
         dpd_exceptions: Arc::default(),

@@ -222,6 +222,7 @@ fn policy(
             connections: connections.into_iter().map(Arc::new).collect(),
             secrets: Secrets::from(vec![SecretEntry { owners, key }]),
             pools,
+            users: ipsec::Users::default(),
         }),
         dpd: vec![dpd_policy].into(),
         dpd_exceptions: Arc::default(),
@@ -236,6 +237,8 @@ fn connection(
 ) -> ConnectionPolicy {
     ConnectionPolicy {
         name: name.into(),
+        versions: ipsec::Versions::default(),
+        v1: ipsec::V1Policy::default(),
         dpd: 0,
         local_addrs: Vec::new(),
         remote_addrs: Vec::new(),

@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use crypto::Entropy;
-use ipsec::{ConnectionPolicy, IkeSpi};
+use ipsec::{ConnectionPolicy, IkeSpi, IkeVersion};
 use timer::Instant;
 use wire::ikev2::{
     ExchangeType, Flags, HEADER_LEN, Header, Message, NotifyType, Payload, Proposal, encode_message,
@@ -167,7 +167,10 @@ impl FrontDoor {
             path.local.ip().to_canonical(),
             path.remote.ip().to_canonical(),
         );
-        let mut connections = ctx.policy.connections_between(local, remote).peekable();
+        let mut connections = ctx
+            .policy
+            .connections_between(IkeVersion::V2, local, remote)
+            .peekable();
         if connections.peek().is_none() {
             return Err(Rejection::NoConnection);
         }

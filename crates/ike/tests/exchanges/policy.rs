@@ -71,6 +71,8 @@ pub(crate) fn child(name: &str, local: TrafficSelector, remote: TrafficSelector)
 pub(crate) fn left_connection() -> ConnectionPolicy {
     ConnectionPolicy {
         name: "to-right".into(),
+        versions: ipsec::Versions::default(),
+        v1: ipsec::V1Policy::default(),
         dpd: 0,
         local_addrs: vec![],
         remote_addrs: vec![],
@@ -122,6 +124,7 @@ pub(crate) fn snapshot(connection: ConnectionPolicy) -> PolicySnapshot {
         connections: vec![Arc::new(connection)],
         secrets: vec![secret("a secret between two ends")].into(),
         pools: vec![],
+        users: ipsec::Users::default(),
     }
 }
 

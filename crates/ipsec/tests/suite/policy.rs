@@ -1,10 +1,15 @@
 use std::sync::Arc;
 
-use ipsec::{AuthPolicy, ConnectionPolicy, Identity, PolicySnapshot, RekeyPolicy};
+use ipsec::{
+    AuthPolicy, ConnectionPolicy, Identity, IdentityPattern, IkeVersion, PolicySnapshot,
+    PreSharedKey, RekeyPolicy, SecretEntry, V1Policy, Versions,
+};
 
 fn connection(name: &str, remote_id: &str) -> ConnectionPolicy {
     ConnectionPolicy {
         name: name.into(),
+        versions: Versions::default(),
+        v1: V1Policy::default(),
         dpd: 0,
         local_addrs: Vec::new(),
         remote_addrs: Vec::new(),
@@ -35,6 +40,7 @@ fn connection(name: &str, remote_id: &str) -> ConnectionPolicy {
 
 fn chosen(
     snapshot: &PolicySnapshot,
+    version: IkeVersion,
     remote: &str,
     asked_for: Option<&str>,
     peer: &str,
@@ -43,6 +49,7 @@ fn chosen(
     let asked_for = asked_for.map(identity);
     snapshot
         .connection_for(
+            version,
             "192.0.2.1".parse().unwrap(),
             remote.parse().unwrap(),
             asked_for.as_ref(),
@@ -70,7 +77,7 @@ fn the_connection_that_fits_closest_is_chosen() {
             .into(),
         ..PolicySnapshot::default()
     };
-    let from = |remote, asked_for, peer| chosen(&snapshot, remote, asked_for, peer);
+    let from = |remote, asked_for, peer| chosen(&snapshot, IkeVersion::V2, remote, asked_for, peer);
     let name = |name: &str| Some(name.to_string());
     assert_eq!(
         from("198.51.100.7", None, "a.branch.example.org"),
@@ -94,9 +101,69 @@ fn the_connection_that_fits_closest_is_chosen() {
     );
     assert_eq!(from("2001:db8::7", None, "keyid:x"), name("everybody"));
     let between = snapshot.connections_between(
+        IkeVersion::V2,
         "192.0.2.99".parse().unwrap(),
         "203.0.113.7".parse().unwrap(),
     );
     let names: Vec<_> = between.map(|connection| &*connection.name).collect();
     assert_eq!(names, ["everybody", "lab", "elsewhere", "one"]);
+}
+
+#[test]
+fn a_connection_is_open_to_the_versions_that_it_names() {
+    let speaking = |name, versions| {
+        let base = connection(name, "%any");
+        Arc::new(ConnectionPolicy { versions, ..base })
+    };
+    let snapshot = PolicySnapshot {
+        connections: vec![
+            Arc::new(connection("silent about it", "%any")),
+            speaking("old", Versions::V1),
+            speaking("both", Versions::ANY),
+        ],
+        ..PolicySnapshot::default()
+    };
+    let names = |version| {
+        let (local, remote) = ("192.0.2.1".parse().unwrap(), "192.0.2.2".parse().unwrap());
+        let between = snapshot.connections_between(version, local, remote);
+        between.map(|one| one.name.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(names(IkeVersion::V1), ["old", "both"]);
+    assert_eq!(names(IkeVersion::V2), ["silent about it", "both"]);
+    assert_eq!(snapshot.deprecated().count(), 2);
+    let chosen = |version| chosen(&snapshot, version, "192.0.2.2", None, "keyid:x");
+    assert_eq!(chosen(IkeVersion::V1), Some("old".to_owned()));
+    assert_eq!(chosen(IkeVersion::V2), Some("silent about it".to_owned()));
+}
+
+#[test]
+fn main_mode_finds_the_secret_before_it_knows_the_peer() {
+    let entry = |owners: &[&str], key: &str| SecretEntry {
+        owners: owners.iter().map(|owner| owner.parse().unwrap()).collect(),
+        key: PreSharedKey::new(key.as_bytes().to_vec()),
+    };
+    let snapshot = PolicySnapshot {
+        secrets: vec![
+            entry(&["198.51.100.0/24"], "the network's"),
+            entry(&["hq.example.org"], "headquarters'"),
+            entry(&["gw.example.org", "203.0.113.9"], "the pair's"),
+        ]
+        .into(),
+        ..PolicySnapshot::default()
+    };
+    let found = |remote_id: &str, remote: &str| {
+        let mut connection = connection("one", "%any");
+        connection.local_id = Some("gw.example.org".parse().unwrap());
+        connection.remote_id = remote_id.parse::<IdentityPattern>().unwrap();
+        let (local, remote) = ("192.0.2.1".parse().unwrap(), remote.parse().unwrap());
+        snapshot
+            .secret_by_address(&connection, local, remote)
+            .map(|key| String::from_utf8(key.expose().to_vec()).unwrap())
+    };
+    let is = |key: &str| Some(key.to_owned());
+    assert_eq!(found("%any", "198.51.100.7"), is("the network's"));
+    assert_eq!(found("hq.example.org", "198.51.100.7"), is("headquarters'"));
+    assert_eq!(found("hq.example.org", "192.0.2.77"), is("headquarters'"));
+    assert_eq!(found("*.example.org", "192.0.2.77"), None);
+    assert_eq!(found("%any", "203.0.113.9"), is("the pair's"));
 }

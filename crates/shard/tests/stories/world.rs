@@ -367,6 +367,8 @@ fn connection(end: End, terms: &Terms) -> ConnectionPolicy {
     };
     ConnectionPolicy {
         name: "story".into(),
+        versions: ipsec::Versions::default(),
+        v1: ipsec::V1Policy::default(),
         dpd: 0,
         local_addrs: vec![],
         remote_addrs: match end {
@@ -431,6 +433,7 @@ fn side(end: End, terms: &Terms, seed: u64) -> Side {
             key: PreSharedKey::new(b"a secret for two".to_vec()),
         }]),
         pools,
+        users: ipsec::Users::default(),
     };
     let dpd = if end == End::Headend {
         &terms.headend_dpd

@@ -2,7 +2,7 @@ use core::net::IpAddr;
 use std::sync::Arc;
 
 use crypto::Secret;
-use ipsec::{ConnectionPolicy, EspSpi, Identity};
+use ipsec::{ConnectionPolicy, EspSpi, Identity, IkeVersion};
 use timer::Instant;
 use wire::ikev2::numbers::authentication;
 use wire::ikev2::{ExchangeType, Identification, NotifyType, Payload, Proposal};
@@ -168,8 +168,13 @@ impl IkeSa {
             canonical(self.path.remote.ip()),
         );
         let connection = peer.as_ref().and_then(|peer| {
-            ctx.policy
-                .connection_for(local_ip, remote_ip, asked_for.as_ref(), peer)
+            ctx.policy.connection_for(
+                IkeVersion::V2,
+                local_ip,
+                remote_ip,
+                asked_for.as_ref(),
+                peer,
+            )
         });
         // RFC 7296 §2.9.1 leaves it to us whether an IDr is honoured: a connection without an
         // identity of its own answers to the name that it was asked for.
