@@ -6,7 +6,7 @@ use crypto::{OpeningKey, ProtectionSuite, SealingKey};
 use ipsec::{ConnectionPolicy, EspSpi, Identity, IkeSpi, Selectors};
 
 use crate::v2::{IkeSa, PeerAuthenticated};
-use crate::{ChildFailure, CloseReason, Job, Lease, Path, Refusal, RemovalReason};
+use crate::{ChildFailure, CloseReason, Job, Lease, Path, Refusal, RemovalReason, Trace};
 
 /// What an IKE SA asks of its owner. Actions are to be carried out in the order in which they were
 /// pushed.
@@ -77,6 +77,8 @@ pub enum Action {
     HalfOpenEnded(HalfOpenKey),
     /// A request was answered with an error notify.
     Refused(Refusal),
+    /// For whoever watches this IKE SA; only pushed with [`Context::tracing`](crate::Context).
+    Trace(Box<Trace>),
     /// The IKE SA is closed. The owner drops it and frees its SPI. It has given back its leases and
     /// pushed `ChildRemoved` for all that were left.
     Closed {

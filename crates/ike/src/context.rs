@@ -18,6 +18,8 @@ pub struct Context<'a> {
     pub settings: &'a Settings,
     /// The owner of the IKE SA.
     pub host: &'a mut dyn Host,
+    /// Somebody watches this IKE SA: see [`Context::trace`].
+    pub tracing: bool,
 }
 
 /// What a peer asks for when it wants a virtual address (RFC 7296 §3.15).

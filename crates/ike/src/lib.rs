@@ -11,6 +11,7 @@ mod job;
 mod path;
 mod reason;
 mod settings;
+pub mod trace;
 pub mod v2;
 
 pub use action::{Action, ChildInstalled, Established, HalfOpenKey};
@@ -19,3 +20,4 @@ pub use job::{Computed, Job, JobId, Side};
 pub use path::Path;
 pub use reason::{ChildFailure, CloseReason, Refusal, Rejection, RemovalReason};
 pub use settings::Settings;
+pub use trace::Trace;

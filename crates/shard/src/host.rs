@@ -44,6 +44,7 @@ impl World {
             policy: &self.policy.snapshot,
             settings: &self.settings.ike,
             host: &mut host,
+            tracing: false,
         })
     }
 }

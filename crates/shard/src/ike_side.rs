@@ -198,6 +198,7 @@ impl Shard {
             Action::PathChanged { path } => self.path_changed(spi, path, now, out),
             Action::HalfOpenEnded(key) => self.front.half_open_ended(key),
             Action::Refused(refusal) => bump(&mut self.counters.ike_refused, refusal.index()),
+            Action::Trace(_) => {}
             Action::Closed { reason } => self.closed(spi, reason, now, out),
         }
     }

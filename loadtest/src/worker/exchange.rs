@@ -252,6 +252,7 @@ impl Worker {
             policy: individual.as_ref().unwrap_or(&plan.policy),
             settings: &plan.ike,
             host: &mut host,
+            tracing: false,
         })
     }
 
@@ -291,6 +292,7 @@ impl Worker {
             | Action::ReauthenticationDue
             | Action::HalfOpenEnded(_)
             | Action::Refused(_)
+            | Action::Trace(_)
             | Action::Compute(_)
             | Action::Rekeyed { .. }
             | Action::Closed { .. } => {}

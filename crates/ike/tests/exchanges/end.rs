@@ -192,6 +192,7 @@ impl End {
             policy: &self.policy,
             settings: &self.settings,
             host: &mut self.owner,
+            tracing: false,
         }
     }
 
@@ -244,6 +245,7 @@ impl End {
             policy: &self.policy,
             settings: &self.settings,
             host: &mut self.owner,
+            tracing: false,
         };
         let verdict = self
             .door
@@ -355,6 +357,7 @@ impl End {
             Action::ReauthenticationDue => Event::ReauthenticationDue,
             Action::PathChanged { path } => Event::Path(path),
             Action::Refused(refusal) => Event::Refused(refusal),
+            Action::Trace(_) => return,
             Action::Closed { reason } => {
                 let closed = self.sas.remove(&spi).expect("it was open");
                 assert!(closed.children().is_empty(), "nothing is left behind");
