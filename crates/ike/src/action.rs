@@ -5,8 +5,10 @@ use core::net::{IpAddr, SocketAddr};
 use crypto::{OpeningKey, ProtectionSuite, SealingKey};
 use ipsec::{ConnectionPolicy, EspSpi, Identity, IkeSpi, Selectors};
 
-use crate::v2::{IkeSa, PeerAuthenticated};
-use crate::{ChildFailure, CloseReason, Job, Lease, Path, Refusal, RemovalReason, Trace};
+use crate::v2::IkeSa;
+use crate::{
+    ChildFailure, CloseReason, Job, Lease, Path, PeerAuthenticated, Refusal, RemovalReason, Trace,
+};
 
 /// What an IKE SA asks of its owner. Actions are to be carried out in the order in which they were
 /// pushed.
@@ -73,6 +75,9 @@ pub enum Action {
         /// The new path.
         path: Path,
     },
+    /// The peer of a half-open responder of IKEv1 has returned our cookie, so that its address is
+    /// no forgery: tell the front door.
+    AddressProved(HalfOpenKey),
     /// A half-open responder is established or closed: tell the front door.
     HalfOpenEnded(HalfOpenKey),
     /// A request was answered with an error notify.
@@ -90,7 +95,7 @@ pub enum Action {
 /// Names a half-open IKE SA of a responder: the peer's address and its SPI.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct HalfOpenKey {
-    /// Where IKE_SA_INIT came from.
+    /// Where its first message came from.
     pub remote: SocketAddr,
     /// The initiator's SPI.
     pub initiator_spi: IkeSpi,

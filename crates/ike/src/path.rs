@@ -11,3 +11,6 @@ pub struct Path {
     /// adds and removes the marker; messages in this crate never include it.
     pub encapsulated: bool,
 }
+
+/// The port of UDP encapsulation (RFC 3948 §2).
+pub(crate) const ENCAPSULATED_PORT: u16 = 4500;

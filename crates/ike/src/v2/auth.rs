@@ -16,7 +16,7 @@ pub(crate) struct SignedOctets<'a> {
     pub(crate) key: &'a Secret,
     /// The body of this end's Identification payload, as [`identification_body`] builds it.
     ///
-    /// [`identification_body`]: super::identity::identification_body
+    /// [`identification_body`]: crate::identity::identification_body
     pub(crate) identification: &'a [u8],
 }
 

@@ -1,41 +1,18 @@
 use std::sync::Arc;
 
-use crypto::Entropy;
 use ipsec::{ConnectionPolicy, IkeSpi, IkeVersion};
-use timer::Instant;
 use wire::ikev2::{
     ExchangeType, Flags, HEADER_LEN, Header, Message, NotifyType, Payload, Proposal, encode_message,
 };
 
 use super::algorithm::group_number;
 use super::contents::{Contents, notify, unsupported_critical};
-use super::cookie::CookieSecrets;
-use super::half_open::{Admission, HalfOpenTable};
 use super::ike_sa_init::{Accepted, nonce_is_sound};
 use super::proposal::select_ike;
-use super::rate::Rate;
 use super::suite::IkeSuite;
 use super::{IkeSa, natd};
-use crate::{Action, Context, HalfOpenKey, Path, Refusal, Rejection};
-
-/// What became of an IKE_SA_INIT request.
-pub enum InitVerdict {
-    /// A new half-open IKE SA; route its SPI to it from now on.
-    HalfOpen(Box<IkeSa>),
-    /// The request repeats one that made this half-open IKE SA: hand the message to it.
-    Known(IkeSpi),
-    /// No state was kept. A cookie or a refusal may have been pushed as an action.
-    Rejected(Rejection),
-}
-
-/// Where a shard meets strangers: bounds half-open IKE SAs, asks for cookies, refuses what cannot
-/// work, and keeps no state for an address that has not been shown to receive (RFC 7296 §2.6,
-/// RFC 8019 §4).
-pub struct FrontDoor {
-    half_open: HalfOpenTable,
-    cookies: CookieSecrets,
-    refusals: Rate,
-}
+use crate::half_open::Admission;
+use crate::{Action, Context, FrontDoor, HalfOpenKey, InitVerdict, Path, Refusal, Rejection};
 
 /// What a request must contain.
 struct Opening<'p, 'a> {
@@ -47,24 +24,14 @@ struct Opening<'p, 'a> {
 }
 
 impl FrontDoor {
-    /// A front door with fresh cookie secrets.
-    #[must_use]
-    pub fn new(now: Instant, entropy: &mut dyn Entropy) -> Self {
-        Self {
-            half_open: HalfOpenTable::default(),
-            cookies: CookieSecrets::new(now, entropy),
-            refusals: Rate::new(now),
-        }
-    }
-
-    /// Judges a message for which [`route`](super::route) said `FrontDoor`.
+    /// Judges an IKEv2 message for which [`route`](crate::route) said `FrontDoor`.
     pub fn on_request(
         &mut self,
         bytes: &[u8],
         path: Path,
         ctx: &mut Context<'_>,
         actions: &mut Vec<Action>,
-    ) -> InitVerdict {
+    ) -> InitVerdict<IkeSa> {
         match self.judge(bytes, path, ctx, actions) {
             Ok(verdict) => verdict,
             Err(rejection) => InitVerdict::Rejected(rejection),
@@ -77,7 +44,7 @@ impl FrontDoor {
         path: Path,
         ctx: &mut Context<'_>,
         actions: &mut Vec<Action>,
-    ) -> Result<InitVerdict, Rejection> {
+    ) -> Result<InitVerdict<IkeSa>, Rejection> {
         let header = Header::parse(bytes).map_err(|_| Rejection::Malformed)?;
         if header.major != 2 {
             return Err(self.refuse_version(&header, path, ctx, actions));
@@ -244,17 +211,6 @@ impl FrontDoor {
         answer(header, &[refusal], path, actions);
         actions.push(Action::Refused(reason));
         Rejection::Refused
-    }
-
-    /// A half-open IKE SA is established or closed ([`Action::HalfOpenEnded`]).
-    pub fn half_open_ended(&mut self, key: HalfOpenKey) {
-        self.half_open.remove(&key);
-    }
-
-    /// Half-open IKE SAs now.
-    #[must_use]
-    pub fn half_open(&self) -> usize {
-        self.half_open.len()
     }
 }
 

@@ -8,12 +8,12 @@ use crypto::Secret;
 use ipsec::{EspSpi, Selectors};
 
 use super::keymat::{Nonces, child_keys};
-use super::lifetimes::Lifetimes;
 use super::negotiation::ChildAgreement;
 use super::phase::Phase;
 use super::suite::EspSuite;
 use super::{ChildSa, ChildState, IkeSa, Role};
 use crate::action::{ChildInstalled, ChildTerms};
+use crate::lifetimes::Lifetimes;
 use crate::{Action, Context};
 
 /// A Child SA on which both ends agree.

@@ -48,16 +48,6 @@ impl Directed {
     }
 }
 
-impl Role {
-    /// The role of the other end.
-    pub(crate) fn other(self) -> Self {
-        match self {
-            Self::Initiator => Self::Responder,
-            Self::Responder => Self::Initiator,
-        }
-    }
-}
-
 /// SKEYSEED of a new IKE SA (RFC 7296 §2.14).
 pub(crate) fn skeyseed(algorithm: PrfAlgorithm, nonces: Nonces<'_>, shared: &Secret) -> Secret {
     let key = Secret::new([nonces.initiator, nonces.responder].concat());

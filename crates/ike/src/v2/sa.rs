@@ -11,34 +11,9 @@ use super::seal::{MessageSealer, message_len_max};
 use super::suite::IkeSuite;
 use super::task::{Answering, Command, Step, Task};
 use super::window::LastResponse;
-use super::{ChildSa, Nat};
-use crate::{Action, Computed, Context, JobId, Path, Side};
+use crate::{Action, ChildSa, Computed, Context, JobId, Nat, Path, Role, Side};
 
 use super::create_child;
-
-/// Which end of IKE_SA_INIT, or of the last rekey of the IKE SA, we were.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum Role {
-    /// We sent the first request.
-    Initiator,
-    /// We answered it.
-    Responder,
-}
-
-/// How to set up an IKE SA as initiator.
-pub struct Initiation {
-    /// The connection.
-    pub connection: Arc<ConnectionPolicy>,
-    /// From where to where IKE_SA_INIT goes.
-    pub path: Path,
-    /// Index of the child whose Child SA IKE_AUTH sets up; `None` for the first.
-    pub child: Option<u16>,
-    /// Our identity, if other than the connection's.
-    pub local_id: Option<Identity>,
-    /// No other IKE SA with this peer exists, so INITIAL_CONTACT may be said if the connection
-    /// wants it.
-    pub initial_contact: bool,
-}
 
 /// The keys of an IKE SA, ready for use.
 pub(super) struct SaKeys {

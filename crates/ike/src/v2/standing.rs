@@ -5,8 +5,8 @@ use std::sync::Arc;
 use ipsec::{ConnectionPolicy, EspSpi};
 use timer::Instant;
 
-use super::lifetimes::{self, Lifetimes};
 use super::{ChildSa, PeerAuthenticated, Role};
+use crate::lifetimes::{self, Lifetimes};
 use crate::{CloseReason, Context, Lease};
 
 /// A peer that wants to be authenticated to more often than this is not obeyed.

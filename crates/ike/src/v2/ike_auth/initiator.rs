@@ -8,9 +8,9 @@ use wire::ikev2::{ExchangeType, Identification, NotifyType, Payload};
 
 use super::first_child;
 use super::{Authenticated, Handshake, address_identity, proof};
+use crate::identity::{from_wire, to_wire};
 use crate::v2::configuration;
 use crate::v2::contents::{Contents, notify, unsupported_critical};
-use crate::v2::identity::{from_wire, to_wire};
 use crate::v2::phase::Phase;
 use crate::v2::task::Exchange;
 use crate::v2::{IkeSa, PeerAuthenticated, Role};

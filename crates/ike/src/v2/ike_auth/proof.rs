@@ -4,8 +4,8 @@ use wire::ikev2::Identification;
 use wire::ikev2::numbers::authentication;
 
 use super::Handshake;
+use crate::identity::{from_wire, identification_body, received_body};
 use crate::v2::auth::{SignedOctets, shared_key_mic};
-use crate::v2::identity::{from_wire, identification_body, received_body};
 use crate::v2::sa::SaKeys;
 use crate::v2::{PeerAuthenticated, Role};
 

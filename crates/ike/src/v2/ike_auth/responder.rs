@@ -9,9 +9,9 @@ use wire::ikev2::{ExchangeType, Identification, NotifyType, Payload, Proposal};
 
 use super::first_child;
 use super::{Authenticated, Handshake, address_identity, proof};
+use crate::identity::{from_wire, to_wire};
 use crate::v2::configuration::{self, Reply};
 use crate::v2::contents::{Contents, notify};
-use crate::v2::identity::{from_wire, to_wire};
 use crate::v2::install::Agreed;
 use crate::v2::narrow::to_wire as selectors_to_wire;
 use crate::v2::phase::Phase;

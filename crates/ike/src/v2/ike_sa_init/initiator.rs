@@ -263,7 +263,7 @@ impl IkeSa {
             return;
         };
         self.path.local = local;
-        self.path.remote.set_port(super::super::ENCAPSULATED_PORT);
+        self.path.remote.set_port(crate::path::ENCAPSULATED_PORT);
         self.path.encapsulated = true;
         actions.push(Action::PathChanged { path: self.path });
     }

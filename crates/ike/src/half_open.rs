@@ -22,7 +22,7 @@ impl Prefix {
 
 /// What a newcomer must do.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Admission {
+pub(crate) enum Admission {
     /// Come in.
     Free,
     /// Return a cookie first.
@@ -31,30 +31,42 @@ pub(super) enum Admission {
     Full(Rejection),
 }
 
-/// The half-open IKE SAs of a responder, counted by source.
+/// A half-open IKE SA.
+#[derive(Clone, Copy, Debug)]
+struct Entry {
+    spi: IkeSpi,
+    /// Its peer may have lied about its address: nothing that we sent there has come back.
+    unproved: bool,
+}
+
+/// The half-open IKE SAs of a source prefix.
+#[derive(Clone, Copy, Default, Debug)]
+struct Count {
+    all: usize,
+    unproved: usize,
+}
+
+/// The half-open IKE SAs of a responder, of both versions, counted by source.
 #[derive(Default)]
-pub(super) struct HalfOpenTable {
-    by_key: HashMap<HalfOpenKey, IkeSpi>,
-    by_prefix: HashMap<Prefix, usize>,
+pub(crate) struct HalfOpenTable {
+    by_key: HashMap<HalfOpenKey, Entry>,
+    by_prefix: HashMap<Prefix, Count>,
+    unproved: usize,
 }
 
 impl HalfOpenTable {
-    pub(super) fn find(&self, key: &HalfOpenKey) -> Option<IkeSpi> {
-        self.by_key.get(key).copied()
+    pub(crate) fn find(&self, key: &HalfOpenKey) -> Option<IkeSpi> {
+        self.by_key.get(key).map(|entry| entry.spi)
     }
 
-    pub(super) fn len(&self) -> usize {
+    pub(crate) fn len(&self) -> usize {
         self.by_key.len()
     }
 
     /// The own prefix is judged first, so that one noisy source does not make all others pay
     /// (RFC 8019 §4).
-    pub(super) fn admission(&self, source: IpAddr, settings: &Settings) -> Admission {
-        let from_prefix = self
-            .by_prefix
-            .get(&Prefix::of(source))
-            .copied()
-            .unwrap_or(0);
+    pub(crate) fn admission(&self, source: IpAddr, settings: &Settings) -> Admission {
+        let from_prefix = self.count(source).all;
         if from_prefix >= settings.half_open_prefix_max {
             return Admission::Full(Rejection::HalfOpenPrefixLimit);
         }
@@ -69,23 +81,77 @@ impl HalfOpenTable {
         Admission::Free
     }
 
-    pub(super) fn insert(&mut self, key: HalfOpenKey, spi: IkeSpi) {
-        if self.by_key.insert(key, spi).is_none() {
-            *self
-                .by_prefix
-                .entry(Prefix::of(key.remote.ip()))
-                .or_insert(0) += 1;
+    /// As [`admission`](Self::admission), for a version without cookies: it keeps state for
+    /// addresses that may be forged, so the places for those are no more than the thresholds above
+    /// which others must prove theirs. What is left stays for peers that can.
+    pub(crate) fn admit_unproved(
+        &self,
+        source: IpAddr,
+        settings: &Settings,
+    ) -> Result<(), Rejection> {
+        if let Admission::Full(rejection) = self.admission(source, settings) {
+            return Err(rejection);
+        }
+        if self.count(source).unproved >= settings.cookie_threshold_prefix {
+            return Err(Rejection::HalfOpenPrefixLimit);
+        }
+        if self.unproved >= settings.cookie_threshold {
+            return Err(Rejection::HalfOpenLimit);
+        }
+        Ok(())
+    }
+
+    fn count(&self, source: IpAddr) -> Count {
+        let prefix = Prefix::of(source);
+        self.by_prefix.get(&prefix).copied().unwrap_or_default()
+    }
+
+    pub(crate) fn insert(&mut self, key: HalfOpenKey, spi: IkeSpi) {
+        self.put(key, spi, false);
+    }
+
+    /// As [`insert`](Self::insert), for a peer whose address may be forged.
+    pub(crate) fn insert_unproved(&mut self, key: HalfOpenKey, spi: IkeSpi) {
+        self.put(key, spi, true);
+    }
+
+    fn put(&mut self, key: HalfOpenKey, spi: IkeSpi, unproved: bool) {
+        let entry = Entry { spi, unproved };
+        if self.by_key.insert(key, entry).is_some() {
+            return;
+        }
+        let count = self
+            .by_prefix
+            .entry(Prefix::of(key.remote.ip()))
+            .or_default();
+        count.all += 1;
+        if unproved {
+            count.unproved += 1;
+            self.unproved += 1;
         }
     }
 
-    pub(super) fn remove(&mut self, key: &HalfOpenKey) {
+    /// The peer has returned what we sent to its address.
+    pub(crate) fn prove(&mut self, key: &HalfOpenKey) {
+        let Some(entry) = self.by_key.get_mut(key).filter(|entry| entry.unproved) else {
+            return;
+        };
+        entry.unproved = false;
+        self.unproved = self.unproved.saturating_sub(1);
+        if let Some(count) = self.by_prefix.get_mut(&Prefix::of(key.remote.ip())) {
+            count.unproved = count.unproved.saturating_sub(1);
+        }
+    }
+
+    pub(crate) fn remove(&mut self, key: &HalfOpenKey) {
+        self.prove(key);
         if self.by_key.remove(key).is_none() {
             return;
         }
         let prefix = Prefix::of(key.remote.ip());
         if let Some(count) = self.by_prefix.get_mut(&prefix) {
-            *count = count.saturating_sub(1);
-            if *count == 0 {
+            count.all = count.all.saturating_sub(1);
+            if count.all == 0 {
                 self.by_prefix.remove(&prefix);
             }
         }
@@ -173,5 +239,35 @@ mod tests {
         assert_eq!((table.len(), table.find(&two)), (1, Some(IkeSpi(2))));
         table.remove(&two);
         assert_eq!((table.len(), table.by_prefix.len()), (0, 0));
+    }
+
+    #[test]
+    fn forged_addresses_leave_room_for_those_that_prove_theirs() {
+        let mut table = HalfOpenTable::default();
+        let settings = Settings {
+            cookie_threshold: 3,
+            ..settings()
+        };
+        for n in 0..3u64 {
+            let key = key(&format!("203.0.{n}.1:500"), n);
+            assert_eq!(table.admit_unproved(key.remote.ip(), &settings), Ok(()));
+            table.insert_unproved(key, IkeSpi(n));
+        }
+        let newcomer = "198.51.100.1".parse().expect("an address");
+        assert_eq!(
+            table.admit_unproved(newcomer, &settings),
+            Err(Rejection::HalfOpenLimit)
+        );
+        assert_eq!(
+            table.admission(newcomer, &settings),
+            Admission::CookieNeeded
+        );
+        table.prove(&key("203.0.0.1:500", 0));
+        table.prove(&key("203.0.0.1:500", 0));
+        assert_eq!(table.admit_unproved(newcomer, &settings), Ok(()));
+        for n in 0..3u64 {
+            table.remove(&key(&format!("203.0.{n}.1:500"), n));
+        }
+        assert_eq!((table.unproved, table.by_prefix.len()), (0, 0));
     }
 }

@@ -3,13 +3,13 @@ use core::time::Duration;
 use timer::Instant;
 
 /// A token bucket that holds one second's worth.
-pub(super) struct Rate {
+pub(crate) struct Rate {
     tokens: u32,
     refilled: Instant,
 }
 
 impl Rate {
-    pub(super) fn new(now: Instant) -> Self {
+    pub(crate) fn new(now: Instant) -> Self {
         Self {
             tokens: u32::MAX,
             refilled: now,
@@ -17,7 +17,7 @@ impl Rate {
     }
 
     /// Takes a token if there is one.
-    pub(super) fn take(&mut self, now: Instant, per_second: u32) -> bool {
+    pub(crate) fn take(&mut self, now: Instant, per_second: u32) -> bool {
         self.refill(now, per_second);
         if self.tokens == 0 {
             return false;

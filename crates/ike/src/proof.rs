@@ -2,7 +2,8 @@ use std::sync::Arc;
 
 use ipsec::Identity;
 
-/// Proof that the peer of an IKE SA has authenticated. Only the comparison of an AUTH payload can
+/// Proof that the peer of an IKE SA has authenticated. Only the comparison of an AUTH payload
+/// (IKEv2) or of a HASH_I or HASH_R (IKEv1, RFC 2409 §5) can
 /// make one, and no Child SA can be built without it.
 #[derive(Clone)]
 pub struct PeerAuthenticated {
@@ -10,8 +11,8 @@ pub struct PeerAuthenticated {
 }
 
 impl PeerAuthenticated {
-    /// Compares the AUTH data that the peer sent with what its identity and secret would yield.
-    pub(super) fn verify(identity: Identity, expected: &[u8], received: &[u8]) -> Option<Self> {
+    /// Compares the AUTH data, or the hash, that the peer sent with what its identity and secret would yield.
+    pub(crate) fn verify(identity: Identity, expected: &[u8], received: &[u8]) -> Option<Self> {
         crypto::equal(expected, received).then(|| Self {
             identity: Arc::new(identity),
         })

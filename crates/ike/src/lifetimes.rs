@@ -7,13 +7,13 @@ use timer::Instant;
 use crate::Context;
 
 /// The soft and hard end of an SA that begins now; [`Instant::MAX`] for never.
-pub(super) struct Lifetimes {
-    pub(super) rekey_at: Instant,
-    pub(super) expires_at: Instant,
+pub(crate) struct Lifetimes {
+    pub(crate) rekey_at: Instant,
+    pub(crate) expires_at: Instant,
 }
 
 impl Lifetimes {
-    pub(super) fn from(policy: &RekeyPolicy, now: Instant, entropy: &mut dyn Entropy) -> Self {
+    pub(crate) fn from(policy: &RekeyPolicy, now: Instant, entropy: &mut dyn Entropy) -> Self {
         let soft = policy
             .time
             .map(|time| shortened(time, policy.jitter_percent, entropy));
@@ -25,13 +25,13 @@ impl Lifetimes {
 }
 
 /// `now` plus the time, or never.
-pub(super) fn after(now: Instant, time: Option<Duration>) -> Instant {
+pub(crate) fn after(now: Instant, time: Option<Duration>) -> Instant {
     time.map_or(Instant::MAX, |time| now + time)
 }
 
 /// Takes off a random share of up to `percent`, so that SAs made together do not rekey together
 /// (RFC 7296 §2.8).
-pub(super) fn shortened(time: Duration, percent: u8, entropy: &mut dyn Entropy) -> Duration {
+pub(crate) fn shortened(time: Duration, percent: u8, entropy: &mut dyn Entropy) -> Duration {
     let share = u64::from(percent.min(100)) * u64::from(entropy.next_u32());
     let nanos = time.as_nanos() * u128::from(share) / (100 * u128::from(u32::MAX));
     time.saturating_sub(Duration::from_nanos(
@@ -41,7 +41,7 @@ pub(super) fn shortened(time: Duration, percent: u8, entropy: &mut dyn Entropy) 
 
 /// When to try again what the peer refused for now, spread so that two ends which refused each other
 /// do not meet again (RFC 7296 §2.25).
-pub(super) fn retry_at(ctx: &mut Context<'_>) -> Instant {
+pub(crate) fn retry_at(ctx: &mut Context<'_>) -> Instant {
     let pause = ctx.settings.retry_after_refusal;
     ctx.now + shortened(pause.saturating_mul(2), 75, ctx.entropy)
 }
