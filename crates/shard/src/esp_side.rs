@@ -4,8 +4,8 @@ use core::net::SocketAddr;
 
 use dpd::{NotProof, Proof};
 use esp::{Aged, InboundPacket, Opened, OutboundPacket, Sealed, Touched, open_batch, seal_batch};
-use ike::v2::{Route, route};
 use ike::{Path, RemovalReason};
+use ike::{Route, route};
 use ipsec::{EspSpi, LifeStage};
 use smallvec::SmallVec;
 use timer::Instant;
@@ -116,6 +116,9 @@ impl Shard {
                 .ours_or_stray(spi.shard())
                 .unwrap_or(Class::Ike(start, Route::Sa(spi))),
             Ok(Route::FrontDoor) => Class::Ike(start, Route::FrontDoor),
+            Ok(Route::FrontDoorV1 | Route::SaV1 { .. }) => {
+                Class::Unroutable(ike::Rejection::UnsupportedVersion)
+            }
         }
     }
 
@@ -146,6 +149,7 @@ impl Shard {
         match route {
             Route::FrontDoor => self.knock(message, path, now, out),
             Route::Sa(spi) => self.sa_message(spi, message, path, now, out),
+            Route::FrontDoorV1 | Route::SaV1 { .. } => {}
         }
     }
 

@@ -96,7 +96,12 @@ impl Shard {
                     _ => {}
                 }
             }
-            Received::Fragment | Received::Unauthenticated => {}
+            Received::Fragment
+            | Received::Unauthenticated
+            | Received::RUThere { .. }
+            | Received::RUThereAck { .. }
+            | Received::Keepalive
+            | Received::KeepaliveAck => {}
         }
     }
 
@@ -196,6 +201,7 @@ impl Shard {
             }
             Action::ReauthenticationDue => self.reauthenticate(spi, now, out),
             Action::PathChanged { path } => self.path_changed(spi, path, now, out),
+            Action::AddressProved(key) => self.front.address_proved(key),
             Action::HalfOpenEnded(key) => self.front.half_open_ended(key),
             Action::Refused(refusal) => bump(&mut self.counters.ike_refused, refusal.index()),
             Action::Trace(_) => {}

@@ -26,7 +26,9 @@ impl Worker {
         self.stats.counts.messages_received += 1;
         let slot = match route(message) {
             Ok(Route::Sa(spi)) => spi.slot(),
-            Ok(Route::FrontDoor) => return self.reject(Rejection::UnexpectedExchange),
+            Ok(Route::FrontDoor | Route::FrontDoorV1 | Route::SaV1 { .. }) => {
+                return self.reject(Rejection::UnexpectedExchange);
+            }
             Err(reason) => return self.reject(reason),
         };
         let Some(peer) = self.peers.get(slot as usize) else {
@@ -290,6 +292,7 @@ impl Worker {
             // replaces no older SA of its own; reauthentication is not configured.
             Action::PeerInitialContact { .. }
             | Action::ReauthenticationDue
+            | Action::AddressProved(_)
             | Action::HalfOpenEnded(_)
             | Action::Refused(_)
             | Action::Trace(_)

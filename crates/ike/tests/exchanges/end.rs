@@ -225,6 +225,10 @@ impl End {
                 Some(spi) => spi,
                 None => return,
             },
+            Ok(Route::FrontDoorV1 | Route::SaV1 { .. }) => {
+                let rejection = Rejection::UnsupportedVersion;
+                return self.received.push(Received::Rejected(rejection));
+            }
             Err(rejection) => return self.received.push(Received::Rejected(rejection)),
         };
         let received = if self.sas.contains_key(&spi.0) {
@@ -319,6 +323,7 @@ impl End {
                 });
             }
             Action::Compute(job) => return self.jobs.push((spi, job)),
+            Action::AddressProved(key) => return self.door.address_proved(key),
             Action::HalfOpenEnded(key) => return self.door.half_open_ended(key),
             Action::Established(established) => {
                 self.established.push(*established);
