@@ -1,4 +1,4 @@
-//! Bytes to meaning and back: IKEv2, ESP, UDP encapsulation, IPv4 and IPv6 headers. It never
+//! Bytes to meaning and back: IKEv1, IKEv2, ESP, UDP encapsulation, IPv4 and IPv6 headers. It never
 //! decides; it only reads and writes.
 //!
 //! Everything that is read may come from an attacker: readers check every length before they use
@@ -8,6 +8,7 @@
 
 mod error;
 pub mod esp;
+pub mod ikev1;
 pub mod ikev2;
 pub mod ip;
 mod read;
