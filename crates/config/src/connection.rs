@@ -2,6 +2,7 @@
 
 use core::net::{IpAddr, SocketAddr};
 use core::ops::Range;
+use std::path::Path;
 use std::sync::Arc;
 
 use dpd::{DpdPolicy, Mode};
@@ -15,18 +16,20 @@ use crate::liveness::{Layer, Policies};
 use crate::settings::PeerDpd;
 use crate::table::{Fault, Table, Value};
 use crate::value::{address, duration, flag, number_as, word};
+use crate::version::{self, Placed};
 use crate::{identity, proposal, rekey};
 
 /// What `connections` adds up to.
 #[derive(Default)]
 pub(crate) struct Connections {
-    pub(crate) policies: Vec<Arc<ConnectionPolicy>>,
+    pub(crate) placed: Vec<Placed>,
     pub(crate) dpd_peers: Vec<PeerDpd>,
 }
 
 pub(crate) fn read(
     root: &Table<'_, '_>,
     pools: &[PoolName],
+    directory: &Path,
     global: &Layer<'_, '_>,
     dpd: &mut Policies,
 ) -> Connections {
@@ -64,9 +67,11 @@ pub(crate) fn read(
             });
         }
         let index = index_of(&table, dpd, policy);
-        connections
-            .policies
-            .push(Arc::new(connection(&table, name, index, children, pools)));
+        let policy = connection(&table, name, index, children, pools, directory);
+        connections.placed.push(Placed {
+            policy: Arc::new(policy),
+            span: table.span.clone(),
+        });
     }
     connections
 }
@@ -155,8 +160,12 @@ fn connection(
     dpd: u16,
     children: Vec<Child>,
     pools: &[PoolName],
+    directory: &Path,
 ) -> ConnectionPolicy {
-    table.read("version", version);
+    let versions = version::versions(table);
+    let (pools, vips) = (pool_names(table, pools), vips(table));
+    let configures = version::configures(!pools.is_empty(), vips);
+    let v1 = version::v1(table, versions, configures, directory);
     let proposals = table
         .read_list("proposals", proposal::ike)
         .map(|lists| lists.concat());
@@ -166,8 +175,8 @@ fn connection(
     let (remote_id, remote_auth) = remote_end(table);
     ConnectionPolicy {
         name,
-        versions: ipsec::Versions::default(),
-        v1: ipsec::V1Policy::default(),
+        versions,
+        v1,
         dpd,
         local_addrs: local_addrs(table),
         remote_addrs: remote.endpoints,
@@ -178,8 +187,8 @@ fn connection(
         remote_auth,
         proposals: proposals.unwrap_or_else(proposal::default_ike),
         children: children.into_iter().map(|child| child.policy).collect(),
-        pools: pool_names(table, pools),
-        request_virtual: vips(table),
+        pools,
+        request_virtual: vips,
         rekey: rekey::of_connection(table),
         reauth_time: table
             .read("reauth_time", duration)
@@ -191,20 +200,6 @@ fn connection(
         send_initial_contact: table.read("initial_contact", flag).unwrap_or(true),
         unique: table.read("unique", unique).unwrap_or(false),
         force_encap: table.read("encap", flag).unwrap_or(false),
-    }
-}
-
-fn version(value: &Value<'_>) -> Result<(), Fault> {
-    let text = match value.value {
-        toml::de::DeValue::Integer(integer) => integer.as_str(),
-        _ => value.text()?,
-    };
-    match text {
-        "2" | "ikev2" => Ok(()),
-        other => Err(
-            Fault::new(format!("IKE version `{other}` is not supported"))
-                .instead("write `version = 2` or leave it out"),
-        ),
     }
 }
 

@@ -5,9 +5,32 @@ use serde::Serialize;
 
 use crate::source::Source;
 
+/// Whether a configuration can be used as it stands.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Severity {
+    /// It cannot.
+    Error,
+    /// It can, and somebody should have a look.
+    Warning,
+}
+
+impl Severity {
+    /// The word in front of a message.
+    #[must_use]
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Error => "error",
+            Self::Warning => "warning",
+        }
+    }
+}
+
 /// One thing that is wrong with a configuration: where, what, and what to write instead.
 #[derive(Clone, PartialEq, Eq, Hash, Debug, Serialize)]
 pub struct Diagnostic {
+    /// Whether the configuration can be used nevertheless.
+    pub severity: Severity,
     /// Name of the file as it was given.
     pub file: String,
     /// Line, from 1.
@@ -25,9 +48,15 @@ pub struct Diagnostic {
 }
 
 impl Diagnostic {
-    pub(crate) fn new(source: &Source, span: &Range<usize>, message: String) -> Self {
+    pub(crate) fn new(
+        severity: Severity,
+        source: &Source,
+        span: &Range<usize>,
+        message: String,
+    ) -> Self {
         let position = source.position(span.start);
         Self {
+            severity,
             file: source.file.clone(),
             line: position.line,
             column: position.column,
@@ -43,7 +72,7 @@ impl fmt::Display for Diagnostic {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let number = self.line.to_string();
         let margin = " ".repeat(number.len());
-        writeln!(f, "error: {}", self.message)?;
+        writeln!(f, "{}: {}", self.severity.as_str(), self.message)?;
         writeln!(f, "{margin}--> {}:{}:{}", self.file, self.line, self.column)?;
         writeln!(f, "{margin} |")?;
         writeln!(f, "{number} | {}", self.text.replace('\t', " "))?;
@@ -56,7 +85,8 @@ impl fmt::Display for Diagnostic {
     }
 }
 
-/// Everything that is wrong with a configuration, in the order of the file. Never empty.
+/// Everything that is wrong with a configuration, in the order of the file. It holds an error at
+/// least, and the warnings besides.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize)]
 pub struct Diagnostics(pub Vec<Diagnostic>);
 
@@ -65,7 +95,8 @@ impl fmt::Display for Diagnostics {
         for diagnostic in &self.0 {
             writeln!(f, "{diagnostic}")?;
         }
-        let count = self.0.len();
+        let error = |one: &&Diagnostic| one.severity == Severity::Error;
+        let count = self.0.iter().filter(error).count();
         let plural = if count == 1 { "" } else { "s" };
         write!(f, "{count} error{plural}")
     }

@@ -24,6 +24,7 @@ pub(crate) const ROOT: Section = Section {
         "connections",
         "pools",
         "secrets",
+        "users",
     ],
     refused: &[(
         "authorities",
@@ -184,6 +185,13 @@ pub(crate) const CONNECTION: Section = Section {
     path: "connections.<name>",
     keys: &[
         "version",
+        "aggressive",
+        "xauth",
+        "mode_config",
+        "split_include",
+        "default_domain",
+        "banner",
+        "ios_keepalive",
         "local_addrs",
         "remote_addrs",
         "remote_port",
@@ -212,12 +220,8 @@ pub(crate) const CONNECTION: Section = Section {
             "MOBIKE is not supported: remove the line; a peer whose NAT mapping changes is followed without it",
         ),
         (
-            "aggressive",
-            "aggressive mode belongs to IKEv1, which is not supported: remove the line",
-        ),
-        (
             "dpd_timeout",
-            "it belongs to IKEv1; write `dpd = { retry = \"2s\", retries = 4 }`",
+            "a peer is dead when all tries have gone unanswered: write `dpd = { retry = \"2s\", retries = 4 }`",
         ),
         (
             "local_port",
@@ -236,6 +240,18 @@ pub(crate) const CONNECTION: Section = Section {
             "retransmission limits are built in: remove the line",
         ),
     ],
+};
+
+pub(crate) const XAUTH: Section = Section {
+    path: "connections.<name>.xauth",
+    keys: &["user", "password", "password_file"],
+    refused: &[],
+};
+
+pub(crate) const USER: Section = Section {
+    path: "users.<name>",
+    keys: &["password", "password_file"],
+    refused: &[],
 };
 
 pub(crate) const LOCAL: Section = Section {
@@ -342,9 +358,11 @@ pub const SECTIONS: &[&Section] = &[
     &CONTROL,
     &CONNECTION,
     &CONNECTION_DPD,
+    &XAUTH,
     &LOCAL,
     &REMOTE,
     &CHILD,
     &POOL,
     &SECRET,
+    &USER,
 ];

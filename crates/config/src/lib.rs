@@ -22,9 +22,11 @@ mod settings;
 mod source;
 mod suggest;
 mod table;
+mod users;
 mod value;
+mod version;
 
-pub use diagnostic::{Diagnostic, Diagnostics};
+pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 pub use embedded::{EMBEDDED_ID, client_swanctl, embedded};
 pub use keys::{SECTIONS, Section};
 pub use load::load;

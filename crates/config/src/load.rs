@@ -4,18 +4,19 @@ use std::sync::Arc;
 use ipsec::PolicySnapshot;
 use toml::de::DeTable;
 
-use crate::diagnostic::Diagnostics;
+use crate::diagnostic::{Diagnostics, Severity};
 use crate::keys::{DPD, ROOT};
 use crate::liveness::{Layer, Policies};
 use crate::settings::Config;
 use crate::table::{Fault, Report, Table};
-use crate::{connection, headend, pool, secret};
+use crate::{connection, headend, pool, secret, users, version};
 
 /// Reads a configuration. `path` names the file in diagnostics; paths of secrets are relative to its
 /// directory. Files that hold secrets are read, nothing else is.
 ///
 /// # Errors
-/// Everything that is wrong, in the order of the file.
+/// Everything that is wrong, in the order of the file. Warnings alone are no error: they are part of
+/// the configuration.
 pub fn load(text: &str, path: &Path) -> Result<Config, Diagnostics> {
     let report = Report::new(text, &path.display().to_string());
     let (parsed, syntax_errors) = DeTable::parse_recoverable(text);
@@ -28,30 +29,36 @@ pub fn load(text: &str, path: &Path) -> Result<Config, Diagnostics> {
         return Err(Diagnostics(report.into_diagnostics()));
     }
     let root = Table::root(&report, &ROOT, parsed.get_ref());
-    let config = read(&root, path);
+    let mut config = read(&root, path);
     let diagnostics = report.into_diagnostics();
-    if diagnostics.is_empty() {
-        Ok(config)
-    } else {
-        Err(Diagnostics(diagnostics))
+    if diagnostics
+        .iter()
+        .any(|one| one.severity == Severity::Error)
+    {
+        return Err(Diagnostics(diagnostics));
     }
+    config.warnings = diagnostics;
+    Ok(config)
 }
 
 fn read(root: &Table<'_, '_>, path: &Path) -> Config {
     let pools = pool::read(root);
-    let secrets = secret::read(root, path.parent().unwrap_or(Path::new("")));
+    let directory = path.parent().unwrap_or(Path::new(""));
+    let secrets = secret::read(root, directory);
+    let users = users::read(root, directory);
     let mut dpd = Policies::default();
     let headend = headend::read(root);
     let global = Layer::read(root, &DPD);
-    let mut connections = connection::read(root, &pools.names, &global, &mut dpd);
+    let mut connections = connection::read(root, &pools.names, directory, &global, &mut dpd);
+    version::check_v1(root, &connections.placed, &secrets, !users.is_empty());
     if !headend.raw_esp {
         // A peer would send protocol 50, where nobody listens, if it saw no NAT.
-        for policy in &mut connections.policies {
-            Arc::make_mut(policy).force_encap = true;
+        for placed in &mut connections.placed {
+            Arc::make_mut(&mut placed.policy).force_encap = true;
         }
     }
     if let (false, true, Some((span, _))) = (
-        connections.policies.is_empty(),
+        connections.placed.is_empty(),
         secrets.is_empty(),
         root.entry("connections"),
     ) && root.value("secrets").is_none()
@@ -61,6 +68,7 @@ fn read(root: &Table<'_, '_>, path: &Path) -> Config {
             "add `[secrets.NAME]` with `id` and `file`: peers authenticate with a shared secret";
         root.report.fault(&span, fault.instead(instead));
     }
+    let policies = connections.placed.into_iter().map(|placed| placed.policy);
     Config {
         file: path.display().to_string(),
         headend,
@@ -68,14 +76,15 @@ fn read(root: &Table<'_, '_>, path: &Path) -> Config {
         log: headend::log(root),
         control: headend::control(root),
         policy: PolicySnapshot {
-            connections: connections.policies,
+            connections: policies.collect(),
             secrets: secrets.into(),
             pools: pools.valid,
-            users: ipsec::Users::default(),
+            users,
         },
         dpd: dpd.0,
         breaker: global.breaker(),
         budgets: global.budgets(),
         dpd_peers: connections.dpd_peers,
+        warnings: Vec::new(),
     }
 }

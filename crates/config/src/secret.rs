@@ -40,27 +40,55 @@ pub(crate) fn read(root: &Table<'_, '_>, directory: &Path) -> Vec<SecretEntry> {
             }
             owned.push((claim, name.clone(), table.span.clone()));
         }
-        if let Some(key) = read_key(&table, &name, directory) {
+        if let Some(key) = read_key(&table, &name, &SECRET_KEYS, directory) {
             entries.push(SecretEntry { owners, key });
         }
     }
     entries
 }
 
-fn read_key(table: &Table<'_, '_>, name: &str, directory: &Path) -> Option<PreSharedKey> {
-    match (table.value("secret"), table.value("file")) {
-        (Some(_), None) => table.read("secret", inline).map(PreSharedKey::new),
+/// How the keys are called that hold something secret.
+pub(crate) struct Keys {
+    /// What it is.
+    pub(crate) noun: &'static str,
+    /// The key that holds it.
+    pub(crate) inline: &'static str,
+    /// The key that names a file with it.
+    pub(crate) file: &'static str,
+}
+
+const SECRET_KEYS: Keys = Keys {
+    noun: "secret",
+    inline: "secret",
+    file: "file",
+};
+
+/// Reads something secret that is written inline or stands in a file.
+pub(crate) fn read_key(
+    table: &Table<'_, '_>,
+    name: &str,
+    keys: &Keys,
+    directory: &Path,
+) -> Option<PreSharedKey> {
+    let Keys {
+        noun,
+        inline: key,
+        file,
+    } = keys;
+    match (table.value(key), table.value(file)) {
+        (Some(_), None) => table.read(key, inline).map(PreSharedKey::new),
         (None, Some(_)) => table
-            .read("file", |value| from_file(value, directory))
+            .read(file, |value| from_file(value, directory))
             .map(PreSharedKey::new),
         (Some(_), Some(_)) => {
-            let fault = Fault::new(format!("secret `{name}` is given twice"));
-            table.fault_at_table(fault.instead("write either `secret` or `file`"));
+            let fault = Fault::new(format!("{noun} `{name}` is given twice"));
+            table.fault_at_table(fault.instead(format!("write either `{key}` or `{file}`")));
             None
         }
         (None, None) => {
-            let fault = Fault::new(format!("secret `{name}` holds no secret"));
-            table.fault_at_table(fault.instead("add `file = \"PATH\"`, or `secret = \"…\"`"));
+            let fault = Fault::new(format!("{noun} `{name}` holds no {noun}"));
+            let instead = format!("add `{file} = \"PATH\"`, or `{key} = \"…\"`");
+            table.fault_at_table(fault.instead(instead));
             None
         }
     }

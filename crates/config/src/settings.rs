@@ -8,6 +8,8 @@ use std::sync::Arc;
 use dpd::{BreakerPolicy, BudgetPolicy, DpdPolicy};
 use ipsec::{Identity, IdentityPattern, PolicySnapshot};
 
+use crate::Diagnostic;
+
 /// A whole, valid configuration.
 #[derive(Clone)]
 pub struct Config {
@@ -32,6 +34,8 @@ pub struct Config {
     pub breaker: BreakerPolicy,
     /// How many probes, verdicts and initiations a worker may start in a second.
     pub budgets: BudgetPolicy,
+    /// What works and deserves a look, in the order of the file.
+    pub warnings: Vec<Diagnostic>,
 }
 
 impl Config {

@@ -73,8 +73,8 @@ impl Source {
     }
 }
 
-/// The same text, character for character, with every value of a key `secret` replaced by
-/// asterisks. It looks at characters and not at syntax: it has to work on a file that does not parse.
+/// The same text, character for character, with every value of a key `secret` or `password` replaced
+/// by asterisks. It looks at characters and not at syntax: it has to work on a file that does not parse.
 fn mask_secrets(text: &str) -> String {
     let mut masked = String::with_capacity(text.len());
     let mut rest = text;
@@ -93,9 +93,17 @@ fn mask_secrets(text: &str) -> String {
     masked
 }
 
-/// Where the value of the next key `secret` starts.
+/// Where the value of the next key `secret` or `password` starts.
 fn find_secret_value(text: &str) -> Option<usize> {
-    for (at, word) in text.match_indices("secret") {
+    let first = |word| find_value_of(text, word);
+    [first("secret"), first("password")]
+        .into_iter()
+        .flatten()
+        .min()
+}
+
+fn find_value_of(text: &str, key: &str) -> Option<usize> {
+    for (at, word) in text.match_indices(key) {
         let after = text.get(at + word.len()..)?;
         let after_quote = after.strip_prefix(['"', '\'']).unwrap_or(after);
         let trimmed = after_quote.trim_start_matches([' ', '\t']);
@@ -166,6 +174,8 @@ mod tests {
         for text in [
             "secret = \"hunter2\"",
             "secret='hunter2'",
+            "password = \"hunter2\"",
+            "x = { password = 'hunter2', secret = 'hunter2' }",
             "x = { secret = \"a\\\"hunter2\", id = 1 }",
             "\"secret\" = \"hunter2\"",
             "secret = \"\"\"\nhunter2\n\"\"\"\n",

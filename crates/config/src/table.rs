@@ -8,7 +8,7 @@ use std::collections::HashSet;
 use serde_spanned::Spanned;
 use toml::de::{DeTable, DeValue};
 
-use crate::diagnostic::Diagnostic;
+use crate::diagnostic::{Diagnostic, Severity};
 use crate::keys::Section;
 use crate::source::Source;
 use crate::suggest::closest;
@@ -50,7 +50,16 @@ impl Report {
     }
 
     pub(crate) fn fault(&self, span: &Range<usize>, fault: Fault) {
-        let mut diagnostic = Diagnostic::new(&self.source, span, fault.message);
+        self.add(Severity::Error, span, fault);
+    }
+
+    /// Something that works and deserves a look.
+    pub(crate) fn warning(&self, span: &Range<usize>, fault: Fault) {
+        self.add(Severity::Warning, span, fault);
+    }
+
+    fn add(&self, severity: Severity, span: &Range<usize>, fault: Fault) {
+        let mut diagnostic = Diagnostic::new(severity, &self.source, span, fault.message);
         diagnostic.instead = fault.instead;
         self.diagnostics.borrow_mut().push((span.start, diagnostic));
     }

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use config::{Diagnostic, load};
+use config::{Diagnostic, Severity, load};
 
 /// A configuration that is right, to be spoilt by one line.
 const RIGHT: &str = r#"
@@ -90,6 +90,7 @@ fn unknown_keys_are_errors_everywhere() {
         ("connections.rw.children.x", "local-ts", "local_ts"),
         ("pools.q", "addr", "addrs"),
         ("secrets.q", "ids", "id"),
+        ("users.q", "pasword", "password"),
     ] {
         let text = format!("{RIGHT}\n[{section}]\n{key} = 1\n");
         let found = faults(&text);
@@ -110,7 +111,9 @@ fn words_of_swanctl_that_mean_nothing_here_are_explained() {
     let in_connection = |line: &str| format!("[connections.rw]\n{line}");
     for (line, marked, instead) in [
         ("mobike = true", "mobike", "remove the line"),
-        ("aggressive = true", "aggressive", "IKEv1"),
+        ("aggressive = true", "aggressive", "version = 1"),
+        ("banner = \"hello\"", "banner", "version = 1"),
+        ("version = 3", "3", "version = 2"),
         ("dpd_timeout = 30", "dpd_timeout", "retries"),
         ("dpd.breaker.share = 9", "breaker", "[dpd.breaker]"),
     ] {
@@ -358,7 +361,7 @@ fn wrong_types_and_ranges() {
     for (old, new, marked) in [
         ("pools = [\"p\"]", "pools = 5", "5"),
         ("pools = [\"p\"]", "pools = [5]", "5"),
-        ("pools = [\"p\"]", "version = 1", "1"),
+        ("pools = [\"p\"]", "version = 3", "3"),
         ("pools = [\"p\"]", "fragment_size = 100", "100"),
         (
             "pools = [\"p\"]",
@@ -471,4 +474,150 @@ fn all_faults_are_told_at_once_in_the_order_of_the_file() {
     let text = "[log]\nlevel = \"loud\"\n[metrics]\nlisten = 5\n[dpd]\nretries = 99\nx = 1\n";
     let lines: Vec<_> = faults(text).iter().map(|fault| fault.line).collect();
     assert_eq!(lines, [2, 4, 6, 7]);
+}
+
+/// A connection of IKEv1 that is right, to be spoilt by one line.
+const V1: &str = r#"
+[connections.old]
+version = 1
+proposals = ["aes256-sha256-modp2048"]
+
+[connections.old.children.net]
+local_ts = ["10.1.0.0/16"]
+esp_proposals = ["aes128-sha1"]
+
+[secrets.all]
+id = "10.2.80.0/255.255.255.0"
+secret = "correct horse battery staple"
+"#;
+
+fn warnings(text: &str) -> Vec<Diagnostic> {
+    match load(text, Path::new("test.toml")) {
+        Ok(config) => config.warnings,
+        Err(faults) => panic!("{faults}"),
+    }
+}
+
+#[test]
+fn ikev1_draws_a_warning_where_it_is_allowed() {
+    let warned = warnings(V1);
+    assert_eq!(warned.len(), 1, "{warned:#?}");
+    assert_eq!(warned[0].line, 3);
+    assert_eq!(
+        warned[0].to_string(),
+        "warning: IKEv1 is deprecated (RFC 9395)\n \
+         --> test.toml:3:11\n  |\n\
+         3 | version = 1\n  \
+           |           ^\n  \
+           = write `version = 2` as soon as the peer speaks it\n"
+    );
+    assert_eq!(warnings(RIGHT), []);
+    assert_eq!(
+        warnings(&RIGHT.replace("[connections.rw]", "[connections.rw]\nversion = 2")),
+        []
+    );
+}
+
+#[test]
+fn what_deserves_a_look_in_ikev1_is_told() {
+    for (old, new, said) in [
+        ("version = 1", "version = 1\naggressive = true", "guessed"),
+        (
+            "10.2.80.0/255.255.255.0",
+            "*.example.org",
+            "finds no secret",
+        ),
+        (
+            "[\"10.1.0.0/16\"]",
+            "[\"10.1.0.0/16\", \"10.2.0.0/16\"]",
+            "several selectors",
+        ),
+    ] {
+        let warned = warnings(&V1.replace(old, new));
+        assert!(
+            warned.iter().any(|one| one.message.contains(said)),
+            "{said}: {warned:#?}"
+        );
+        assert_eq!(warned.len(), 2, "{warned:#?}");
+    }
+    // Where the identity is known, or sent in the clear, the secret is found by it.
+    let by_name = V1.replace("10.2.80.0/255.255.255.0", "*.example.org");
+    let exact = by_name.replace("version = 1", "version = 1\nremote.id = \"a.example.org\"");
+    assert_eq!(warnings(&exact).len(), 1);
+}
+
+#[test]
+fn what_ikev1_cannot_do_is_refused() {
+    for (old, new, said) in [
+        (
+            "aes256-sha256-modp2048",
+            "aes256gcm16-prfsha256-ecp256",
+            "no proposal",
+        ),
+        (
+            "aes256-sha256-modp2048",
+            "aes256-sha256-x25519",
+            "no proposal",
+        ),
+        (
+            "aes128-sha1",
+            "aes128-sha1-esn",
+            "extended sequence numbers",
+        ),
+        (
+            "version = 1",
+            "version = 1\nxauth = \"server\"",
+            "there are no users",
+        ),
+        (
+            "version = 1",
+            "version = 1\nxauth = \"client\"",
+            "is not known here",
+        ),
+        (
+            "version = 1",
+            "version = 1\nxauth.user = \"joe\"",
+            "holds no password",
+        ),
+        (
+            "version = 1",
+            "version = 1\nxauth.password = \"x\"",
+            "needs a name",
+        ),
+        (
+            "version = 1",
+            "version = 1\nmode_config = \"pul\"",
+            "is not known here",
+        ),
+        (
+            "version = 1",
+            "version = 1\nsplit_include = \"2001:db8::/32\"",
+            "no IPv4 prefix",
+        ),
+        (
+            "version = 1",
+            "version = 1\nsplit_include = \"10.0.0.0/33\"",
+            "no IPv4 prefix",
+        ),
+        ("version = 1", "version = 1\nbanner = \"\"", "is empty"),
+    ] {
+        let told = faults(&V1.replace(old, new));
+        let found: Vec<_> = told
+            .iter()
+            .filter(|one| one.severity == Severity::Error)
+            .collect();
+        assert_eq!(found.len(), 1, "{new}: {told:#?}");
+        assert!(found[0].message.contains(said), "{new}: {found:#?}");
+    }
+}
+
+#[test]
+fn a_password_is_not_quoted() {
+    let text = V1.replace(
+        "version = 1",
+        "version = 1\nxauth = { user = 7, password = \"hunter2\" }",
+    );
+    for fault in faults(&text) {
+        assert!(!fault.to_string().contains("hunter2"), "{fault}");
+    }
 }

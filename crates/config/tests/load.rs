@@ -8,7 +8,7 @@ use config::{Config, Engine, InnerDevice, LogFormat, LogLevel, embedded, load};
 use dpd::{Action, Mode, SuppressOn};
 use ipsec::{
     AddressPool, DfPolicy, EncryptionAlgorithm, Identity, IdentityPattern, IntegrityAlgorithm,
-    KeyExchangeMethod, PrfAlgorithm, StartAction, TrafficSelector,
+    KeyExchangeMethod, ModeConfig, PrfAlgorithm, StartAction, TrafficSelector, Versions, Xauth,
 };
 
 fn read(text: &str) -> Config {
@@ -458,4 +458,77 @@ fn without_raw_esp_everything_is_encapsulated() {
     assert!(!read(&raw).policy.connections[0].force_encap);
     let chosen = raw.replace("[connections.a]\n", "[connections.a]\nencap = true\n");
     assert!(read(&chosen).policy.connections[0].force_encap);
+}
+
+const OLD: &str = r#"
+[connections.client]
+version = "any"
+aggressive = true
+xauth = { user = "joe", password = "hunter2" }
+remote_addrs = "192.0.2.1"
+vips = "0.0.0.0"
+ios_keepalive = true
+[connections.client.children.net]
+rekey_bytes = "4608000k"
+
+[connections.server]
+version = 1
+xauth = "server"
+mode_config = "push"
+split_include = ["10.1.2.3/16", "10.5.0.1"]
+default_domain = "example.org"
+banner = "Welcome."
+[connections.server.children.net]
+
+[users.joe]
+password = "hunter2"
+[users."ann@example.org"]
+password = "0x6162"
+
+[secrets.peers]
+id = "10.2.80.209/255.255.255.255"
+secret = "correct horse battery staple"
+[secrets.rest]
+secret = "another long secret of everybody"
+"#;
+
+#[test]
+fn ikev1_is_off_unless_named_and_says_what_it_needs() {
+    let config = read(OLD);
+    let [client, server] = &config.policy.connections[..] else {
+        panic!("two connections");
+    };
+    assert_eq!(client.versions, Versions::ANY);
+    assert!(client.v1.aggressive && client.v1.ios_keepalive);
+    assert_eq!(format!("{:?}", client.v1.xauth), "Some(Client(joe))");
+    assert_eq!(client.v1.mode_config, ModeConfig::Pull);
+    assert_eq!(client.children[0].rekey.bytes, Some(4_608_000 << 10));
+    assert_eq!(server.versions, Versions::V1);
+    assert!(!server.v1.aggressive);
+    assert!(matches!(server.v1.xauth, Some(Xauth::Server)));
+    assert_eq!(server.v1.mode_config, ModeConfig::Push);
+    let prefixes = [("10.1.0.0", 16), ("10.5.0.1", 32)];
+    let prefixes = prefixes.map(|(network, length)| (network.parse().expect("IPv4"), length));
+    assert_eq!(server.v1.split_include, prefixes);
+    assert_eq!(server.v1.default_domain.as_deref(), Some("example.org"));
+    assert_eq!(server.v1.banner.as_deref(), Some("Welcome."));
+    let users = &config.policy.users;
+    assert!(users.verify("joe", b"hunter2") && users.verify("ann@example.org", b"ab"));
+    assert!(!users.verify("joe", b"ab") && !users.verify("ann", b"ab"));
+    let between = |remote: &str| {
+        let (local, remote) = ("192.0.2.1", remote);
+        let (local, remote) = (local.parse().expect("IPv4"), remote.parse().expect("IPv4"));
+        let key = config.policy.secrets.find_by_address(local, remote);
+        key.map(|key| String::from_utf8_lossy(key.expose()).into_owned())
+    };
+    assert_eq!(
+        between("10.2.80.209").as_deref(),
+        Some("correct horse battery staple")
+    );
+    assert_eq!(
+        between("10.2.80.210").as_deref(),
+        Some("another long secret of everybody")
+    );
+    let plain = read("[connections.a.children.c]\n[secrets.s]\nsecret = \"x y z 1 2 3 4 5\"\n");
+    assert_eq!(plain.policy.connections[0].versions, Versions::V2);
 }

@@ -8,7 +8,7 @@ use crate::{Identity, IdentityParseError};
 
 /// What identities a connection or a secret accepts.
 ///
-/// In text: `%any`; `10.0.0.1`, `10.0.0.0/8`, `2001:db8::/32`; `gw.example.org`,
+/// In text: `%any`; `10.0.0.1`, `10.0.0.0/8`, `10.0.0.0/255.0.0.0`, `2001:db8::/32`; `gw.example.org`,
 /// `*.example.org`; `joe@example.org`, `*@example.org`; `keyid:joe`, `keyid:joe*` or, in
 /// hexadecimal, `keyid:0x6a6f65`.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -156,12 +156,25 @@ impl FromStr for IdentityPattern {
 
 fn parse_prefix(network: &str, length: &str) -> Result<IdentityPattern, IdentityParseError> {
     let network: IpAddr = network.parse().map_err(|_| IdentityParseError::BadPrefix)?;
-    let length: u8 = length.parse().map_err(|_| IdentityParseError::BadPrefix)?;
+    let length = match (length.parse(), length.parse()) {
+        (Ok(length), _) => length,
+        (_, Ok(mask)) if network.is_ipv4() => {
+            mask_length(mask).ok_or(IdentityParseError::BadPrefix)?
+        }
+        _ => return Err(IdentityParseError::BadPrefix),
+    };
     let masked = mask(network, length).ok_or(IdentityParseError::BadPrefix)?;
     Ok(match masked {
         IpAddr::V4(network) => IdentityPattern::Ipv4Prefix(network, length),
         IpAddr::V6(network) => IdentityPattern::Ipv6Prefix(network, length),
     })
+}
+
+/// The length of the prefix that a network mask stands for; `None` if its ones have a gap.
+fn mask_length(mask: Ipv4Addr) -> Option<u8> {
+    let ones = mask.to_bits().leading_ones();
+    let whole = ones == mask.to_bits().count_ones();
+    whole.then(|| u8::try_from(ones).ok()).flatten()
 }
 
 impl fmt::Display for IdentityPattern {
@@ -215,7 +228,24 @@ mod tests {
             assert_eq!(pattern(text).to_string(), text);
         }
         assert_eq!(pattern("10.9.8.7/8").to_string(), "10.0.0.0/8");
-        for bad in ["10.0.0.0/33", "::/129", "10.0.0.0/x", "host/8", "", "a b"] {
+        for (mask, length) in [
+            ("255.255.255.255", 32),
+            ("255.255.254.0", 23),
+            ("0.0.0.0", 0),
+        ] {
+            let prefix = pattern(&format!("10.2.80.209/{length}"));
+            assert_eq!(pattern(&format!("10.2.80.209/{mask}")), prefix);
+        }
+        for bad in [
+            "10.0.0.0/255.0.255.0",
+            "::/255.0.0.0",
+            "10.0.0.0/33",
+            "::/129",
+            "10.0.0.0/x",
+            "host/8",
+            "",
+            "a b",
+        ] {
             assert!(bad.parse::<IdentityPattern>().is_err(), "{bad}");
         }
     }

@@ -12,8 +12,11 @@ pub(crate) fn check(args: &CheckArgs) -> Result<ExitCode> {
     match config::load(&text, &args.file) {
         Ok(config) => {
             if args.json {
-                println!("[]");
+                println!("{}", serde_json::to_string_pretty(&config.warnings)?);
             } else {
+                for warning in &config.warnings {
+                    eprintln!("{warning}");
+                }
                 println!("{}: {}", args.file.display(), summary(&config));
             }
             Ok(ExitCode::SUCCESS)
@@ -41,9 +44,13 @@ fn summary(config: &config::Config) -> String {
         format!("{count} {}", if count == 1 { one } else { many })
     };
     format!(
-        "right: {} with {}, {}",
+        "right: {} with {}, {}{}",
         plural(policy.connections.len(), "connection", "connections"),
         plural(children, "child", "children"),
         plural(policy.pools.len(), "pool", "pools"),
+        match config.warnings.len() {
+            0 => String::new(),
+            count => format!("; {}", plural(count, "warning", "warnings")),
+        },
     )
 }

@@ -1,6 +1,7 @@
 //! `palisade run`: the service, from its configuration to its end.
 
 mod default_configuration;
+mod deprecated;
 mod events;
 mod headend;
 mod listing;
@@ -117,6 +118,7 @@ fn serve(service: Service, stage: Stage, mut signals: Signals) -> Result<()> {
     front.serves_metrics_on(control.tcp_address());
     let forwarder = events::Forwarder::start(subscription, hub, &front)?;
     tell_start(&service, &config, &socket, control.tcp_address());
+    deprecated::tell(None, &config);
     if let Some(client) = client {
         client.print();
     }

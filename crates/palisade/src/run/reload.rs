@@ -7,7 +7,7 @@ use config::Config;
 use zeroize::Zeroizing;
 
 use super::headend::Front;
-use super::settings;
+use super::{deprecated, settings};
 
 /// Reads the configuration again. If it is wrong, or the workers are busy, the old one holds on.
 pub(super) fn reload(front: &Front, file: &Path) {
@@ -41,6 +41,7 @@ pub(super) fn reload(front: &Front, file: &Path) {
             "a change in this section takes effect with the next start"
         );
     }
+    deprecated::tell(Some(&old), &config);
     front.replace_config(Arc::new(config));
     tracing::info!("the configuration was read again");
 }
