@@ -1,6 +1,7 @@
-//! What a shell script would otherwise do: `cargo xtask test` and `cargo xtask ci`.
+//! What a shell script would otherwise do: `cargo xtask test`, `cargo xtask ci` and `cargo xtask bench`.
 #![forbid(unsafe_code)]
 
+mod bench;
 mod cargo;
 mod checks;
 mod gated;
@@ -31,15 +32,22 @@ enum Task {
     Test,
     /// Runs all tests, then formatting, lints and documentation; anything not run is a failure.
     Ci,
+    /// Measures, and prints the figures of docs/performance.md.
+    #[command(subcommand)]
+    Bench(bench::Bench),
 }
 
 fn main() -> ExitCode {
-    let report = match Arguments::parse().task {
-        Task::Test => test(),
-        Task::Ci => ci(),
+    let outcome = match Arguments::parse().task {
+        Task::Test => test().map(|report| report.conclude(strict())),
+        Task::Ci => ci().map(|report| report.conclude(strict())),
+        Task::Bench(bench) => bench::run(&bench).map(|succeeded| match succeeded {
+            true => ExitCode::SUCCESS,
+            false => ExitCode::FAILURE,
+        }),
     };
-    match report {
-        Ok(report) => report.conclude(strict()),
+    match outcome {
+        Ok(code) => code,
         Err(error) => {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
