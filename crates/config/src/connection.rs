@@ -7,7 +7,8 @@ use std::sync::Arc;
 
 use dpd::{DpdPolicy, Mode};
 use ipsec::{
-    AuthPolicy, ConnectionPolicy, IdentityPattern, PeerEndpoint, PoolName, TrafficSelector,
+    AuthPolicy, ConnectionPolicy, FrontVrf, IdentityPattern, InnerVrf, PeerEndpoint, PoolName,
+    TrafficSelector,
 };
 
 use crate::child::{self, Child};
@@ -178,8 +179,11 @@ fn connection(
         versions,
         v1,
         dpd,
+        fvrf: FrontVrf::GLOBAL,
+        ivrf: InnerVrf::GLOBAL,
         local_addrs: local_addrs(table),
         remote_addrs: remote.endpoints,
+        default_peer: None,
         remote_sources: remote.sources,
         local_id,
         remote_id,
@@ -259,7 +263,7 @@ fn remote_addrs(table: &Table<'_, '_>) -> Remote {
         let selector: TrafficSelector = text.parse().map_err(|_| wrong())?;
         if selector.is_host() && !text.contains(['/', '-']) {
             let address = SocketAddr::new(selector.start, port);
-            remote.endpoints.push(PeerEndpoint { address });
+            remote.endpoints.push(PeerEndpoint::Address(address));
         }
         Ok(Some((selector.start, selector.end)))
     });

@@ -3,7 +3,7 @@
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use core::ops::Range;
 
-use ipsec::{AddressPool, PoolName, TrafficSelector};
+use ipsec::{AddressPool, InnerVrf, PoolName, TrafficSelector};
 
 use crate::keys::POOL;
 use crate::table::{Fault, Table, Value};
@@ -48,6 +48,7 @@ pub(crate) fn read(root: &Table<'_, '_>) -> Pools {
                 first,
                 last,
                 dns,
+                ivrf: InnerVrf::GLOBAL,
             },
             addrs.span(),
         ));

@@ -8,7 +8,8 @@ use config::{Config, Engine, InnerDevice, LogFormat, LogLevel, embedded, load};
 use dpd::{Action, Mode, SuppressOn};
 use ipsec::{
     AddressPool, DfPolicy, EncryptionAlgorithm, Identity, IdentityPattern, IntegrityAlgorithm,
-    KeyExchangeMethod, ModeConfig, PrfAlgorithm, StartAction, TrafficSelector, Versions, Xauth,
+    KeyExchangeMethod, ModeConfig, PeerEndpoint, PrfAlgorithm, StartAction, TrafficSelector,
+    Versions, Xauth,
 };
 
 fn read(text: &str) -> Config {
@@ -215,12 +216,9 @@ fn a_connection_in_full() {
         site.local_addrs,
         ["192.0.2.1".parse::<IpAddr>().expect("v4")]
     );
-    let peers: Vec<_> = site
-        .remote_addrs
-        .iter()
-        .map(|peer| peer.address.to_string())
-        .collect();
-    assert_eq!(peers, ["198.51.100.1:4501", "198.51.100.2:4501"]);
+    let peers = ["198.51.100.1:4501", "198.51.100.2:4501"]
+        .map(|address| PeerEndpoint::Address(address.parse().expect("an address")));
+    assert_eq!(site.remote_addrs, peers);
     assert_eq!(site.remote_sources.len(), 3);
     assert_eq!(
         site.remote_sources[2].1,

@@ -1,6 +1,6 @@
 use core::ops::Range;
 
-use ipsec::{EspSpi, InboundSa, Instant, LifeStage, Refused, Sad};
+use ipsec::{EspSpi, FrontVrf, InboundSa, InnerVrf, Instant, LifeStage, Refused, Sad};
 use wire::esp::{EspHeader, HEADER_LEN};
 use wire::ip::{InnerPacket, clamp_mss, protocol, set_ecn};
 
@@ -20,6 +20,10 @@ pub struct InboundPacket<'a> {
     spi: EspSpi,
     /// Its whole sequence number.
     sequence: u64,
+    /// Where it arrived.
+    fvrf: FrontVrf,
+    /// Where its inner packet goes.
+    ivrf: InnerVrf,
 }
 
 /// What became of a received packet.
@@ -54,7 +58,22 @@ impl<'a> InboundPacket<'a> {
             outcome: Opened::Pending,
             spi: EspSpi(0),
             sequence: 0,
+            fvrf: FrontVrf::GLOBAL,
+            ivrf: InnerVrf::GLOBAL,
         }
+    }
+
+    /// The packet as it arrived in a front-door VRF.
+    #[must_use]
+    pub const fn at(mut self, fvrf: FrontVrf) -> Self {
+        self.fvrf = fvrf;
+        self
+    }
+
+    /// The VRF into which its inner packet goes.
+    #[must_use]
+    pub const fn ivrf(&self) -> InnerVrf {
+        self.ivrf
     }
 
     /// Its SPI; 0 if the packet is too short to have one, or before it went through a batch.
@@ -106,6 +125,10 @@ fn admit(sad: &Sad, packet: &mut InboundPacket<'_>) -> Result<(), InboundDrop> {
     let header = EspHeader::parse(packet.octets).map_err(|_| InboundDrop::TooShort)?;
     packet.spi = EspSpi(header.spi);
     let sa = sad.inbound(packet.spi).ok_or(InboundDrop::UnknownSpi)?;
+    if sa.fvrf != packet.fvrf {
+        return Err(InboundDrop::ForeignVrf);
+    }
+    packet.ivrf = sa.ivrf;
     packet.sequence = admit_to(sa, header.sequence)?;
     Ok(())
 }
@@ -245,6 +268,7 @@ fn drop_packet(
         InboundDrop::SelectorMismatch => counters.selector = counters.selector.saturating_add(1),
         InboundDrop::LifetimeExpired
         | InboundDrop::CongestionUnmarkable
+        | InboundDrop::ForeignVrf
         | InboundDrop::UnknownSpi => counters.refused = counters.refused.saturating_add(1),
         InboundDrop::TooShort
         | InboundDrop::BadPadding

@@ -9,6 +9,8 @@ reasons! {
             "The packet is too short to be ESP.";
         UnknownSpi = "unknown_spi",
             "No SA has this SPI: it was deleted, or never was; a burst after a rekey or restart is normal.";
+        ForeignVrf = "foreign_vrf",
+            "The SA belongs to another front-door VRF than the one in which the packet arrived.";
         LifetimeExpired = "lifetime_expired",
             "The SA has carried all that its hard limit allows and no rekey has replaced it.";
         SequenceTooOld = "sequence_too_old",

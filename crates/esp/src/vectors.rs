@@ -124,6 +124,7 @@ fn seal(suite: ProtectionSuite, vector: &Vector) -> Vec<u8> {
         remote: "192.0.2.2:4500".parse().unwrap(),
         encapsulation: Encapsulation::Raw,
         mtu: 1500,
+        fvrf: ipsec::FrontVrf::GLOBAL,
     };
     let sa = OutboundSa::new(OutboundParameters {
         spi: EspSpi(header.spi),

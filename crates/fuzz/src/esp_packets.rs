@@ -124,6 +124,7 @@ fn install(sad: &mut Sad, esn: bool) -> OutboundHandle {
             remote: ([192, 0, 2, 2], 4_500).into(),
             encapsulation: Encapsulation::Udp,
             mtu: 1_500,
+            fvrf: ipsec::FrontVrf::GLOBAL,
         },
     };
     sad.insert_outbound(OutboundSa::new(outbound))

@@ -62,6 +62,7 @@ fn database() -> (Sad, EspSpi, OutboundHandle) {
             remote: ([192, 0, 2, 2], 4500).into(),
             encapsulation: Encapsulation::Udp,
             mtu: u16::MAX,
+            fvrf: ipsec::FrontVrf::GLOBAL,
         },
     };
     let handle = sad

@@ -1,7 +1,7 @@
 use core::net::{IpAddr, SocketAddr};
 
 use crypto::Entropy;
-use ipsec::{EspSpi, Identity, IkeSpi, PolicySnapshot, PoolName};
+use ipsec::{EspSpi, FrontVrf, Identity, IkeSpi, PolicySnapshot, PoolName};
 use timer::Instant;
 
 use crate::Settings;
@@ -69,6 +69,7 @@ pub trait Host {
     /// Gives a virtual address back.
     fn release_lease(&mut self, identity: &Identity, lease: &Lease);
 
-    /// The socket with a non-ESP marker (port 4500) of the given local address, if there is one.
-    fn encapsulating_socket(&self, local: IpAddr) -> Option<SocketAddr>;
+    /// The socket with a non-ESP marker (port 4500) of the given local address in a front-door VRF,
+    /// if there is one.
+    fn encapsulating_socket(&self, fvrf: FrontVrf, local: IpAddr) -> Option<SocketAddr>;
 }

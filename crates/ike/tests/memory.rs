@@ -30,6 +30,7 @@ fn connect(left: &mut End, right: &mut End, number: u16) {
         local: std::net::SocketAddr::new("192.0.2.1".parse().expect("an address"), number),
         remote: "198.51.100.1:500".parse().expect("an address"),
         encapsulated: false,
+        fvrf: ipsec::FrontVrf::GLOBAL,
     };
     let spi = left.initiate(path, now);
     exchange(left, right, now);

@@ -1,6 +1,9 @@
 use crypto::{OpeningKey, ProtectionSuite};
 
-use crate::{EspSpi, IkeSlot, InboundCounters, LifeStage, ReplayWindow, Selectors, VolumeLimits};
+use crate::{
+    EspSpi, FrontVrf, IkeSlot, InboundCounters, InnerVrf, LifeStage, ReplayWindow, Selectors,
+    VolumeLimits,
+};
 
 /// The receiving half of a Child SA: everything that a packet needs, and nothing else.
 ///
@@ -14,6 +17,10 @@ pub struct InboundSa {
     pub heard_in_batch: u32,
     /// The IKE SA that answers for it.
     pub owner: IkeSlot,
+    /// Where its packets arrive; elsewhere they are none of its own.
+    pub fvrf: FrontVrf,
+    /// Where its inner packets go.
+    pub ivrf: InnerVrf,
     /// What has been received.
     pub window: ReplayWindow,
     /// The highest stage that has been reported to the owner.
@@ -69,6 +76,8 @@ impl InboundSa {
             spi,
             heard_in_batch: 0,
             owner,
+            fvrf: FrontVrf::GLOBAL,
+            ivrf: InnerVrf::GLOBAL,
             window: ReplayWindow::new(replay_window, esn),
             stage: LifeStage::Fresh,
             esn,
@@ -79,6 +88,14 @@ impl InboundSa {
             suite,
             key,
         }
+    }
+
+    /// Ties the SA to the VRFs of its tunnel.
+    #[must_use]
+    pub const fn with_vrfs(mut self, fvrf: FrontVrf, ivrf: InnerVrf) -> Self {
+        self.fvrf = fvrf;
+        self.ivrf = ivrf;
+        self
     }
 
     /// Clamps the segment size that the peer's side announces, so that our side's segments fit the

@@ -34,6 +34,7 @@ mod spd;
 mod spi;
 mod users;
 mod v1_policy;
+mod vrf;
 
 // Policy is made of algorithms: whoever writes policy needs no other room for them.
 pub use crypto::{EncryptionAlgorithm, IntegrityAlgorithm, KeyExchangeMethod, PrfAlgorithm};
@@ -62,5 +63,6 @@ pub use spd::Spd;
 pub use spi::{EspSpi, EspSpiLayout, IkeSpi};
 pub use users::Users;
 pub use v1_policy::{IkeVersion, ModeConfig, V1Policy, Versions, Xauth};
+pub use vrf::{FrontVrf, GLOBAL_VRF, InnerVrf};
 // The time of counters, for rooms that know no timer.
 pub use timer::Instant;

@@ -3,7 +3,7 @@ use core::net::SocketAddr;
 use crypto::{ProtectionSuite, SealingKey};
 
 use crate::{
-    DfPolicy, EspSpi, IkeSlot, LifeStage, OutboundCounters, Selectors, SequenceNumbers,
+    DfPolicy, EspSpi, FrontVrf, IkeSlot, LifeStage, OutboundCounters, Selectors, SequenceNumbers,
     VolumeLimits,
 };
 
@@ -38,6 +38,8 @@ pub struct EspPath {
     pub encapsulation: Encapsulation,
     /// The biggest outer IP packet that passes, in octets.
     pub mtu: u16,
+    /// Whose sockets send the packets.
+    pub fvrf: FrontVrf,
 }
 
 /// The sending half of a Child SA.

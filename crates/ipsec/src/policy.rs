@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use crypto::{EncryptionAlgorithm, IntegrityAlgorithm, KeyExchangeMethod, PrfAlgorithm};
 
-use crate::{Identity, IdentityPattern, TrafficSelector, V1Policy, Versions};
+use crate::{FrontVrf, Identity, IdentityPattern, InnerVrf, TrafficSelector, V1Policy, Versions};
 
 /// A pool's name, unique in a snapshot.
 pub type PoolName = Arc<str>;
@@ -138,11 +138,21 @@ pub struct ChildPolicy {
     pub start: StartAction,
 }
 
-/// Where a peer is reached.
+/// Where a peer is reached. The IKE port is 500 unless configured.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct PeerEndpoint {
-    /// Address and IKE port (500 unless configured).
-    pub address: SocketAddr,
+pub enum PeerEndpoint {
+    /// At an address.
+    Address(SocketAddr),
+    /// At the address that a host name stands for.
+    Name {
+        /// The name.
+        name: Arc<str>,
+        /// The IKE port.
+        port: u16,
+        /// Whether it is resolved again at each attempt; else the first answer holds until the
+        /// policy is replaced.
+        dynamic: bool,
+    },
 }
 
 /// A pool of virtual addresses.
@@ -156,6 +166,8 @@ pub struct AddressPool {
     pub last: IpAddr,
     /// DNS servers sent along.
     pub dns: Vec<IpAddr>,
+    /// The inner VRF to which its addresses belong.
+    pub ivrf: InnerVrf,
 }
 
 /// One `connections` entry.
@@ -169,11 +181,18 @@ pub struct ConnectionPolicy {
     pub v1: V1Policy,
     /// Index of the connection's DPD policy in the snapshot.
     pub dpd: u16,
+    /// Where its peers are met.
+    pub fvrf: FrontVrf,
+    /// Where its traffic comes from and goes to.
+    pub ivrf: InnerVrf,
     /// Our addresses; empty means any that we listen on.
     pub local_addrs: Vec<IpAddr>,
     /// For an initiator, the peers in order of preference; for a responder, acceptable sources are
     /// `remote_sources`.
     pub remote_addrs: Vec<PeerEndpoint>,
+    /// Which of `remote_addrs` is tried first whenever a tunnel is needed anew; `None` for the one
+    /// whose turn it is.
+    pub default_peer: Option<u16>,
     /// Acceptable source ranges of a responder: inclusive ranges; empty means any.
     pub remote_sources: Vec<(IpAddr, IpAddr)>,
     /// What we call ourselves; `None` means our address.

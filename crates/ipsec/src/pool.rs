@@ -237,6 +237,7 @@ mod tests {
             first: first.parse().unwrap(),
             last: last.parse().unwrap(),
             dns: Vec::new(),
+            ivrf: crate::InnerVrf::GLOBAL,
         };
         Pool::new(&range, 0x5eed)
     }

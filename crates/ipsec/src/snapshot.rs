@@ -3,8 +3,8 @@ use std::sync::Arc;
 
 use crate::pattern::Specificity;
 use crate::{
-    AddressPool, ConnectionPolicy, Identity, IdentityPattern, IkeVersion, PreSharedKey, Secrets,
-    Users,
+    AddressPool, ConnectionPolicy, FrontVrf, Identity, IdentityPattern, IkeVersion, PreSharedKey,
+    Secrets, Users,
 };
 
 /// Everything that the operator allows, at one moment. A reload makes a new one.
@@ -22,16 +22,18 @@ pub struct PolicySnapshot {
 
 impl PolicySnapshot {
     /// The connections that a peer at `remote` may use with this version of IKE on our address
-    /// `local`, the preferred first.
+    /// `local` in a front-door VRF, the preferred first.
     pub fn connections_between(
         &self,
         version: IkeVersion,
+        fvrf: FrontVrf,
         local: IpAddr,
         remote: IpAddr,
     ) -> impl Iterator<Item = &Arc<ConnectionPolicy>> {
         self.connections
             .iter()
             .filter(move |connection| connection.versions.allow(version))
+            .filter(move |connection| connection.fvrf == fvrf)
             .filter(move |connection| connection.accepts(local, remote))
     }
 
@@ -42,13 +44,14 @@ impl PolicySnapshot {
     pub fn connection_for(
         &self,
         version: IkeVersion,
+        fvrf: FrontVrf,
         local: IpAddr,
         remote: IpAddr,
         asked_for: Option<&Identity>,
         peer: &Identity,
     ) -> Option<&Arc<ConnectionPolicy>> {
         let mut best: Option<(Specificity, &Arc<ConnectionPolicy>)> = None;
-        for connection in self.connections_between(version, local, remote) {
+        for connection in self.connections_between(version, fvrf, local, remote) {
             let reached = match (asked_for, &connection.local_id) {
                 (Some(asked), Some(own)) => asked.same(own),
                 _ => true,

@@ -3,7 +3,7 @@ use core::net::IpAddr;
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
 use ike::LeaseRequest;
-use ipsec::{AddressPool, Identity, PoolName, TrafficSelector};
+use ipsec::{AddressPool, FrontVrf, Identity, InnerVrf, PoolName, TrafficSelector};
 use shard::{ShardId, Ticket};
 
 use crate::leases::Leases;
@@ -12,7 +12,7 @@ use crate::prefixes::Prefixes;
 /// What the shards share: who owns an identity, which shard reaches an inner address, and the
 /// pools of virtual addresses. Asked in the course of exchanges, never for each packet.
 pub(crate) struct Directory {
-    identities: DashMap<Identity, Ticket>,
+    identities: DashMap<(FrontVrf, Identity), Ticket>,
     prefixes: Prefixes,
     leases: Leases,
 }
@@ -47,35 +47,35 @@ impl shard::Directory for Directory {
         self.leases.release(pool, address);
     }
 
-    fn claim_identity(&self, identity: &Identity, owner: Ticket) -> Option<Ticket> {
-        let former = self.identities.insert(identity.canonical(), owner);
+    fn claim_identity(&self, fvrf: FrontVrf, identity: &Identity, owner: Ticket) -> Option<Ticket> {
+        let former = self.identities.insert((fvrf, identity.canonical()), owner);
         former.filter(|former| *former != owner)
     }
 
-    fn release_identity(&self, identity: &Identity, owner: Ticket) {
-        if let Entry::Occupied(entry) = self.identities.entry(identity.canonical())
+    fn release_identity(&self, fvrf: FrontVrf, identity: &Identity, owner: Ticket) {
+        if let Entry::Occupied(entry) = self.identities.entry((fvrf, identity.canonical()))
             && *entry.get() == owner
         {
             entry.remove();
         }
     }
 
-    fn owner_of_identity(&self, identity: &Identity) -> Option<Ticket> {
+    fn owner_of_identity(&self, fvrf: FrontVrf, identity: &Identity) -> Option<Ticket> {
         self.identities
-            .get(&identity.canonical())
+            .get(&(fvrf, identity.canonical()))
             .map(|owner| *owner)
     }
 
-    fn announce(&self, selector: &TrafficSelector, shard: ShardId) {
-        self.prefixes.announce(selector, shard);
+    fn announce(&self, ivrf: InnerVrf, selector: &TrafficSelector, shard: ShardId) {
+        self.prefixes.announce(ivrf, selector, shard);
     }
 
-    fn withdraw(&self, selector: &TrafficSelector, shard: ShardId) {
-        self.prefixes.withdraw(selector, shard);
+    fn withdraw(&self, ivrf: InnerVrf, selector: &TrafficSelector, shard: ShardId) {
+        self.prefixes.withdraw(ivrf, selector, shard);
     }
 
-    fn owner_of_address(&self, address: IpAddr) -> Option<ShardId> {
-        self.prefixes.owner(address)
+    fn owner_of_address(&self, ivrf: InnerVrf, address: IpAddr) -> Option<ShardId> {
+        self.prefixes.owner(ivrf, address)
     }
 }
 
@@ -98,13 +98,39 @@ mod tests {
         let directory = Directory::new(&[], 1);
         let joe = Identity::Email("joe@example.org".into());
         let shouted = Identity::Email("JOE@EXAMPLE.ORG".into());
-        assert_eq!(directory.claim_identity(&joe, ticket(0, 1)), None);
-        assert_eq!(directory.claim_identity(&joe, ticket(0, 1)), None);
-        let former = directory.claim_identity(&shouted, ticket(1, 2));
+        assert_eq!(
+            directory.claim_identity(FrontVrf::GLOBAL, &joe, ticket(0, 1)),
+            None
+        );
+        assert_eq!(
+            directory.claim_identity(FrontVrf::GLOBAL, &joe, ticket(0, 1)),
+            None
+        );
+        let former = directory.claim_identity(FrontVrf::GLOBAL, &shouted, ticket(1, 2));
         assert_eq!(former, Some(ticket(0, 1)));
-        directory.release_identity(&joe, ticket(0, 1));
-        assert_eq!(directory.owner_of_identity(&joe), Some(ticket(1, 2)));
-        directory.release_identity(&joe, ticket(1, 2));
-        assert_eq!(directory.owner_of_identity(&joe), None);
+        directory.release_identity(FrontVrf::GLOBAL, &joe, ticket(0, 1));
+        assert_eq!(
+            directory.owner_of_identity(FrontVrf::GLOBAL, &joe),
+            Some(ticket(1, 2))
+        );
+        directory.release_identity(FrontVrf::GLOBAL, &joe, ticket(1, 2));
+        assert_eq!(directory.owner_of_identity(FrontVrf::GLOBAL, &joe), None);
+    }
+
+    #[test]
+    fn the_same_identity_in_another_vrf_is_another_peer() {
+        let directory = Directory::new(&[], 1);
+        let joe = Identity::Email("joe@example.org".into());
+        assert_eq!(
+            directory.claim_identity(FrontVrf(1), &joe, ticket(0, 1)),
+            None
+        );
+        assert_eq!(
+            directory.claim_identity(FrontVrf(2), &joe, ticket(0, 2)),
+            None
+        );
+        directory.release_identity(FrontVrf(2), &joe, ticket(0, 2));
+        let owner = directory.owner_of_identity(FrontVrf(1), &joe);
+        assert_eq!(owner, Some(ticket(0, 1)));
     }
 }

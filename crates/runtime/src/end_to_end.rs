@@ -65,7 +65,10 @@ fn connection(name: &str, initiator: bool) -> ConnectionPolicy {
         versions: ipsec::Versions::default(),
         v1: ipsec::V1Policy::default(),
         dpd: 0,
+        fvrf: ipsec::FrontVrf::GLOBAL,
+        ivrf: ipsec::InnerVrf::GLOBAL,
         local_addrs: Vec::new(),
+        default_peer: None,
         remote_addrs: Vec::new(),
         remote_sources: Vec::new(),
         local_id: None,
@@ -156,6 +159,7 @@ impl Plan {
             first: ip("10.77.0.1"),
             last: ip("10.77.0.250"),
             dns: Vec::new(),
+            ivrf: ipsec::InnerVrf::GLOBAL,
         };
         let policy = policy(vec![connection], vec![pool], dpd);
         Service::start(self.settings(1, InnerDevice::Echo, policy)).unwrap()
@@ -166,9 +170,7 @@ impl Plan {
             let mut connection = connection(&format!("peer-{number}"), true);
             let identity = format!("peer-{number}.example.org");
             connection.local_id = Some(Identity::Fqdn(identity.into()));
-            connection.remote_addrs = vec![PeerEndpoint {
-                address: address(responder),
-            }];
+            connection.remote_addrs = vec![PeerEndpoint::Address(address(responder))];
             connection
         });
         let policy = policy(connections.collect(), Vec::new(), dpd);
@@ -250,7 +252,10 @@ fn ping(source: IpAddr, number: u16) -> Box<[u8]> {
 }
 
 fn inject(service: &Service, shard: u16, packet: Box<[u8]>) {
-    assert!(service.parts.mailboxes[usize::from(shard)].post(Message::Inner(packet)));
+    assert!(
+        service.parts.mailboxes[usize::from(shard)]
+            .post(Message::Inner(ipsec::InnerVrf::GLOBAL, packet))
+    );
 }
 
 /// Waits until as many inner packets came back as were sent.

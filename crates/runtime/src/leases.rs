@@ -92,6 +92,7 @@ mod tests {
             first: first.parse().unwrap(),
             last: last.parse().unwrap(),
             dns: Vec::new(),
+            ivrf: ipsec::InnerVrf::GLOBAL,
         }
     }
 

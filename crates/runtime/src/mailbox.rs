@@ -3,6 +3,7 @@ use std::sync::OnceLock;
 
 use crossbeam::queue::ArrayQueue;
 use ike::Computed;
+use ipsec::{FrontVrf, InnerVrf};
 use netio::Waker;
 use shard::{Listener, Mail, Ticket};
 
@@ -13,7 +14,7 @@ pub(crate) enum Message {
     /// A datagram that reached another shard first.
     Outer(Box<Stray>),
     /// An inner packet that reached another shard first.
-    Inner(Box<[u8]>),
+    Inner(InnerVrf, Box<[u8]>),
     /// From another shard.
     Mail(Mail),
     /// From the compute pool.
@@ -25,6 +26,7 @@ pub(crate) enum Message {
 /// A datagram on its way from the shard that received it to the shard that owns it.
 pub(crate) struct Stray {
     pub(crate) listener: Listener,
+    pub(crate) fvrf: FrontVrf,
     pub(crate) local: core::net::SocketAddr,
     pub(crate) remote: core::net::SocketAddr,
     pub(crate) tos: u8,
@@ -67,7 +69,7 @@ impl Mailbox {
     /// Leaves a message, or drops and counts it when the box is full.
     pub(crate) fn post(&self, message: Message) -> bool {
         let queue = match message {
-            Message::Outer(_) | Message::Inner(_) => {
+            Message::Outer(_) | Message::Inner(..) => {
                 self.handoffs.fetch_add(1, Ordering::Relaxed);
                 &self.packets
             }
@@ -124,7 +126,7 @@ mod tests {
     use super::*;
 
     fn packet() -> Message {
-        Message::Inner(Box::from([1, 2, 3]))
+        Message::Inner(InnerVrf::GLOBAL, Box::from([1, 2, 3]))
     }
 
     #[test]

@@ -4,17 +4,17 @@ use std::sync::{PoisonError, RwLock};
 
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
-use ipsec::TrafficSelector;
+use ipsec::{InnerVrf, TrafficSelector};
 use shard::ShardId;
 
-/// Which shard reaches an inner address: the longest prefix that a shard has announced, else a
+/// Which shard reaches an inner address of a VRF: the longest prefix that a shard has announced, else a
 /// range that is no prefix.
 pub(crate) struct Prefixes {
-    owners: DashMap<(IpAddr, u8), Owner>,
+    owners: DashMap<(InnerVrf, IpAddr, u8), Owner>,
     /// How many prefixes of each length there are, so that a look-up tries only lengths in use.
     lengths_v4: [AtomicU32; 33],
     lengths_v6: [AtomicU32; 129],
-    ranges: RwLock<Vec<(TrafficSelector, ShardId)>>,
+    ranges: RwLock<Vec<(InnerVrf, TrafficSelector, ShardId)>>,
 }
 
 struct Owner {
@@ -35,15 +35,15 @@ impl Default for Prefixes {
 
 impl Prefixes {
     /// The latest announcement of a prefix wins.
-    pub(crate) fn announce(&self, selector: &TrafficSelector, shard: ShardId) {
+    pub(crate) fn announce(&self, ivrf: InnerVrf, selector: &TrafficSelector, shard: ShardId) {
         let Some(prefix) = selector.prefix() else {
             self.ranges
                 .write()
                 .unwrap_or_else(PoisonError::into_inner)
-                .push((*selector, shard));
+                .push((ivrf, *selector, shard));
             return;
         };
-        match self.owners.entry(prefix) {
+        match self.owners.entry((ivrf, prefix.0, prefix.1)) {
             Entry::Occupied(mut entry) => {
                 let owner = entry.get_mut();
                 let same = owner.shard == shard;
@@ -63,15 +63,18 @@ impl Prefixes {
     }
 
     /// Takes one announcement back, unless another shard's has replaced it.
-    pub(crate) fn withdraw(&self, selector: &TrafficSelector, shard: ShardId) {
+    pub(crate) fn withdraw(&self, ivrf: InnerVrf, selector: &TrafficSelector, shard: ShardId) {
         let Some(prefix) = selector.prefix() else {
             let mut ranges = self.ranges.write().unwrap_or_else(PoisonError::into_inner);
-            if let Some(at) = ranges.iter().position(|range| *range == (*selector, shard)) {
+            if let Some(at) = ranges
+                .iter()
+                .position(|range| *range == (ivrf, *selector, shard))
+            {
                 ranges.swap_remove(at);
             }
             return;
         };
-        let Entry::Occupied(mut entry) = self.owners.entry(prefix) else {
+        let Entry::Occupied(mut entry) = self.owners.entry((ivrf, prefix.0, prefix.1)) else {
             return;
         };
         if entry.get().shard != shard {
@@ -86,7 +89,7 @@ impl Prefixes {
         }
     }
 
-    pub(crate) fn owner(&self, address: IpAddr) -> Option<ShardId> {
+    pub(crate) fn owner(&self, ivrf: InnerVrf, address: IpAddr) -> Option<ShardId> {
         let lengths: &[AtomicU32] = match address {
             IpAddr::V4(_) => &self.lengths_v4,
             IpAddr::V6(_) => &self.lengths_v6,
@@ -96,15 +99,15 @@ impl Prefixes {
             if count.is_none_or(|count| count.load(Ordering::Relaxed) == 0) {
                 continue;
             }
-            if let Some(owner) = self.owners.get(&(network(address, length), length)) {
+            if let Some(owner) = self.owners.get(&(ivrf, network(address, length), length)) {
                 return Some(owner.shard);
             }
         }
         let ranges = self.ranges.read().unwrap_or_else(PoisonError::into_inner);
         ranges
             .iter()
-            .find(|(selector, _)| selector.contains_address(address))
-            .map(|(_, shard)| *shard)
+            .find(|(vrf, selector, _)| *vrf == ivrf && selector.contains_address(address))
+            .map(|(_, _, shard)| *shard)
     }
 
     fn length(&self, (network, length): (IpAddr, u8)) -> Option<&AtomicU32> {
@@ -137,6 +140,8 @@ fn network(address: IpAddr, length: u8) -> IpAddr {
 mod tests {
     use super::*;
 
+    const GLOBAL: InnerVrf = InnerVrf::GLOBAL;
+
     fn ip(text: &str) -> IpAddr {
         text.parse().unwrap()
     }
@@ -148,47 +153,74 @@ mod tests {
     #[test]
     fn the_longest_prefix_wins() {
         let prefixes = Prefixes::default();
-        prefixes.announce(&prefix("0.0.0.0", 0), ShardId(1));
-        prefixes.announce(&prefix("10.0.0.0", 8), ShardId(2));
-        prefixes.announce(&prefix("10.1.2.3", 32), ShardId(3));
-        prefixes.announce(&prefix("2001:db8::", 32), ShardId(4));
-        assert_eq!(prefixes.owner(ip("192.0.2.1")), Some(ShardId(1)));
-        assert_eq!(prefixes.owner(ip("10.9.9.9")), Some(ShardId(2)));
-        assert_eq!(prefixes.owner(ip("10.1.2.3")), Some(ShardId(3)));
-        assert_eq!(prefixes.owner(ip("2001:db8:1::1")), Some(ShardId(4)));
-        assert_eq!(prefixes.owner(ip("2001:db9::1")), None);
+        prefixes.announce(GLOBAL, &prefix("0.0.0.0", 0), ShardId(1));
+        prefixes.announce(GLOBAL, &prefix("10.0.0.0", 8), ShardId(2));
+        prefixes.announce(GLOBAL, &prefix("10.1.2.3", 32), ShardId(3));
+        prefixes.announce(GLOBAL, &prefix("2001:db8::", 32), ShardId(4));
+        assert_eq!(prefixes.owner(GLOBAL, ip("192.0.2.1")), Some(ShardId(1)));
+        assert_eq!(prefixes.owner(GLOBAL, ip("10.9.9.9")), Some(ShardId(2)));
+        assert_eq!(prefixes.owner(GLOBAL, ip("10.1.2.3")), Some(ShardId(3)));
+        assert_eq!(
+            prefixes.owner(GLOBAL, ip("2001:db8:1::1")),
+            Some(ShardId(4))
+        );
+        assert_eq!(prefixes.owner(GLOBAL, ip("2001:db9::1")), None);
     }
 
     #[test]
     fn what_was_announced_twice_stays_until_withdrawn_twice() {
         let prefixes = Prefixes::default();
         let selector = prefix("10.0.0.0", 8);
-        prefixes.announce(&selector, ShardId(0));
-        prefixes.announce(&selector, ShardId(0));
-        prefixes.withdraw(&selector, ShardId(0));
-        assert_eq!(prefixes.owner(ip("10.0.0.1")), Some(ShardId(0)));
-        prefixes.withdraw(&selector, ShardId(0));
-        assert_eq!(prefixes.owner(ip("10.0.0.1")), None);
+        prefixes.announce(GLOBAL, &selector, ShardId(0));
+        prefixes.announce(GLOBAL, &selector, ShardId(0));
+        prefixes.withdraw(GLOBAL, &selector, ShardId(0));
+        assert_eq!(prefixes.owner(GLOBAL, ip("10.0.0.1")), Some(ShardId(0)));
+        prefixes.withdraw(GLOBAL, &selector, ShardId(0));
+        assert_eq!(prefixes.owner(GLOBAL, ip("10.0.0.1")), None);
     }
 
     #[test]
     fn a_successor_on_another_shard_is_not_withdrawn_by_its_predecessor() {
         let prefixes = Prefixes::default();
         let selector = prefix("10.0.0.7", 32);
-        prefixes.announce(&selector, ShardId(0));
-        prefixes.announce(&selector, ShardId(1));
-        prefixes.withdraw(&selector, ShardId(0));
-        assert_eq!(prefixes.owner(ip("10.0.0.7")), Some(ShardId(1)));
+        prefixes.announce(GLOBAL, &selector, ShardId(0));
+        prefixes.announce(GLOBAL, &selector, ShardId(1));
+        prefixes.withdraw(GLOBAL, &selector, ShardId(0));
+        assert_eq!(prefixes.owner(GLOBAL, ip("10.0.0.7")), Some(ShardId(1)));
     }
 
     #[test]
     fn a_range_that_is_no_prefix_is_found_too() {
         let prefixes = Prefixes::default();
         let selector = TrafficSelector::range(ip("10.0.0.3"), ip("10.0.0.5"));
-        prefixes.announce(&selector, ShardId(6));
-        assert_eq!(prefixes.owner(ip("10.0.0.4")), Some(ShardId(6)));
-        assert_eq!(prefixes.owner(ip("10.0.0.6")), None);
-        prefixes.withdraw(&selector, ShardId(6));
-        assert_eq!(prefixes.owner(ip("10.0.0.4")), None);
+        prefixes.announce(GLOBAL, &selector, ShardId(6));
+        assert_eq!(prefixes.owner(GLOBAL, ip("10.0.0.4")), Some(ShardId(6)));
+        assert_eq!(prefixes.owner(GLOBAL, ip("10.0.0.6")), None);
+        prefixes.withdraw(GLOBAL, &selector, ShardId(6));
+        assert_eq!(prefixes.owner(GLOBAL, ip("10.0.0.4")), None);
+    }
+
+    #[test]
+    fn the_same_address_in_another_vrf_is_somewhere_else() {
+        let prefixes = Prefixes::default();
+        let (net, range) = (
+            prefix("10.0.0.0", 8),
+            TrafficSelector::range(ip("172.16.0.3"), ip("172.16.0.5")),
+        );
+        for (vrf, shard) in [(1, 4), (2, 5)] {
+            prefixes.announce(InnerVrf(vrf), &net, ShardId(shard));
+            prefixes.announce(InnerVrf(vrf), &range, ShardId(shard));
+        }
+        for address in [ip("10.0.0.1"), ip("172.16.0.4")] {
+            assert_eq!(prefixes.owner(InnerVrf(1), address), Some(ShardId(4)));
+            assert_eq!(prefixes.owner(InnerVrf(2), address), Some(ShardId(5)));
+            assert_eq!(prefixes.owner(GLOBAL, address), None);
+        }
+        prefixes.withdraw(InnerVrf(1), &net, ShardId(4));
+        prefixes.withdraw(InnerVrf(1), &range, ShardId(4));
+        for address in [ip("10.0.0.1"), ip("172.16.0.4")] {
+            assert_eq!(prefixes.owner(InnerVrf(1), address), None);
+            assert_eq!(prefixes.owner(InnerVrf(2), address), Some(ShardId(5)));
+        }
     }
 }

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use esp::OuterFields;
 use ike::{Job, Path};
-use ipsec::{Encapsulation, EspPath};
+use ipsec::{Encapsulation, EspPath, FrontVrf, InnerVrf};
 use netio::{Buffer, Engine, OuterSend, SocketId, TunId};
 use shard::{
     Disposition, Event, Listener, Mail, OuterPacket, Output, RouteChange, ShardId, Ticket,
@@ -27,6 +27,7 @@ const ECHO_MAX: usize = 256;
 pub(crate) struct Bound {
     pub(crate) id: SocketId,
     pub(crate) listener: Listener,
+    pub(crate) fvrf: FrontVrf,
     pub(crate) address: SocketAddr,
 }
 
@@ -64,13 +65,15 @@ pub(crate) struct Sink {
 impl Sink {
     fn describe(
         &self,
+        fvrf: FrontVrf,
         listener: Listener,
         local: SocketAddr,
         remote: SocketAddr,
     ) -> Option<OuterSend> {
         let socket = self.sockets.iter().find(|socket| {
             let bound = socket.address;
-            socket.listener == listener
+            socket.fvrf == fvrf
+                && socket.listener == listener
                 && (bound.port() == local.port() || listener == Listener::RawEsp)
                 && bound.is_ipv4() == local.is_ipv4()
                 && (bound.ip() == local.ip() || bound.ip().is_unspecified())
@@ -121,10 +124,10 @@ impl Sink {
 impl Output for Sink {
     fn send_ike(&mut self, path: &Path, message: &[u8]) -> Disposition {
         if !path.encapsulated {
-            let send = self.describe(Listener::Ike, path.local, path.remote);
+            let send = self.describe(path.fvrf, Listener::Ike, path.local, path.remote);
             return self.send_now(send, message);
         }
-        let send = self.describe(Listener::Nat, path.local, path.remote);
+        let send = self.describe(path.fvrf, Listener::Nat, path.local, path.remote);
         let Some(mut buffer) = self.engine.buffer() else {
             return Disposition::Refused;
         };
@@ -143,7 +146,7 @@ impl Output for Sink {
             Encapsulation::Udp => Listener::Nat,
             Encapsulation::Raw => Listener::RawEsp,
         };
-        let Some(send) = self.describe(listener, path.local, path.remote) else {
+        let Some(send) = self.describe(path.fvrf, listener, path.local, path.remote) else {
             return Disposition::Refused;
         };
         let send = OuterSend {
@@ -156,11 +159,11 @@ impl Output for Sink {
     }
 
     fn send_keepalive(&mut self, path: &Path) -> Disposition {
-        let send = self.describe(Listener::Nat, path.local, path.remote);
+        let send = self.describe(path.fvrf, Listener::Nat, path.local, path.remote);
         self.send_now(send, &KEEPALIVE)
     }
 
-    fn deliver_inner(&mut self, packet: &[u8]) {
+    fn deliver_inner(&mut self, _ivrf: InnerVrf, packet: &[u8]) {
         match &self.inner {
             Inner::Tun(tun) => self.engine.write_tun_bytes(*tun, packet),
             Inner::Echo(_) => self.echo(packet),
@@ -175,6 +178,7 @@ impl Output for Sink {
     fn hand_over_outer(&mut self, to: ShardId, packet: &OuterPacket<'_>) {
         let stray = Stray {
             listener: packet.listener,
+            fvrf: packet.fvrf,
             local: packet.local,
             remote: packet.remote,
             tos: packet.tos,
@@ -183,15 +187,15 @@ impl Output for Sink {
         self.post(to, Message::Outer(Box::new(stray)));
     }
 
-    fn hand_over_inner(&mut self, to: ShardId, packet: &[u8]) {
-        self.post(to, Message::Inner(Box::from(packet)));
+    fn hand_over_inner(&mut self, to: ShardId, ivrf: InnerVrf, packet: &[u8]) {
+        self.post(to, Message::Inner(ivrf, Box::from(packet)));
     }
 
     fn mail(&mut self, to: ShardId, mail: Mail) {
         self.post(to, Message::Mail(mail));
     }
 
-    fn route(&mut self, change: RouteChange) {
+    fn route(&mut self, _ivrf: InnerVrf, change: RouteChange) {
         if let Some(routes) = &self.routes {
             routes.change(change);
         }

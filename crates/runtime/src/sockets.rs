@@ -4,9 +4,9 @@
 use core::net::{IpAddr, SocketAddr};
 use std::io;
 
-use ipsec::EspSpiLayout;
+use ipsec::{EspSpiLayout, FrontVrf};
 use netio::{OuterSocket, Program, RawSettings, UdpSettings};
-use shard::Listener;
+use shard::{FrontSocket, Listener};
 
 use crate::{Listen, StartError, steering};
 
@@ -106,11 +106,14 @@ impl Sockets {
     }
 
     /// The addresses of all sockets of one kind.
-    pub(crate) fn addresses(&self, wanted: Listener) -> Vec<SocketAddr> {
+    pub(crate) fn addresses(&self, wanted: Listener) -> Vec<FrontSocket> {
         self.listeners
             .iter()
             .filter(|(listener, _)| *listener == wanted)
-            .map(|(_, address)| *address)
+            .map(|(_, address)| FrontSocket {
+                fvrf: FrontVrf::GLOBAL,
+                address: *address,
+            })
             .collect()
     }
 }

@@ -7,6 +7,7 @@ use std::thread::{self, JoinHandle};
 
 use crossbeam::channel::{Sender, bounded};
 use crypto::Entropy as _;
+use ipsec::FrontVrf;
 use netio::{Engine, EngineKind, Offloads, OuterSocket, SocketId, Tun, TunQueue, TunSettings};
 use shard::{Listener, Setup, Shard, ShardId};
 
@@ -273,6 +274,7 @@ fn build(seedling: Seedling) -> io::Result<Worker> {
         sockets.push(Bound {
             id,
             listener,
+            fvrf: FrontVrf::GLOBAL,
             address,
         });
     }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use crossbeam::channel::Sender;
 use dpd::ServiceHealth;
+use ipsec::{FrontVrf, InnerVrf};
 use netio::{Batch, Buffer, InnerPacket as InnerBuffer};
 use shard::{InnerPacket, Listener, OuterPacket, Shard};
 use smallvec::SmallVec;
@@ -144,7 +145,13 @@ impl Worker {
             let Some(socket) = self.sink.sockets.get(usize::from(run.socket.0)) else {
                 continue;
             };
-            let description = (socket.listener, run.local, run.remote, run.tos);
+            let description = Description {
+                listener: socket.listener,
+                fvrf: socket.fvrf,
+                local: run.local,
+                remote: run.remote,
+                tos: run.tos,
+            };
             for datagram in run.datagrams_mut() {
                 packets.push(describe_outer(description, datagram));
                 if packets.len() == INLINE {
@@ -165,7 +172,7 @@ impl Worker {
             .batch
             .inner
             .iter_mut()
-            .map(|InnerBuffer { buffer, .. }| describe_inner(buffer))
+            .map(|InnerBuffer { buffer, .. }| describe_inner(InnerVrf::GLOBAL, buffer))
             .collect();
         let now = self.clock.now();
         self.shard.inner(&mut packets, now, &mut self.sink);
@@ -183,7 +190,7 @@ impl Worker {
             let now = self.clock.now();
             match message {
                 Message::Outer(stray) => self.open_stray(*stray, now),
-                Message::Inner(packet) => self.open_inner_stray(&packet, now),
+                Message::Inner(ivrf, packet) => self.open_inner_stray(ivrf, &packet, now),
                 Message::Mail(mail) => self.shard.mail(mail, now, &mut self.sink),
                 Message::Computed(ticket, computed) => {
                     self.shard.computed(ticket, computed, now, &mut self.sink);
@@ -196,6 +203,7 @@ impl Worker {
     fn open_stray(&mut self, mut stray: Stray, now: Instant) {
         let mut packet = [OuterPacket {
             listener: stray.listener,
+            fvrf: stray.fvrf,
             local: stray.local,
             remote: stray.remote,
             tos: stray.tos,
@@ -204,12 +212,12 @@ impl Worker {
         self.shard.outer(&mut packet, now, &mut self.sink);
     }
 
-    fn open_inner_stray(&mut self, packet: &[u8], now: Instant) {
+    fn open_inner_stray(&mut self, ivrf: InnerVrf, packet: &[u8], now: Instant) {
         let Some(mut buffer) = self.sink.engine.buffer() else {
             return;
         };
         if buffer.fill(packet) {
-            let mut packets = [describe_inner(&mut buffer)];
+            let mut packets = [describe_inner(ivrf, &mut buffer)];
             self.shard.inner(&mut packets, now, &mut self.sink);
         }
         self.sink.engine.give(buffer);
@@ -237,8 +245,10 @@ fn feed_back(shard: &mut Shard, sink: &mut Sink, now: Instant) {
         return;
     }
     let mut answers = core::mem::take(answers);
-    let mut packets: SmallVec<[InnerPacket<'_>; INLINE]> =
-        answers.iter_mut().map(describe_inner).collect();
+    let mut packets: SmallVec<[InnerPacket<'_>; INLINE]> = answers
+        .iter_mut()
+        .map(|buffer| describe_inner(InnerVrf::GLOBAL, buffer))
+        .collect();
     shard.inner(&mut packets, now, sink);
     drop(packets);
     for buffer in answers.drain(..) {
@@ -252,24 +262,33 @@ fn feed_back(shard: &mut Shard, sink: &mut Sink, now: Instant) {
     }
 }
 
-fn describe_outer(
-    (listener, local, remote, tos): (Listener, SocketAddr, SocketAddr, u8),
-    bytes: &mut [u8],
-) -> OuterPacket<'_> {
+/// What all datagrams of a run have in common.
+#[derive(Clone, Copy)]
+struct Description {
+    listener: Listener,
+    fvrf: FrontVrf,
+    local: SocketAddr,
+    remote: SocketAddr,
+    tos: u8,
+}
+
+fn describe_outer(run: Description, bytes: &mut [u8]) -> OuterPacket<'_> {
     OuterPacket {
-        listener,
-        local,
-        remote,
-        tos,
+        listener: run.listener,
+        fvrf: run.fvrf,
+        local: run.local,
+        remote: run.remote,
+        tos: run.tos,
         bytes,
     }
 }
 
-fn describe_inner(buffer: &mut Buffer) -> InnerPacket<'_> {
+fn describe_inner(ivrf: InnerVrf, buffer: &mut Buffer) -> InnerPacket<'_> {
     let range = buffer.range();
     InnerPacket {
         start: range.start,
         len: range.len(),
+        ivrf,
         buffer: buffer.storage_mut(),
     }
 }

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use ike::{ChildInstalled, RemovalReason};
 use ipsec::{
-    Encapsulation, EspPath, EspSpi, IkeSpi, InboundParameters, InboundSa, OutboundParameters,
-    OutboundSa, OuterHeaderPolicy, Selectors, TrafficSelector, VolumeLimits,
+    Encapsulation, EspPath, EspSpi, IkeSpi, InboundParameters, InboundSa, InnerVrf,
+    OutboundParameters, OutboundSa, OuterHeaderPolicy, Selectors, TrafficSelector, VolumeLimits,
 };
 use timer::Instant;
 
@@ -41,6 +41,7 @@ impl Shard {
         let jitter = self.world.spi_entropy.next_u32();
         let limits = VolumeLimits::from_policy(&terms.rekey, jitter);
         let owner = slot_of(spi);
+        let ivrf = child.connection.ivrf;
         let inbound = InboundSa::new(
             child.inbound,
             InboundParameters {
@@ -53,7 +54,8 @@ impl Shard {
                 owner,
             },
         )
-        .with_mss_clamp(terms.mss_clamp);
+        .with_mss_clamp(terms.mss_clamp)
+        .with_vrfs(child.path.fvrf, ivrf);
         let outbound = OutboundSa::new(OutboundParameters {
             spi: child.outbound,
             key: child.outbound_key,
@@ -76,6 +78,7 @@ impl Shard {
                     Encapsulation::Raw
                 },
                 mtu: self.world.settings.path_mtu,
+                fvrf: child.path.fvrf,
             },
         });
         let installed = self.world.sad.install_inbound(inbound).is_ok();
@@ -90,6 +93,7 @@ impl Shard {
         peer.children.push(Child {
             inbound: child.inbound,
             outbound: handle,
+            ivrf,
             policy: child.policy,
             active: false,
             awaits_traffic: !child.outbound_ready,
@@ -121,14 +125,14 @@ impl Shard {
         };
         child.active = true;
         child.awaits_traffic = false;
-        let (handle, replaces) = (child.outbound, child.replaces);
+        let (handle, ivrf, replaces) = (child.outbound, child.ivrf, child.replaces);
         let Some(sa) = self.world.sad.outbound(handle) else {
             return;
         };
         let selectors = sa.selectors.clone();
         // The new SA stands before the old one in the look-up, so no packet falls between them.
-        self.spd.insert(handle, &selectors);
-        self.announce(&selectors, out);
+        self.spds.insert(ivrf, handle, &selectors);
+        self.announce(ivrf, &selectors, out);
         if let Some(old) = replaces {
             self.deactivate_child(spi, old, out);
         }
@@ -144,13 +148,13 @@ impl Shard {
             return;
         };
         child.active = false;
-        let handle = child.outbound;
+        let (handle, ivrf) = (child.outbound, child.ivrf);
         let Some(sa) = self.world.sad.outbound(handle) else {
             return;
         };
         let selectors = sa.selectors.clone();
-        self.spd.remove(handle, &selectors);
-        self.withdraw(&selectors, out);
+        self.spds.remove(ivrf, handle, &selectors);
+        self.withdraw(ivrf, &selectors, out);
     }
 
     pub(crate) fn remove_child(
@@ -213,27 +217,29 @@ impl Shard {
         }
     }
 
-    fn announce(&self, selectors: &Selectors, out: &mut impl Output) {
+    fn announce(&self, ivrf: InnerVrf, selectors: &Selectors, out: &mut impl Output) {
         for ts in selectors.remote() {
-            self.world.directory.announce(ts, self.id);
-            if self.needs_route(ts) {
-                out.route(RouteChange::Add(*ts));
+            self.world.directory.announce(ivrf, ts, self.id);
+            if self.needs_route(ivrf, ts) {
+                out.route(ivrf, RouteChange::Add(*ts));
             }
         }
     }
 
-    fn withdraw(&self, selectors: &Selectors, out: &mut impl Output) {
+    fn withdraw(&self, ivrf: InnerVrf, selectors: &Selectors, out: &mut impl Output) {
         for ts in selectors.remote() {
-            self.world.directory.withdraw(ts, self.id);
-            if self.needs_route(ts) {
-                out.route(RouteChange::Remove(*ts));
+            self.world.directory.withdraw(ivrf, ts, self.id);
+            if self.needs_route(ivrf, ts) {
+                out.route(ivrf, RouteChange::Remove(*ts));
             }
         }
     }
 
     /// Addresses of a pool are routed as a whole; only others need a route of their own.
-    fn needs_route(&self, ts: &TrafficSelector) -> bool {
-        let within = |pool: &ipsec::AddressPool| pool.first <= ts.start && ts.end <= pool.last;
+    fn needs_route(&self, ivrf: InnerVrf, ts: &TrafficSelector) -> bool {
+        let within = |pool: &ipsec::AddressPool| {
+            pool.ivrf == ivrf && pool.first <= ts.start && ts.end <= pool.last
+        };
         !self.world.policy.snapshot.pools.iter().any(within)
     }
 

@@ -6,7 +6,7 @@ use dpd::{NotProof, Proof};
 use esp::{Aged, InboundPacket, Opened, OutboundPacket, Sealed, Touched, open_batch, seal_batch};
 use ike::{Path, RemovalReason};
 use ike::{Route, route};
-use ipsec::{EspSpi, LifeStage};
+use ipsec::{EspSpi, FrontVrf, InnerVrf, LifeStage, OutboundHandle};
 use smallvec::SmallVec;
 use timer::Instant;
 use wire::ip::packet_too_big;
@@ -40,6 +40,7 @@ struct Origin {
     local: SocketAddr,
     remote: SocketAddr,
     encapsulated: bool,
+    fvrf: FrontVrf,
 }
 
 impl Shard {
@@ -54,8 +55,10 @@ impl Shard {
                         local: packet.local,
                         remote: packet.remote,
                         encapsulated: packet.listener == Listener::Nat,
+                        fvrf: packet.fvrf,
                     });
-                    opening.push(InboundPacket::new(&mut *packet.bytes, packet.tos));
+                    let arrived = InboundPacket::new(&mut *packet.bytes, packet.tos);
+                    opening.push(arrived.at(packet.fvrf));
                     if opening.len() == BATCH {
                         self.open_all(&mut opening, &mut origins, now, out);
                     }
@@ -145,6 +148,7 @@ impl Shard {
             local: packet.local,
             remote: packet.remote,
             encapsulated: packet.listener == Listener::Nat,
+            fvrf: packet.fvrf,
         };
         match route {
             Route::FrontDoor => self.knock(message, path, now, out),
@@ -188,7 +192,7 @@ impl Shard {
                 _ => {}
             }
             if let Some(inner) = packet.inner() {
-                out.deliver_inner(inner);
+                out.deliver_inner(packet.ivrf(), inner);
             }
         }
         opening.clear();
@@ -231,6 +235,7 @@ impl Shard {
             local: origin.local,
             remote: origin.remote,
             encapsulated: true,
+            fvrf: origin.fvrf,
         };
         let ike_spi = peer.sa.local_spi();
         self.with_sa(ike_spi, now, out, |sa, _, actions| sa.follow(path, actions));
@@ -281,6 +286,7 @@ impl Shard {
     pub fn inner(&mut self, packets: &mut [InnerPacket<'_>], now: Instant, out: &mut impl Output) {
         let mut sealing = Sealing::new();
         for packet in packets {
+            let ivrf = packet.ivrf;
             let range = packet.start..packet.start + packet.len;
             let parsed = packet
                 .buffer
@@ -291,7 +297,7 @@ impl Shard {
                 continue;
             };
             let flow = esp::flow(&parsed);
-            match self.spd.lookup(&self.world.sad, &flow) {
+            match self.spds.lookup(ivrf, &self.world.sad, &flow) {
                 Some(handle) => {
                     sealing.push(OutboundPacket::new(&mut *packet.buffer, range, handle));
                     if sealing.len() == BATCH {
@@ -300,7 +306,7 @@ impl Shard {
                 }
                 None => {
                     let octets = packet.buffer.get(range).unwrap_or(&[]);
-                    self.missed(octets, &flow, now, out);
+                    self.missed(octets, ivrf, &flow, now, out);
                 }
             }
         }
@@ -308,13 +314,23 @@ impl Shard {
     }
 
     /// No SA of this shard takes the packet: another shard, a trap, or nobody.
-    fn missed(&mut self, octets: &[u8], flow: &ipsec::Flow, now: Instant, out: &mut impl Output) {
-        match self.world.directory.owner_of_address(flow.destination) {
+    fn missed(
+        &mut self,
+        octets: &[u8],
+        ivrf: InnerVrf,
+        flow: &ipsec::Flow,
+        now: Instant,
+        out: &mut impl Output,
+    ) {
+        let directory = &self.world.directory;
+        match directory.owner_of_address(ivrf, flow.destination) {
             Some(owner) if owner != self.id => {
                 self.counters.strays += 1;
-                out.hand_over_inner(owner, octets);
+                out.hand_over_inner(owner, ivrf, octets);
             }
-            _ if self.spring_trap(flow, now, out) => self.counters.dropped(ShardDrop::Acquiring),
+            _ if self.spring_trap(ivrf, flow, now, out) => {
+                self.counters.dropped(ShardDrop::Acquiring)
+            }
             _ => self.counters.dropped(ShardDrop::NoSa),
         }
     }
@@ -340,7 +356,7 @@ impl Shard {
                 }
                 Sealed::TooBig { mtu } => {
                     let inner = packet.buffer.get(packet.inner.clone()).unwrap_or(&[]);
-                    self.too_big(inner, *mtu, out);
+                    self.too_big(packet.sa, inner, *mtu, out);
                 }
                 Sealed::Dropped(_) | Sealed::Pending => {}
             }
@@ -358,14 +374,19 @@ impl Shard {
     /// Tells the sender of an inner packet how much passes (RFC 4301 §8.2). The answer comes from
     /// the address that the sender wanted to reach: the kernel takes packets from its own addresses
     /// on no device, and this one is routed here.
-    fn too_big(&mut self, inner: &[u8], mtu: u16, out: &mut impl Output) {
+    fn too_big(&mut self, sa: OutboundHandle, inner: &[u8], mtu: u16, out: &mut impl Output) {
+        let owner = self.world.sad.outbound(sa).map(|sa| sa.owner);
+        let Some(peer) = owner.and_then(|owner| self.peers.owner_mut(owner)) else {
+            return;
+        };
+        let ivrf = peer.ivrf();
         let Ok(parsed) = wire::ip::InnerPacket::parse(inner) else {
             return;
         };
         let router = parsed.destination;
         if packet_too_big(inner, router, u32::from(mtu), &mut self.icmp).is_ok() {
             self.counters.icmp_too_big += 1;
-            out.deliver_inner(&self.icmp);
+            out.deliver_inner(ivrf, &self.icmp);
         }
     }
 }

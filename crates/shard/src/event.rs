@@ -5,7 +5,7 @@ use std::sync::Arc;
 use dpd::{BreakerEvent, Evidence};
 use ike::v2::Role;
 use ike::{ChildFailure, CloseReason, Path, RemovalReason};
-use ipsec::{EspSpi, Identity, IkeSpi, TrafficSelector};
+use ipsec::{EspSpi, FrontVrf, Identity, IkeSpi, InnerVrf, TrafficSelector};
 use timer::Instant;
 
 use crate::ShardId;
@@ -25,6 +25,10 @@ pub struct PeerRef {
     pub local: SocketAddr,
     /// The peer's address.
     pub remote: SocketAddr,
+    /// Where it was met.
+    pub fvrf: FrontVrf,
+    /// Where its traffic comes from and goes to.
+    pub ivrf: InnerVrf,
 }
 
 /// Something that an operator may want to know.

@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use crypto::Entropy;
 use ike::{Context, Host, Lease, LeaseRequest};
-use ipsec::{EspSpi, Identity, IkeSpi, PolicySnapshot, Sad};
+use ipsec::{EspSpi, FrontVrf, Identity, IkeSpi, PolicySnapshot, Sad};
 use timer::Instant;
 
 use crate::peers::SpiReserve;
-use crate::{Directory, Policy, Settings};
+use crate::{Directory, FrontSocket, Policy, Settings};
 
 /// What stands around every IKE SA of a shard, apart from the table of IKE SAs itself, so that both
 /// can be borrowed at once.
@@ -55,7 +55,7 @@ struct HostView<'a> {
     spis: SpiReserve<'a>,
     directory: &'a dyn Directory,
     policy: &'a PolicySnapshot,
-    nat_sockets: &'a [SocketAddr],
+    nat_sockets: &'a [FrontSocket],
     entropy: &'a mut dyn Entropy,
 }
 
@@ -92,14 +92,16 @@ impl Host for HostView<'_> {
         self.directory.release(&lease.pool, identity, lease.address);
     }
 
-    fn encapsulating_socket(&self, local: IpAddr) -> Option<SocketAddr> {
-        let fits = |socket: &&SocketAddr| {
-            socket.ip() == local
-                || (socket.ip().is_unspecified() && socket.is_ipv4() == local.is_ipv4())
+    fn encapsulating_socket(&self, fvrf: FrontVrf, local: IpAddr) -> Option<SocketAddr> {
+        let fits = |socket: &&FrontSocket| {
+            let address = socket.address;
+            socket.fvrf == fvrf
+                && (address.ip() == local
+                    || (address.ip().is_unspecified() && address.is_ipv4() == local.is_ipv4()))
         };
         self.nat_sockets
             .iter()
             .find(fits)
-            .map(|socket| SocketAddr::new(local, socket.port()))
+            .map(|socket| SocketAddr::new(local, socket.address.port()))
     }
 }

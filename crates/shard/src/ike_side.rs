@@ -62,9 +62,14 @@ impl Shard {
         now: Instant,
         out: &mut impl Output,
     ) {
-        let handled = self.with_sa(spi, now, out, |sa, ctx, actions| {
-            sa.on_message(message, path, ctx, actions)
-        });
+        // The same SPI in another VRF is not ours: a peer lives where it was met.
+        let here = |peer: &Peer| peer.sa.path().fvrf == path.fvrf;
+        let handled = match self.peers.get(spi).is_some_and(here) {
+            true => self.with_sa(spi, now, out, |sa, ctx, actions| {
+                sa.on_message(message, path, ctx, actions)
+            }),
+            false => None,
+        };
         match handled.unwrap_or(Received::Rejected(Rejection::UnknownSpi)) {
             Received::FreshRequest { liveness } => {
                 let proof = if liveness {
@@ -239,7 +244,10 @@ impl Shard {
         let micros = u64::try_from(setup.as_micros()).unwrap_or(u64::MAX);
         self.counters.handshake_us.saturating_record(micros);
         for address in facts.addresses {
-            out.route(crate::RouteChange::AddAddress(address));
+            out.route(
+                facts.connection.ivrf,
+                crate::RouteChange::AddAddress(address),
+            );
         }
         self.watch(spi, &facts.connection, now);
         if facts.local_behind_nat {
@@ -275,12 +283,13 @@ impl Shard {
             return;
         };
         let (unique, contact) = (connection.unique, peer.initial_contact);
+        let fvrf = peer.sa.path().fvrf;
         let replaced_on_purpose = peer.replaces.is_some();
         let owner = Ticket {
             shard: self.id,
             spi,
         };
-        let former = self.world.directory.claim_identity(&identity, owner);
+        let former = self.world.directory.claim_identity(fvrf, &identity, owner);
         if let Some(peer) = self.peers.get_mut(spi) {
             peer.claimed = Some(identity);
         }
@@ -356,6 +365,7 @@ impl Shard {
         }
         if let Some(identity) = &heir.claimed {
             self.world.directory.claim_identity(
+                heir.sa.path().fvrf,
                 identity,
                 Ticket {
                     shard: self.id,
@@ -409,6 +419,7 @@ impl Shard {
         }
         if let Some(identity) = &peer.claimed {
             self.world.directory.release_identity(
+                peer.sa.path().fvrf,
                 identity,
                 Ticket {
                     shard: self.id,
@@ -417,8 +428,9 @@ impl Shard {
             );
         }
         if peer.sa.role() == Role::Initiator {
+            let ivrf = peer.ivrf();
             for address in &peer.addresses {
-                out.route(crate::RouteChange::RemoveAddress(*address));
+                out.route(ivrf, crate::RouteChange::RemoveAddress(*address));
             }
         }
         let was_established = peer.sa.peer().is_some();
@@ -472,6 +484,8 @@ impl Shard {
             identity: peer.sa.peer().cloned(),
             local: path.local,
             remote: path.remote,
+            fvrf: path.fvrf,
+            ivrf: peer.ivrf(),
         })
     }
 

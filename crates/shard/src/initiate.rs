@@ -8,7 +8,9 @@ use std::sync::Arc;
 use dpd::Action;
 use ike::v2::{IkeSa, Initiation, Role};
 use ike::{CloseReason, Path};
-use ipsec::{ConnectionPolicy, EspSpi, Flow, IkeSpi, StartAction, TrafficSelector};
+use ipsec::{
+    ConnectionPolicy, EspSpi, Flow, IkeSpi, InnerVrf, PeerEndpoint, StartAction, TrafficSelector,
+};
 use timer::{Instant, TimerKey};
 
 use crate::peers::{Initiated, Peer};
@@ -41,6 +43,7 @@ struct Attempt {
 struct Trap {
     connection: u16,
     child: u16,
+    ivrf: InnerVrf,
     local: Vec<TrafficSelector>,
     remote: Vec<TrafficSelector>,
 }
@@ -70,8 +73,8 @@ impl Shard {
     pub(crate) fn set_traps(&mut self, out: &mut impl Output) {
         for trap in core::mem::take(&mut self.initiations.traps) {
             for ts in &trap.remote {
-                self.world.directory.withdraw(ts, self.id);
-                out.route(RouteChange::Remove(*ts));
+                self.world.directory.withdraw(trap.ivrf, ts, self.id);
+                out.route(trap.ivrf, RouteChange::Remove(*ts));
             }
         }
         for (connection, child) in self.own_children(StartAction::Trap) {
@@ -109,14 +112,15 @@ impl Shard {
         let trap = Trap {
             connection,
             child,
+            ivrf: policy.ivrf,
             local: terms.local_ts.clone(),
             remote: terms.remote_ts.clone(),
         };
         let known = |old: &Trap| old.connection == connection && old.child == child;
         if !self.initiations.traps.iter().any(known) {
             for ts in &trap.remote {
-                self.world.directory.announce(ts, self.id);
-                out.route(RouteChange::Add(*ts));
+                self.world.directory.announce(trap.ivrf, ts, self.id);
+                out.route(trap.ivrf, RouteChange::Add(*ts));
             }
             self.initiations.traps.push(trap);
         }
@@ -132,12 +136,18 @@ impl Shard {
     }
 
     /// Initiates if a trap catches the packet. Returns whether it does.
-    pub(crate) fn spring_trap(&mut self, flow: &Flow, now: Instant, out: &mut impl Output) -> bool {
+    pub(crate) fn spring_trap(
+        &mut self,
+        ivrf: InnerVrf,
+        flow: &Flow,
+        now: Instant,
+        out: &mut impl Output,
+    ) -> bool {
         let caught = self
             .initiations
             .traps
             .iter()
-            .find(|trap| trap.catches(flow));
+            .find(|trap| trap.ivrf == ivrf && trap.catches(flow));
         let Some((connection, child)) = caught.map(|trap| (trap.connection, trap.child)) else {
             return false;
         };
@@ -170,10 +180,11 @@ impl Shard {
             .ok()
             .filter(|count| *count > 0)?;
         attempt.remote %= count;
-        let remote = policy
-            .remote_addrs
-            .get(usize::from(attempt.remote))?
-            .address;
+        let PeerEndpoint::Address(remote) =
+            *policy.remote_addrs.get(usize::from(attempt.remote))?
+        else {
+            return None;
+        };
         let initiated = Initiated {
             connection,
             child,
@@ -183,6 +194,7 @@ impl Shard {
             local: self.local_for(&policy, remote)?,
             remote,
             encapsulated: false,
+            fvrf: policy.fvrf,
         };
         let alone = self.current_of(connection).is_none();
         let initiation = Initiation {
@@ -239,7 +251,8 @@ impl Shard {
             socket.is_ipv4() == remote.is_ipv4()
                 && wanted.is_none_or(|ip| socket.ip() == ip || socket.ip().is_unspecified())
         };
-        let socket = sockets.into_iter().find(fits)?;
+        let here = sockets.filter(|socket| socket.fvrf == policy.fvrf);
+        let socket = here.map(|socket| &socket.address).find(fits)?;
         Some(SocketAddr::new(
             wanted.unwrap_or(socket.ip()),
             socket.port(),

@@ -4,7 +4,7 @@ use core::net::{IpAddr, SocketAddr};
 
 use esp::OuterFields;
 use ike::{Job, LeaseRequest, Path};
-use ipsec::{EspPath, Identity, IkeSpi, PoolName, TrafficSelector};
+use ipsec::{EspPath, FrontVrf, Identity, IkeSpi, InnerVrf, PoolName, TrafficSelector};
 
 use crate::{Event, Mail};
 
@@ -28,6 +28,8 @@ pub enum Listener {
 pub struct OuterPacket<'a> {
     /// Which kind of socket took it.
     pub listener: Listener,
+    /// Whose socket that is.
+    pub fvrf: FrontVrf,
     /// Where it was sent to.
     pub local: SocketAddr,
     /// Where it came from.
@@ -47,6 +49,17 @@ pub struct InnerPacket<'a> {
     pub start: usize,
     /// Octets of the IP packet; at least [`esp::TAILROOM`] octets follow it in `buffer`.
     pub len: usize,
+    /// Where it came in.
+    pub ivrf: InnerVrf,
+}
+
+/// Where IKE messages or encapsulated packets are received.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct FrontSocket {
+    /// Whose socket it is.
+    pub fvrf: FrontVrf,
+    /// Address and port; an unspecified address stands for every one of its family.
+    pub address: SocketAddr,
 }
 
 /// Names the IKE SA that waits for a computation.
@@ -92,8 +105,8 @@ pub trait Output {
     /// Sends a NAT keepalive, one octet `ff` (RFC 3948 §2.3).
     fn send_keepalive(&mut self, path: &Path) -> Disposition;
 
-    /// Hands an opened packet, or an ICMP answer of ours, to the inner side.
-    fn deliver_inner(&mut self, packet: &[u8]);
+    /// Hands an opened packet, or an ICMP answer of ours, to the inner side of a VRF.
+    fn deliver_inner(&mut self, ivrf: InnerVrf, packet: &[u8]);
 
     /// Has slow work done; the result comes back through [`Shard::computed`](crate::Shard::computed).
     fn compute(&mut self, ticket: Ticket, job: Job);
@@ -102,13 +115,13 @@ pub trait Output {
     fn hand_over_outer(&mut self, to: ShardId, packet: &OuterPacket<'_>);
 
     /// Sends an inner packet that another shard owns to that shard.
-    fn hand_over_inner(&mut self, to: ShardId, packet: &[u8]);
+    fn hand_over_inner(&mut self, to: ShardId, ivrf: InnerVrf, packet: &[u8]);
 
     /// Sends a message to another shard.
     fn mail(&mut self, to: ShardId, mail: Mail);
 
-    /// Changes what the inner device routes to us.
-    fn route(&mut self, change: RouteChange);
+    /// Changes what the inner device of a VRF routes to us.
+    fn route(&mut self, ivrf: InnerVrf, change: RouteChange);
 
     /// Tells whoever listens what happened.
     fn event(&mut self, event: Event);
@@ -124,21 +137,22 @@ pub trait Directory: Send + Sync {
     /// Gives an address back. The identity keeps a claim on it for its return.
     fn release(&self, pool: &PoolName, identity: &Identity, address: IpAddr);
 
-    /// Records who owns an identity and returns the former owner, if there was another.
-    fn claim_identity(&self, identity: &Identity, owner: Ticket) -> Option<Ticket>;
+    /// Records who owns an identity in a front-door VRF and returns the former owner, if there was
+    /// another. The same identity in another VRF is another peer.
+    fn claim_identity(&self, fvrf: FrontVrf, identity: &Identity, owner: Ticket) -> Option<Ticket>;
 
     /// Forgets an identity if `owner` still owns it.
-    fn release_identity(&self, identity: &Identity, owner: Ticket);
+    fn release_identity(&self, fvrf: FrontVrf, identity: &Identity, owner: Ticket);
 
     /// The owner of an identity.
-    fn owner_of_identity(&self, identity: &Identity) -> Option<Ticket>;
+    fn owner_of_identity(&self, fvrf: FrontVrf, identity: &Identity) -> Option<Ticket>;
 
-    /// Records that inner addresses are reached through a shard.
-    fn announce(&self, selector: &TrafficSelector, shard: ShardId);
+    /// Records that inner addresses of a VRF are reached through a shard.
+    fn announce(&self, ivrf: InnerVrf, selector: &TrafficSelector, shard: ShardId);
 
     /// Takes that back.
-    fn withdraw(&self, selector: &TrafficSelector, shard: ShardId);
+    fn withdraw(&self, ivrf: InnerVrf, selector: &TrafficSelector, shard: ShardId);
 
-    /// Which shard reaches an inner address.
-    fn owner_of_address(&self, address: IpAddr) -> Option<ShardId>;
+    /// Which shard reaches an inner address of a VRF.
+    fn owner_of_address(&self, ivrf: InnerVrf, address: IpAddr) -> Option<ShardId>;
 }

@@ -19,13 +19,14 @@ mod obituary;
 mod peers;
 mod report;
 mod shard;
+mod spds;
 
 pub use command::{Command, DpdException, Mail, Policy};
 pub use counters::{Counters, ShardDrop};
 pub use event::{Event, EventKind, PeerRef};
 pub use io::{
-    Directory, Disposition, InnerPacket, Listener, OuterPacket, Output, RouteChange, ShardId,
-    Ticket,
+    Directory, Disposition, FrontSocket, InnerPacket, Listener, OuterPacket, Output, RouteChange,
+    ShardId, Ticket,
 };
 pub use obituary::Obituary;
 pub use report::{LivenessRow, PeerRow, SaRow, Which};

@@ -7,9 +7,9 @@ use dpd::{
     Act, Action, Decision, DomainKey, Evidence, FaultDomain, Liveness, Nat, NotProof, Proof,
     Protocol, TimerChange,
 };
-use ike::CloseReason;
 use ike::v2::Probe;
-use ipsec::{ConnectionPolicy, IkeSlot, IkeSpi};
+use ike::{CloseReason, Path};
+use ipsec::{ConnectionPolicy, FrontVrf, IkeSlot, IkeSpi, InnerVrf};
 use timer::{Instant, TimerKey};
 
 use crate::counters::ShardDrop;
@@ -31,7 +31,7 @@ impl Shard {
         let Some(peer) = self.peers.get_mut(spi) else {
             return;
         };
-        peer.domains = domains(self.id.0, peer.sa.path().remote.ip());
+        peer.domains = domains(self.id.0, peer.sa.path());
         peer.liveness = Some(liveness);
         self.watch.breaker.joined(&peer.domains);
         self.change_timer(spi, timer);
@@ -155,6 +155,8 @@ impl Shard {
                     identity: None,
                     local: nowhere,
                     remote: nowhere,
+                    fvrf: FrontVrf::GLOBAL,
+                    ivrf: InnerVrf::GLOBAL,
                 },
                 kind: EventKind::Breaker(alarm),
             });
@@ -323,9 +325,11 @@ impl Shard {
     }
 }
 
-/// What a peer shares with others, so that one fault may silence them together.
-fn domains(shard: u8, remote: IpAddr) -> [DomainKey; 3] {
-    let (family, prefix) = match remote {
+/// What a peer shares with others, so that one fault may silence them together. The same address in
+/// another front-door VRF is somewhere else.
+fn domains(shard: u8, path: Path) -> [DomainKey; 3] {
+    let vrf = u32::from(path.fvrf.0).rotate_right(8);
+    let (family, prefix) = match path.remote.ip() {
         IpAddr::V4(address) => (4, u32::from(address) >> 8),
         IpAddr::V6(address) => {
             let [a, b, c, ..] = address.segments();
@@ -338,6 +342,6 @@ fn domains(shard: u8, remote: IpAddr) -> [DomainKey; 3] {
     [
         DomainKey::new(FaultDomain::Shard, u32::from(shard)),
         DomainKey::new(FaultDomain::AddressFamily, family),
-        DomainKey::new(FaultDomain::SourcePrefix, prefix),
+        DomainKey::new(FaultDomain::SourcePrefix, prefix ^ vrf),
     ]
 }

@@ -5,7 +5,7 @@ use core::net::IpAddr;
 use crypto::Entropy;
 use dpd::{DomainKey, FaultDomain, Liveness};
 use ike::v2::IkeSa;
-use ipsec::{EspSpi, Identity, IkeSlot, IkeSpi, OutboundHandle, Slab};
+use ipsec::{EspSpi, Identity, IkeSlot, IkeSpi, InnerVrf, OutboundHandle, Slab};
 use timer::{Instant, TimerKey};
 
 use crate::ShardId;
@@ -62,6 +62,13 @@ impl Peer {
             replaces: None,
         }
     }
+
+    /// Where its traffic comes from and goes to; the global one before its connection is known.
+    pub(crate) fn ivrf(&self) -> InnerVrf {
+        self.sa
+            .connection()
+            .map_or(InnerVrf::GLOBAL, |connection| connection.ivrf)
+    }
 }
 
 /// Which part of the policy made us initiate.
@@ -77,6 +84,8 @@ pub(crate) struct Initiated {
 pub(crate) struct Child {
     pub(crate) inbound: EspSpi,
     pub(crate) outbound: OutboundHandle,
+    /// Where its inner packets come from and go to.
+    pub(crate) ivrf: InnerVrf,
     /// Index in the connection's children.
     pub(crate) policy: u16,
     /// Outbound traffic uses it.

@@ -7,12 +7,17 @@ use std::sync::Arc;
 use crypto::ProtectionSuite;
 use dpd::{Evidence, Proof};
 use ike::v2::Role;
-use ipsec::{EspSpi, Identity, IkeSpi, InboundCounters, OutboundCounters, TrafficSelector};
+use ipsec::{
+    EspSpi, FrontVrf, Identity, IkeSpi, InboundCounters, OutboundCounters, TrafficSelector,
+};
 use timer::Instant;
 
 use crate::obituary::Obituary;
 use crate::peers::{Child, Peer};
 use crate::{PeerRef, Shard};
+
+/// IKE SAs that one question finds at most.
+const FOUND_MAX: usize = 8;
 
 /// One IKE SA.
 #[derive(Clone, Debug)]
@@ -125,16 +130,18 @@ impl Shard {
         (rows, None)
     }
 
-    /// One IKE SA and its Child SAs.
+    /// The IKE SAs that are meant, each with its Child SAs; enough of them to see that there are
+    /// several.
     #[must_use]
-    pub fn peer(&self, which: &Which, now: Instant) -> Option<(PeerRow, Vec<SaRow>)> {
-        let peer = self.peers.get(self.find(which)?)?;
-        let sas = peer
-            .children
-            .iter()
-            .filter_map(|child| self.sa_row(peer, child))
-            .collect();
-        Some((self.peer_row(peer, now), sas))
+    pub fn peer(&self, which: &Which, now: Instant) -> Vec<(PeerRow, Vec<SaRow>)> {
+        let found = self.find(which);
+        let meant = found.iter().filter_map(|spi| self.peers.get(*spi));
+        let with_children = |peer: &Peer| {
+            let children = peer.children.iter();
+            let sas = children.filter_map(|child| self.sa_row(peer, child));
+            (self.peer_row(peer, now), sas.collect())
+        };
+        meant.map(with_children).collect()
     }
 
     /// The latest verdict on a peer.
@@ -152,34 +159,32 @@ impl Shard {
         found.cloned()
     }
 
-    /// Finds an IKE SA of this shard.
-    #[must_use]
-    pub fn find(&self, which: &Which) -> Option<IkeSpi> {
+    /// Finds IKE SAs of this shard. An identity may live in several VRFs, and so may an address.
+    fn find(&self, which: &Which) -> Vec<IkeSpi> {
+        let matching = |matches: &dyn Fn(&Peer) -> bool| {
+            let peers = self.peers.iter_from(0).map(|(_, peer)| peer);
+            let found = peers.filter(|peer| matches(peer)).take(FOUND_MAX);
+            found.map(|peer| peer.sa.local_spi()).collect()
+        };
         match which {
-            Which::Spi(spi) => self.peers.get(*spi).map(|peer| peer.sa.local_spi()),
-            Which::Identity(identity) => {
-                let owner = self.world.directory.owner_of_identity(identity)?;
-                (owner.shard == self.id).then_some(owner.spi)
-            }
-            Which::Inner(address) => {
-                let matches = |peer: &&Peer| peer.addresses.contains(address);
-                let found = self
-                    .peers
-                    .iter_from(0)
-                    .map(|(_, peer)| peer)
-                    .find(matches)?;
-                Some(found.sa.local_spi())
-            }
-            Which::Outer(address) => {
-                let matches = |peer: &&Peer| peer.sa.path().remote.ip() == address.ip();
-                let found = self
-                    .peers
-                    .iter_from(0)
-                    .map(|(_, peer)| peer)
-                    .find(matches)?;
-                Some(found.sa.local_spi())
-            }
+            Which::Spi(spi) => self.peers.get(*spi).map(|_| *spi).into_iter().collect(),
+            Which::Identity(identity) => self.owned(identity),
+            Which::Inner(address) => matching(&|peer| peer.addresses.contains(address)),
+            Which::Outer(address) => matching(&|peer| peer.sa.path().remote.ip() == address.ip()),
         }
+    }
+
+    /// The IKE SAs of this shard that own an identity, in whichever front-door VRF.
+    fn owned(&self, identity: &Identity) -> Vec<IkeSpi> {
+        let sockets = &self.world.settings.ike_sockets;
+        let mut vrfs: Vec<_> = sockets.iter().map(|socket| socket.fvrf).collect();
+        vrfs.push(FrontVrf::GLOBAL);
+        vrfs.sort_unstable();
+        vrfs.dedup();
+        let owner = |fvrf| self.world.directory.owner_of_identity(fvrf, identity);
+        let owners = vrfs.into_iter().filter_map(owner);
+        let here = owners.filter(|owner| owner.shard == self.id);
+        here.take(FOUND_MAX).map(|owner| owner.spi).collect()
     }
 
     fn peer_row(&self, peer: &Peer, now: Instant) -> PeerRow {
@@ -196,6 +201,8 @@ impl Shard {
                 identity: peer.sa.peer().cloned(),
                 local: path.local,
                 remote: path.remote,
+                fvrf: path.fvrf,
+                ivrf: peer.ivrf(),
             },
             role: peer.sa.role(),
             peer_spi: peer.sa.peer_spi(),

@@ -1,4 +1,3 @@
-use core::net::SocketAddr;
 use core::time::Duration;
 use std::sync::Arc;
 
@@ -7,7 +6,7 @@ use dpd::{BreakerPolicy, BudgetPolicy, NotProof, ServiceHealth, Watch};
 use esp::{InboundDrop, InboundReport, OutboundReport};
 use ike::Action;
 use ike::v2::FrontDoor;
-use ipsec::{EspSpi, EspSpiLayout, Sad, Spd};
+use ipsec::{EspSpi, EspSpiLayout, Sad};
 use timer::{Instant, Wheel};
 
 use crate::counters::Counters;
@@ -15,7 +14,8 @@ use crate::host::World;
 use crate::initiate::Initiations;
 use crate::obituary::Obituaries;
 use crate::peers::Peers;
-use crate::{Command, Directory, Mail, Output, Policy, ShardId};
+use crate::spds::Spds;
+use crate::{Command, Directory, FrontSocket, Mail, Output, Policy, ShardId};
 
 /// Limits and times of a shard.
 #[derive(Clone, Debug)]
@@ -32,10 +32,10 @@ pub struct Settings {
     pub breaker: BreakerPolicy,
     /// Time between NAT keepalives if we are behind a NAT (RFC 3948 §4).
     pub keepalive: Duration,
-    /// Our sockets without a non-ESP marker; an unspecified address stands for every one.
-    pub ike_sockets: Vec<SocketAddr>,
-    /// Our sockets with a non-ESP marker; an unspecified address stands for every one.
-    pub nat_sockets: Vec<SocketAddr>,
+    /// Our sockets without a non-ESP marker.
+    pub ike_sockets: Vec<FrontSocket>,
+    /// Our sockets with a non-ESP marker.
+    pub nat_sockets: Vec<FrontSocket>,
     /// Octets that an outer IP packet may have.
     pub path_mtu: u16,
 }
@@ -93,7 +93,7 @@ pub struct Shard {
     pub(crate) world: World,
     pub(crate) front: FrontDoor,
     pub(crate) peers: Peers,
-    pub(crate) spd: Spd,
+    pub(crate) spds: Spds,
     pub(crate) wheel: Wheel<Token>,
     pub(crate) watch: Watch,
     pub(crate) health: ServiceHealth,
@@ -130,7 +130,7 @@ impl Shard {
             shards,
             front: FrontDoor::new(now, &mut entropy),
             peers: Peers::new(id, settings.peers_max),
-            spd: Spd::new(spi_entropy.next_u64()),
+            spds: Spds::new(spi_entropy.next_u64()),
             wheel: Wheel::new(now),
             watch: Watch::new(&settings.budgets, settings.breaker.clone()),
             health: ServiceHealth::good(now),

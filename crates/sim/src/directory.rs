@@ -3,7 +3,7 @@ use std::collections::HashMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use ike::LeaseRequest;
-use ipsec::{AddressPool, Identity, Pool, PoolName, TrafficSelector};
+use ipsec::{AddressPool, FrontVrf, Identity, InnerVrf, Pool, PoolName, TrafficSelector};
 use shard::{Directory, ShardId, Ticket};
 
 /// What the shards of one side share, in plain maps under one lock.
@@ -77,11 +77,16 @@ impl Directory for MemoryDirectory {
         }
     }
 
-    fn claim_identity(&self, identity: &Identity, owner: Ticket) -> Option<Ticket> {
+    fn claim_identity(
+        &self,
+        _fvrf: FrontVrf,
+        identity: &Identity,
+        owner: Ticket,
+    ) -> Option<Ticket> {
         self.shared().owners.insert(identity.canonical(), owner)
     }
 
-    fn release_identity(&self, identity: &Identity, owner: Ticket) {
+    fn release_identity(&self, _fvrf: FrontVrf, identity: &Identity, owner: Ticket) {
         let mut shared = self.shared();
         let identity = identity.canonical();
         if shared.owners.get(&identity) == Some(&owner) {
@@ -89,11 +94,11 @@ impl Directory for MemoryDirectory {
         }
     }
 
-    fn owner_of_identity(&self, identity: &Identity) -> Option<Ticket> {
+    fn owner_of_identity(&self, _fvrf: FrontVrf, identity: &Identity) -> Option<Ticket> {
         self.shared().owners.get(&identity.canonical()).copied()
     }
 
-    fn announce(&self, selector: &TrafficSelector, shard: ShardId) {
+    fn announce(&self, _ivrf: InnerVrf, selector: &TrafficSelector, shard: ShardId) {
         let mut shared = self.shared();
         let route = shared.routes.entry(selector.start).or_insert((shard, 0));
         *route = match *route {
@@ -102,7 +107,7 @@ impl Directory for MemoryDirectory {
         };
     }
 
-    fn withdraw(&self, selector: &TrafficSelector, shard: ShardId) {
+    fn withdraw(&self, _ivrf: InnerVrf, selector: &TrafficSelector, shard: ShardId) {
         let mut shared = self.shared();
         let Some((owner, count)) = shared.routes.get_mut(&selector.start) else {
             return;
@@ -115,7 +120,7 @@ impl Directory for MemoryDirectory {
         }
     }
 
-    fn owner_of_address(&self, address: IpAddr) -> Option<ShardId> {
+    fn owner_of_address(&self, _ivrf: InnerVrf, address: IpAddr) -> Option<ShardId> {
         self.shared().routes.get(&address).map(|(shard, _)| *shard)
     }
 }

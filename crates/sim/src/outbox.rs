@@ -2,7 +2,7 @@ use core::net::SocketAddr;
 
 use esp::OuterFields;
 use ike::{Job, Path};
-use ipsec::{Encapsulation, EspPath};
+use ipsec::{Encapsulation, EspPath, InnerVrf};
 use shard::{
     Disposition, Event, Listener, Mail, OuterPacket, Output, RouteChange, ShardId, Ticket,
 };
@@ -65,7 +65,7 @@ impl Output for Outbox {
         self.send(path.local, path.remote, Listener::Nat, 0, vec![0xff])
     }
 
-    fn deliver_inner(&mut self, packet: &[u8]) {
+    fn deliver_inner(&mut self, _ivrf: InnerVrf, packet: &[u8]) {
         self.delivered.push(packet.to_vec());
     }
 
@@ -84,7 +84,7 @@ impl Output for Outbox {
         self.strays.push((to, datagram));
     }
 
-    fn hand_over_inner(&mut self, to: ShardId, packet: &[u8]) {
+    fn hand_over_inner(&mut self, to: ShardId, _ivrf: InnerVrf, packet: &[u8]) {
         self.inner_strays.push((to, packet.to_vec()));
     }
 
@@ -92,7 +92,7 @@ impl Output for Outbox {
         self.mail.push((to, mail));
     }
 
-    fn route(&mut self, change: RouteChange) {
+    fn route(&mut self, _ivrf: InnerVrf, change: RouteChange) {
         self.routes.push(change);
     }
 

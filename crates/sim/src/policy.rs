@@ -154,6 +154,7 @@ impl Estate {
             first: Ipv4Addr::from_bits(LEASES_FROM).into(),
             last: Ipv4Addr::from_bits(last).into(),
             dns: Vec::new(),
+            ivrf: ipsec::InnerVrf::GLOBAL,
         }]
     }
 
@@ -188,9 +189,7 @@ impl Estate {
             self.encapsulated_every > 0 && index.is_multiple_of(self.encapsulated_every);
         ConnectionPolicy {
             local_addrs: vec![peer_address(peer).into()],
-            remote_addrs: vec![PeerEndpoint {
-                address: SocketAddr::new(HEADEND.into(), 500),
-            }],
+            remote_addrs: vec![PeerEndpoint::Address(SocketAddr::new(HEADEND.into(), 500))],
             remote_id: IdentityPattern::Exact(headend_identity()),
             request_virtual: (true, false),
             force_encap: encapsulated,
@@ -240,7 +239,10 @@ fn connection(
         versions: ipsec::Versions::default(),
         v1: ipsec::V1Policy::default(),
         dpd: 0,
+        fvrf: ipsec::FrontVrf::GLOBAL,
+        ivrf: ipsec::InnerVrf::GLOBAL,
         local_addrs: Vec::new(),
+        default_peer: None,
         remote_addrs: Vec::new(),
         remote_sources: Vec::new(),
         local_id: Some(local_id),

@@ -4,7 +4,10 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use dpd::ServiceHealth;
-use shard::{Command, Event, InnerPacket, OuterPacket, Policy, Settings, Setup, Shard, ShardId};
+use ipsec::{FrontVrf, InnerVrf};
+use shard::{
+    Command, Event, FrontSocket, InnerPacket, OuterPacket, Policy, Settings, Setup, Shard, ShardId,
+};
 use timer::Instant;
 
 use crate::{Datagram, Dice, MemoryDirectory, Outbox};
@@ -56,7 +59,10 @@ impl Side {
     /// Settings for a side that listens on every address of IPv4 and holds so many peers.
     #[must_use]
     pub fn settings(peers: u32) -> Settings {
-        let any = |port| SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port);
+        let any = |port| FrontSocket {
+            fvrf: FrontVrf::GLOBAL,
+            address: SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port),
+        };
         Settings {
             ike: ike::Settings::default(),
             peers_max: peers,
@@ -105,6 +111,7 @@ impl Side {
             .iter_mut()
             .map(|datagram| OuterPacket {
                 listener: datagram.listener,
+                fvrf: FrontVrf::GLOBAL,
                 local: datagram.to,
                 remote: datagram.from,
                 tos: datagram.traffic_class,
@@ -122,6 +129,7 @@ impl Side {
             buffer: &mut buffer,
             start: esp::HEADROOM,
             len: packet.len(),
+            ivrf: InnerVrf::GLOBAL,
         }];
         self.shards[shard].inner(&mut packets, now, &mut self.outbox);
         self.settle(now);

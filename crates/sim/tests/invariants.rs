@@ -93,6 +93,8 @@ fn event(identity: Option<Identity>, kind: EventKind) -> Event {
             identity,
             local: socket(HEADEND, 500),
             remote: socket(peer_address(0), 500),
+            fvrf: ipsec::FrontVrf::GLOBAL,
+            ivrf: ipsec::InnerVrf::GLOBAL,
         },
         kind,
     }

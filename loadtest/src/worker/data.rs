@@ -137,6 +137,7 @@ impl Worker {
                 local: outer.local,
                 remote: outer.remote,
                 encapsulated,
+                fvrf: ipsec::FrontVrf::GLOBAL,
             };
             let bytes = outer.buffer.bytes_mut();
             let segment = match usize::from(outer.segment) {

@@ -39,7 +39,7 @@ impl Host for PeerHost<'_> {
 
     fn release_lease(&mut self, _identity: &Identity, _lease: &Lease) {}
 
-    fn encapsulating_socket(&self, local: IpAddr) -> Option<SocketAddr> {
+    fn encapsulating_socket(&self, _fvrf: ipsec::FrontVrf, local: IpAddr) -> Option<SocketAddr> {
         Some(SocketAddr::new(local, self.encapsulated_port))
     }
 }

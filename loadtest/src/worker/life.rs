@@ -63,11 +63,13 @@ impl Worker {
                 local: SocketAddr::new(source, self.sockets.encapsulated_port(index)),
                 remote: target,
                 encapsulated: true,
+                fvrf: ipsec::FrontVrf::GLOBAL,
             },
             Some(port) => Path {
                 local: SocketAddr::new(source, self.sockets.plain_port(index)),
                 remote: SocketAddr::new(target.ip(), port),
                 encapsulated: false,
+                fvrf: ipsec::FrontVrf::GLOBAL,
             },
         }
     }

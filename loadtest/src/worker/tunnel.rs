@@ -56,6 +56,7 @@ impl Worker {
                 remote: child.path.remote,
                 encapsulation,
                 mtu: OUTER_MTU,
+                fvrf: ipsec::FrontVrf::GLOBAL,
             },
         });
         if self.sad.install_inbound(inbound).is_err() {

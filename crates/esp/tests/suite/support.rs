@@ -158,6 +158,7 @@ impl Setup {
                 remote: self.peer,
                 encapsulation: self.encapsulation,
                 mtu: self.mtu,
+                fvrf: ipsec::FrontVrf::GLOBAL,
             },
         });
         let handle = sad.insert_outbound(outbound).unwrap();

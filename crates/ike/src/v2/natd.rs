@@ -72,6 +72,7 @@ mod tests {
             local: "192.0.2.1:500".parse().unwrap(),
             remote: "[2001:db8::2]:1024".parse().unwrap(),
             encapsulated: false,
+            fvrf: ipsec::FrontVrf::GLOBAL,
         }
     }
 

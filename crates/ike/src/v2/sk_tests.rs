@@ -330,6 +330,7 @@ fn limits_leave_room_for_the_headers_outside() {
         local: "192.0.2.1:500".parse().unwrap(),
         remote: remote.parse().unwrap(),
         encapsulated,
+        fvrf: ipsec::FrontVrf::GLOBAL,
     };
     assert_eq!(message_len_max(1280, path("192.0.2.2:500", false)), 1252);
     assert_eq!(

@@ -95,7 +95,7 @@ impl Host for Owner {
         self.free_addresses.push(lease.address);
     }
 
-    fn encapsulating_socket(&self, local: IpAddr) -> Option<SocketAddr> {
+    fn encapsulating_socket(&self, _fvrf: ipsec::FrontVrf, local: IpAddr) -> Option<SocketAddr> {
         Some(SocketAddr::new(local, 4500))
     }
 }
@@ -218,6 +218,7 @@ impl End {
             local: datagram.to,
             remote: datagram.from,
             encapsulated: datagram.encapsulated,
+            fvrf: ipsec::FrontVrf::GLOBAL,
         };
         let spi = match route(&datagram.message) {
             Ok(Route::Sa(spi)) => spi,

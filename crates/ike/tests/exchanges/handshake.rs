@@ -281,6 +281,7 @@ fn addresses_may_be_of_ipv6() {
         local: "[2001:db8::1]:500".parse().expect("an address"),
         remote: "[2001:db8:1::1]:500".parse().expect("an address"),
         encapsulated: false,
+        fvrf: ipsec::FrontVrf::GLOBAL,
     };
     let now = world.now;
     world.left.initiate(path, now);

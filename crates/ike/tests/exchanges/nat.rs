@@ -50,6 +50,7 @@ fn behind_a_nat_everything_moves_to_4500() {
         local: "198.51.100.1:4500".parse().expect("an address"),
         remote: "203.0.113.5:24500".parse().expect("an address"),
         encapsulated: true,
+        fvrf: ipsec::FrontVrf::GLOBAL,
     };
     assert_eq!(right.path(), seen);
     assert!(world.left.children.values().all(|child| child.encapsulated));

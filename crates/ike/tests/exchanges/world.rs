@@ -80,6 +80,7 @@ impl World {
             local: LEFT.parse().expect("an address"),
             remote: RIGHT.parse().expect("an address"),
             encapsulated: false,
+            fvrf: ipsec::FrontVrf::GLOBAL,
         }
     }
 

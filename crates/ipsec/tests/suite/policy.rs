@@ -1,7 +1,7 @@
 use std::sync::Arc;
 
 use ipsec::{
-    AuthPolicy, ConnectionPolicy, Identity, IdentityPattern, IkeVersion, PolicySnapshot,
+    AuthPolicy, ConnectionPolicy, FrontVrf, Identity, IdentityPattern, IkeVersion, PolicySnapshot,
     PreSharedKey, RekeyPolicy, SecretEntry, V1Policy, Versions,
 };
 
@@ -11,7 +11,10 @@ fn connection(name: &str, remote_id: &str) -> ConnectionPolicy {
         versions: Versions::default(),
         v1: V1Policy::default(),
         dpd: 0,
+        fvrf: ipsec::FrontVrf::GLOBAL,
+        ivrf: ipsec::InnerVrf::GLOBAL,
         local_addrs: Vec::new(),
+        default_peer: None,
         remote_addrs: Vec::new(),
         remote_sources: Vec::new(),
         local_id: None,
@@ -50,6 +53,7 @@ fn chosen(
     snapshot
         .connection_for(
             version,
+            FrontVrf::GLOBAL,
             "192.0.2.1".parse().unwrap(),
             remote.parse().unwrap(),
             asked_for.as_ref(),
@@ -102,6 +106,7 @@ fn the_connection_that_fits_closest_is_chosen() {
     assert_eq!(from("2001:db8::7", None, "keyid:x"), name("everybody"));
     let between = snapshot.connections_between(
         IkeVersion::V2,
+        FrontVrf::GLOBAL,
         "192.0.2.99".parse().unwrap(),
         "203.0.113.7".parse().unwrap(),
     );
@@ -125,7 +130,7 @@ fn a_connection_is_open_to_the_versions_that_it_names() {
     };
     let names = |version| {
         let (local, remote) = ("192.0.2.1".parse().unwrap(), "192.0.2.2".parse().unwrap());
-        let between = snapshot.connections_between(version, local, remote);
+        let between = snapshot.connections_between(version, FrontVrf::GLOBAL, local, remote);
         between.map(|one| one.name.to_string()).collect::<Vec<_>>()
     };
     assert_eq!(names(IkeVersion::V1), ["old", "both"]);
@@ -134,6 +139,30 @@ fn a_connection_is_open_to_the_versions_that_it_names() {
     let chosen = |version| chosen(&snapshot, version, "192.0.2.2", None, "keyid:x");
     assert_eq!(chosen(IkeVersion::V1), Some("old".to_owned()));
     assert_eq!(chosen(IkeVersion::V2), Some("silent about it".to_owned()));
+}
+
+#[test]
+fn a_connection_answers_in_its_own_vrf_only() {
+    let inside = |name: &str, fvrf| {
+        let base = connection(name, "%any");
+        Arc::new(ConnectionPolicy { fvrf, ..base })
+    };
+    let snapshot = PolicySnapshot {
+        connections: vec![
+            inside("global", FrontVrf::GLOBAL),
+            inside("red", FrontVrf(1)),
+        ],
+        ..PolicySnapshot::default()
+    };
+    let chosen = |fvrf| {
+        let (local, remote) = ("192.0.2.1".parse().unwrap(), "192.0.2.2".parse().unwrap());
+        let peer = "keyid:x".parse().unwrap();
+        let found = snapshot.connection_for(IkeVersion::V2, fvrf, local, remote, None, &peer);
+        found.map(|connection| connection.name.to_string())
+    };
+    assert_eq!(chosen(FrontVrf::GLOBAL).as_deref(), Some("global"));
+    assert_eq!(chosen(FrontVrf(1)).as_deref(), Some("red"));
+    assert_eq!(chosen(FrontVrf(2)), None);
 }
 
 #[test]

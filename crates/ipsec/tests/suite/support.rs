@@ -60,6 +60,7 @@ pub(crate) fn outbound(local: &[TrafficSelector], remote: &[TrafficSelector]) ->
             remote: "198.51.100.1:4500".parse().unwrap(),
             encapsulation: Encapsulation::Udp,
             mtu: 1500,
+            fvrf: ipsec::FrontVrf::GLOBAL,
         },
     })
 }

@@ -12,12 +12,13 @@ use esp::{HEADROOM, OuterFields, TAILROOM};
 use ike::{Job, LeaseRequest, Path};
 use ipsec::{
     AddressPool, AuthPolicy, ChildPolicy, ConnectionPolicy, DfPolicy, Encapsulation, EspPath,
-    EspProposal, EspSpi, Identity, IkeProposal, PeerEndpoint, PolicySnapshot, Pool, PoolName,
-    PreSharedKey, RekeyPolicy, SecretEntry, Secrets, StartAction, TrafficSelector,
+    EspProposal, EspSpi, FrontVrf, Identity, IkeProposal, InnerVrf, PeerEndpoint, PolicySnapshot,
+    Pool, PoolName, PreSharedKey, RekeyPolicy, SecretEntry, Secrets, StartAction, TrafficSelector,
 };
 use shard::{
-    Command, Counters, Directory, Disposition, Event, EventKind, InnerPacket, Listener, Mail,
-    OuterPacket, Output, Policy, RouteChange, Settings, Setup, Shard, ShardId, Ticket,
+    Command, Counters, Directory, Disposition, Event, EventKind, FrontSocket, InnerPacket,
+    Listener, Mail, OuterPacket, Output, Policy, RouteChange, Settings, Setup, Shard, ShardId,
+    Ticket,
 };
 use timer::Instant;
 use wire::ip::build_udp;
@@ -68,8 +69,8 @@ impl Entropy for Numbers {
 #[derive(Default)]
 struct Shared {
     pools: HashMap<PoolName, Pool>,
-    identities: HashMap<Identity, Ticket>,
-    routes: Vec<TrafficSelector>,
+    identities: HashMap<(FrontVrf, Identity), Ticket>,
+    routes: Vec<(InnerVrf, TrafficSelector)>,
 }
 
 struct LocalDirectory(Mutex<Shared>);
@@ -105,37 +106,42 @@ impl Directory for LocalDirectory {
             .release(address);
     }
 
-    fn claim_identity(&self, identity: &Identity, owner: Ticket) -> Option<Ticket> {
+    fn claim_identity(&self, fvrf: FrontVrf, identity: &Identity, owner: Ticket) -> Option<Ticket> {
         self.0
             .lock()
             .unwrap()
             .identities
-            .insert(identity.clone(), owner)
+            .insert((fvrf, identity.clone()), owner)
     }
 
-    fn release_identity(&self, identity: &Identity, owner: Ticket) {
+    fn release_identity(&self, fvrf: FrontVrf, identity: &Identity, owner: Ticket) {
         let mut shared = self.0.lock().unwrap();
-        if shared.identities.get(identity) == Some(&owner) {
-            shared.identities.remove(identity);
+        if shared.identities.get(&(fvrf, identity.clone())) == Some(&owner) {
+            shared.identities.remove(&(fvrf, identity.clone()));
         }
     }
 
-    fn owner_of_identity(&self, identity: &Identity) -> Option<Ticket> {
-        self.0.lock().unwrap().identities.get(identity).copied()
+    fn owner_of_identity(&self, fvrf: FrontVrf, identity: &Identity) -> Option<Ticket> {
+        let shared = self.0.lock().unwrap();
+        shared.identities.get(&(fvrf, identity.clone())).copied()
     }
 
-    fn announce(&self, selector: &TrafficSelector, _shard: ShardId) {
-        self.0.lock().unwrap().routes.push(*selector);
+    fn announce(&self, ivrf: InnerVrf, selector: &TrafficSelector, _shard: ShardId) {
+        self.0.lock().unwrap().routes.push((ivrf, *selector));
     }
 
-    fn withdraw(&self, selector: &TrafficSelector, _shard: ShardId) {
+    fn withdraw(&self, ivrf: InnerVrf, selector: &TrafficSelector, _shard: ShardId) {
         let mut shared = self.0.lock().unwrap();
-        if let Some(place) = shared.routes.iter().position(|known| known == selector) {
+        if let Some(place) = shared
+            .routes
+            .iter()
+            .position(|known| *known == (ivrf, *selector))
+        {
             shared.routes.swap_remove(place);
         }
     }
 
-    fn owner_of_address(&self, _address: IpAddr) -> Option<ShardId> {
+    fn owner_of_address(&self, _ivrf: InnerVrf, _address: IpAddr) -> Option<ShardId> {
         None
     }
 }
@@ -162,6 +168,7 @@ impl Datagram {
     fn packet(&mut self) -> OuterPacket<'_> {
         OuterPacket {
             listener: self.listener,
+            fvrf: FrontVrf::GLOBAL,
             local: self.local,
             remote: self.remote,
             tos: self.tos,
@@ -238,7 +245,7 @@ impl Output for Effects {
         self.send(Listener::Nat, (path.local, path.remote), 0, vec![0xff])
     }
 
-    fn deliver_inner(&mut self, packet: &[u8]) {
+    fn deliver_inner(&mut self, _ivrf: InnerVrf, packet: &[u8]) {
         self.inner.push(packet.to_vec());
     }
 
@@ -250,13 +257,13 @@ impl Output for Effects {
         panic!("{to:?} does not exist");
     }
 
-    fn hand_over_inner(&mut self, to: ShardId, _packet: &[u8]) {
+    fn hand_over_inner(&mut self, to: ShardId, _ivrf: InnerVrf, _packet: &[u8]) {
         panic!("{to:?} does not exist");
     }
 
     fn mail(&mut self, _to: ShardId, _mail: Mail) {}
 
-    fn route(&mut self, _change: RouteChange) {}
+    fn route(&mut self, _ivrf: InnerVrf, _change: RouteChange) {}
 
     fn event(&mut self, event: Event) {
         self.events.push(event);
@@ -370,13 +377,14 @@ fn connection(end: End, terms: &Terms) -> ConnectionPolicy {
         versions: ipsec::Versions::default(),
         v1: ipsec::V1Policy::default(),
         dpd: 0,
+        fvrf: ipsec::FrontVrf::GLOBAL,
+        ivrf: ipsec::InnerVrf::GLOBAL,
         local_addrs: vec![],
+        default_peer: None,
         remote_addrs: match end {
             End::Client => {
                 let addresses = terms.headends.iter().map(|ip| ip.parse().unwrap());
-                let endpoint = |ip| PeerEndpoint {
-                    address: SocketAddr::new(ip, 500),
-                };
+                let endpoint = |ip| PeerEndpoint::Address(SocketAddr::new(ip, 500));
                 addresses.map(endpoint).collect()
             }
             End::Headend => vec![],
@@ -412,12 +420,20 @@ fn connection(end: End, terms: &Terms) -> ConnectionPolicy {
     }
 }
 
+fn socket(end: End, port: u16) -> FrontSocket {
+    FrontSocket {
+        fvrf: FrontVrf::GLOBAL,
+        address: SocketAddr::new(end.address(), port),
+    }
+}
+
 fn side(end: End, terms: &Terms, seed: u64) -> Side {
     let pool = AddressPool {
         name: "pool".into(),
         first: "10.9.0.1".parse().unwrap(),
         last: "10.9.0.254".parse().unwrap(),
         dns: vec![],
+        ivrf: ipsec::InnerVrf::GLOBAL,
     };
     let mut shared = Shared::default();
     let mut pools = vec![];
@@ -441,8 +457,8 @@ fn side(end: End, terms: &Terms, seed: u64) -> Side {
         &terms.client_dpd
     };
     let settings = Settings {
-        ike_sockets: vec![SocketAddr::new(end.address(), 500)],
-        nat_sockets: vec![SocketAddr::new(end.address(), 4500)],
+        ike_sockets: vec![socket(end, 500)],
+        nat_sockets: vec![socket(end, 4500)],
         breaker: BreakerPolicy {
             enabled: false,
             ..BreakerPolicy::default()
@@ -597,6 +613,7 @@ impl World {
             .map(|buffer| InnerPacket {
                 start: HEADROOM,
                 len: buffer.len() - HEADROOM - TAILROOM,
+                ivrf: InnerVrf::GLOBAL,
                 buffer,
             })
             .collect();
@@ -638,6 +655,7 @@ impl World {
                 buffer: &mut buffer,
                 start: HEADROOM,
                 len,
+                ivrf: InnerVrf::GLOBAL,
             };
             shard.inner(&mut [packet], now, out);
         });

@@ -170,6 +170,7 @@ impl IkeSa {
         let connection = peer.as_ref().and_then(|peer| {
             ctx.policy.connection_for(
                 IkeVersion::V2,
+                self.path.fvrf,
                 local_ip,
                 remote_ip,
                 asked_for.as_ref(),

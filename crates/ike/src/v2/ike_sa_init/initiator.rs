@@ -259,7 +259,10 @@ impl IkeSa {
         if self.path.encapsulated {
             return;
         }
-        let Some(local) = ctx.host.encapsulating_socket(self.path.local.ip()) else {
+        let Some(local) = ctx
+            .host
+            .encapsulating_socket(self.path.fvrf, self.path.local.ip())
+        else {
             return;
         };
         self.path.local = local;

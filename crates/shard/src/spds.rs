@@ -1,0 +1,38 @@
+use ipsec::{Flow, InnerVrf, OutboundHandle, Sad, Selectors, Spd};
+
+/// The outbound look-up of each inner VRF, by its number.
+pub(crate) struct Spds {
+    by_vrf: Vec<Spd>,
+    seed: u64,
+}
+
+impl Spds {
+    /// `seed` as in [`Spd::new`].
+    pub(crate) fn new(seed: u64) -> Self {
+        Self {
+            by_vrf: vec![Spd::new(seed)],
+            seed,
+        }
+    }
+
+    /// The SA into which a packet of a VRF goes.
+    pub(crate) fn lookup(&self, ivrf: InnerVrf, sad: &Sad, flow: &Flow) -> Option<OutboundHandle> {
+        self.by_vrf.get(ivrf.index())?.lookup(sad, flow)
+    }
+
+    pub(crate) fn insert(&mut self, ivrf: InnerVrf, handle: OutboundHandle, selectors: &Selectors) {
+        if self.by_vrf.len() <= ivrf.index() {
+            let seed = self.seed;
+            self.by_vrf.resize_with(ivrf.index() + 1, || Spd::new(seed));
+        }
+        if let Some(spd) = self.by_vrf.get_mut(ivrf.index()) {
+            spd.insert(handle, selectors);
+        }
+    }
+
+    pub(crate) fn remove(&mut self, ivrf: InnerVrf, handle: OutboundHandle, selectors: &Selectors) {
+        if let Some(spd) = self.by_vrf.get_mut(ivrf.index()) {
+            spd.remove(handle, selectors);
+        }
+    }
+}
