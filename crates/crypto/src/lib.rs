@@ -6,6 +6,7 @@
 //! | to | use |
 //! |---|---|
 //! | protect ESP packets and IKE's Encrypted payload | [`SealingKey`], [`OpeningKey`] |
+//! | protect IKEv1 messages | [`cbc_encrypt`], [`cbc_decrypt`] |
 //! | derive keys | [`prf()`], [`prf_plus`] |
 //! | agree on a shared secret | [`KeyPair`] |
 //! | hash public data, compare secrets | [`sha1()`], [`sha256`], [`equal`] |
@@ -13,6 +14,7 @@
 
 mod aead;
 mod algorithm;
+mod cbc;
 mod cbc_hmac;
 mod entropy;
 mod exchange;
@@ -25,9 +27,10 @@ mod suite;
 
 pub use aead::Provider;
 pub use algorithm::{EncryptionAlgorithm, IntegrityAlgorithm, KeyExchangeMethod, PrfAlgorithm};
+pub use cbc::{cbc_decrypt, cbc_encrypt};
 pub use entropy::Entropy;
 pub use exchange::{InvalidPublicValue, KeyPair};
-pub use hash::{equal, sha1, sha256};
+pub use hash::{digest, equal, sha1, sha256};
 pub use prf::{PRF_PLUS_ROUNDS_MAX, prf, prf_plus};
 pub use protection::{IcvMismatch, OpeningKey, SealingKey};
 pub use secret::Secret;
