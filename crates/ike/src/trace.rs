@@ -260,3 +260,35 @@ impl Context<'_> {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_summary_reads_both_versions_and_nothing_else() {
+        let mut message = vec![0_u8; 28];
+        message[..8].copy_from_slice(&[1, 2, 3, 4, 5, 6, 7, 8]);
+        message[8..16].copy_from_slice(&[9; 8]);
+        for (version, exchange, flags, response) in [(0x20, 37, 0x20, true), (0x10, 5, 0x01, false)]
+        {
+            (message[17], message[18], message[19]) = (version, exchange, flags);
+            message[20..24].copy_from_slice(&0xe58a_3c65_u32.to_be_bytes());
+            message[24..28].copy_from_slice(&28_u32.to_be_bytes());
+            let summary = Summary::read(&message).expect("a header");
+            assert_eq!(
+                summary,
+                Summary {
+                    version: version >> 4,
+                    exchange,
+                    message_id: 0xe58a_3c65,
+                    initiator_spi: 0x0102_0304_0506_0708,
+                    responder_spi: 0x0909_0909_0909_0909,
+                    response,
+                    length: 28,
+                }
+            );
+        }
+        assert_eq!(Summary::read(&message[..27]), None);
+    }
+}

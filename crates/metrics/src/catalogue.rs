@@ -200,6 +200,10 @@ catalogue! {
         "Events of the shards that found no room on their way to the log and the event stream.";
     gauge EVENT_SUBSCRIBERS "palisade_event_subscribers" []
         "Readers of the event stream.";
+    gauge TRACE_WATCHERS "palisade_trace_watchers" []
+        "Who watches peers in every detail.";
+    counter TRACES_MISSED "palisade_traces_missed_total" []
+        "Records of the shards for which a watcher had no room.";
     counter CONTROL_REQUESTS "palisade_control_requests_total" ["code"]
         "Answers of the control interface by HTTP status code.";
 }

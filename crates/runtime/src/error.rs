@@ -96,3 +96,19 @@ impl fmt::Display for NotReady {
         }
     }
 }
+
+/// As many watch already as may at the same time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct TooManyWatchers;
+
+impl fmt::Display for TooManyWatchers {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let most = crate::traces::WATCHERS_MAX;
+        write!(
+            f,
+            "{most} watch already, which is as many as may at the same time"
+        )
+    }
+}
+
+impl core::error::Error for TooManyWatchers {}

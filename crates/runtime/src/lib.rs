@@ -26,13 +26,15 @@ mod sockets;
 mod start;
 mod steering;
 mod stop;
+mod traces;
 mod worker;
 
 pub use clock::Clock;
-pub use error::{Busy, NotReady, StartError};
+pub use error::{Busy, NotReady, StartError, TooManyWatchers};
 pub use events::{StreamEnded, Subscription};
 pub use questions::{Cursor, Page};
 pub use report::{ShardReport, SharedReport};
 pub use service::Service;
 pub use settings::{InnerDevice, Listen, Settings};
 pub use sink::InnerDrops;
+pub use traces::{TraceSubscription, Traced};

@@ -49,6 +49,10 @@ pub struct SharedReport {
     pub addresses_total: u64,
     /// Events that a listener had no room for.
     pub events_missed: u64,
+    /// Who watches peers in every detail now.
+    pub watchers: usize,
+    /// Records that a watcher had no room for.
+    pub traces_missed: u64,
     /// Routes and addresses of the inner device that stand.
     pub routes_installed: u64,
     /// Routes and addresses that the kernel refused.
@@ -75,6 +79,8 @@ impl Service {
             addresses_in_use,
             addresses_total,
             events_missed: self.parts.events.missed(),
+            watchers: self.parts.traces.watchers(),
+            traces_missed: self.parts.traces.missed(),
             routes_installed: of_routes(|counters| &counters.installed),
             routes_failed: of_routes(|counters| &counters.failed),
             routes_dropped: of_routes(|counters| &counters.dropped),

@@ -5,13 +5,15 @@ use std::time::Instant;
 
 use crossbeam::channel::{Receiver, bounded};
 use netio::{EngineKind, Offloads};
-use shard::{Command, Listener, Policy};
+use shard::{Command, Listener, Policy, TraceFilter};
 
 use crate::mailbox::Message;
 use crate::settings::ASK_TIMEOUT;
 use crate::start::{self, Parts};
 use crate::worker::Worker;
-use crate::{Busy, Clock, NotReady, Settings, StartError, Subscription};
+use crate::{
+    Busy, Clock, NotReady, Settings, StartError, Subscription, TooManyWatchers, TraceSubscription,
+};
 
 /// A worker that has not gone round its loop for this long is stuck.
 const STUCK_AFTER: Duration = Duration::from_secs(5);
@@ -106,6 +108,23 @@ impl Service {
     #[must_use]
     pub fn subscribe(&self, backlog: usize) -> Subscription {
         self.parts.events.subscribe(backlog)
+    }
+
+    /// What the peers that a filter is about go through from now on, in every detail, for a watcher
+    /// that may lag behind by up to `backlog` records.
+    ///
+    /// # Errors
+    /// [`TooManyWatchers`]
+    pub fn watch(
+        &self,
+        filter: TraceFilter,
+        backlog: usize,
+    ) -> Result<TraceSubscription, TooManyWatchers> {
+        let subscription = self.parts.traces.subscribe(filter, backlog)?;
+        // The workers look for watchers in each round; this begins one. Who does not answer in time
+        // will see for itself.
+        let _ = self.ask_all(|_| ());
+        Ok(subscription)
     }
 
     /// Has one shard carry out a command. Returns `false` if there is no such SA or connection.

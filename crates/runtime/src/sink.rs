@@ -7,6 +7,7 @@ use ipsec::{Encapsulation, EspPath, FrontVrf, InnerVrf};
 use netio::{Buffer, Engine, OuterSend, SocketId, TunId};
 use shard::{
     Disposition, Event, Listener, Mail, OuterPacket, Output, RouteChange, ShardId, Ticket,
+    TraceRecord,
 };
 
 use crate::compute::ComputeQueue;
@@ -14,6 +15,7 @@ use crate::echo;
 use crate::events::Events;
 use crate::mailbox::{Mailbox, Message, Stray};
 use crate::routes::RouteQueue;
+use crate::traces::Traces;
 
 /// RFC 3948 §2.2: stands before IKE on the port shared with ESP.
 const NON_ESP_MARKER: [u8; 4] = [0; 4];
@@ -59,6 +61,7 @@ pub(crate) struct Sink {
     pub(crate) mailboxes: Arc<[Mailbox]>,
     pub(crate) compute: ComputeQueue,
     pub(crate) events: Arc<Events>,
+    pub(crate) traces: Arc<Traces>,
     pub(crate) routes: Option<RouteQueue>,
 }
 
@@ -203,5 +206,9 @@ impl Output for Sink {
 
     fn event(&mut self, event: Event) {
         self.events.publish(event);
+    }
+
+    fn trace(&mut self, record: TraceRecord) {
+        self.traces.publish(record);
     }
 }

@@ -20,6 +20,7 @@ use crate::mailbox::Mailbox;
 use crate::routes::{RouteQueue, Routes};
 use crate::sink::{Bound, Inner, InnerDrops, Sink};
 use crate::sockets::Sockets;
+use crate::traces::Traces;
 use crate::worker::Worker;
 use crate::{InnerDevice, Settings, StartError};
 
@@ -28,6 +29,7 @@ pub(crate) struct Parts {
     pub(crate) clock: Clock,
     pub(crate) mailboxes: Arc<[Mailbox]>,
     pub(crate) events: Arc<Events>,
+    pub(crate) traces: Arc<Traces>,
     pub(crate) directory: Arc<Directory>,
     pub(crate) listeners: Vec<(Listener, core::net::SocketAddr)>,
     pub(crate) engine: EngineKind,
@@ -52,6 +54,7 @@ struct Seedling {
     clock: Clock,
     mailboxes: Arc<[Mailbox]>,
     events: Arc<Events>,
+    traces: Arc<Traces>,
     compute: ComputeQueue,
     routes: Option<RouteQueue>,
 }
@@ -86,6 +89,7 @@ pub(crate) fn start(settings: Settings) -> Result<Parts, StartError> {
         routes.lead_pools(pools);
     }
     let events = Arc::new(Events::default());
+    let traces = Arc::new(Traces::default());
     let mut shard_settings = settings.shard;
     shard_settings.ike_sockets = sockets.addresses(Listener::Ike);
     shard_settings.nat_sockets = sockets.addresses(Listener::Nat);
@@ -93,6 +97,7 @@ pub(crate) fn start(settings: Settings) -> Result<Parts, StartError> {
         clock,
         mailboxes: Arc::clone(&mailboxes),
         events: Arc::clone(&events),
+        traces: Arc::clone(&traces),
         directory: Arc::clone(&directory),
         listeners: sockets.listeners.clone(),
         engine: EngineKind::Auto,
@@ -131,6 +136,7 @@ pub(crate) fn start(settings: Settings) -> Result<Parts, StartError> {
             clock,
             mailboxes: Arc::clone(&mailboxes),
             events: Arc::clone(&events),
+            traces: Arc::clone(&traces),
             compute,
             routes: parts.routes.as_ref().and_then(Routes::queue),
         };
@@ -291,6 +297,7 @@ fn build(seedling: Seedling) -> io::Result<Worker> {
         mailboxes: seedling.mailboxes,
         compute: seedling.compute,
         events: seedling.events,
+        traces: seedling.traces,
         routes: seedling.routes,
     };
     let shard = Shard::new(seedling.setup);

@@ -7,7 +7,7 @@ use crossbeam::channel::Sender;
 use dpd::ServiceHealth;
 use ipsec::{FrontVrf, InnerVrf};
 use netio::{Batch, Buffer, InnerPacket as InnerBuffer};
-use shard::{InnerPacket, Listener, OuterPacket, Shard};
+use shard::{Command, InnerPacket, Listener, OuterPacket, Shard};
 use smallvec::SmallVec;
 use timer::Instant;
 
@@ -39,6 +39,8 @@ pub(crate) struct Worker {
     /// When the last round of work began.
     woke: Instant,
     pub(crate) rounds: u64,
+    /// What is watched, as far as the shard knows.
+    watch_generation: u64,
 }
 
 impl Worker {
@@ -59,6 +61,7 @@ impl Worker {
             batch: Batch::with_capacity(batch * 2),
             woke: clock.now(),
             rounds: 0,
+            watch_generation: 0,
         }
     }
 
@@ -73,6 +76,7 @@ impl Worker {
                 self.report_health();
             }
             self.read_mail();
+            self.note_watchers();
             self.shard.tick(self.clock.now(), &mut self.sink);
             self.echo();
             self.sink.engine.flush();
@@ -83,6 +87,15 @@ impl Worker {
             && let Some(gone) = self.on_gone.take()
         {
             let _ = gone.send(());
+        }
+    }
+
+    /// Somebody may have begun or ceased to watch.
+    fn note_watchers(&mut self) {
+        if let Some(filters) = self.sink.traces.changed(&mut self.watch_generation) {
+            let now = self.clock.now();
+            self.shard
+                .command(Command::Watch(filters), now, &mut self.sink);
         }
     }
 

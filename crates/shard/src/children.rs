@@ -13,6 +13,7 @@ use timer::Instant;
 use crate::counters::bump;
 use crate::peers::{Child, Draining, slot_of};
 use crate::shard::Token;
+use crate::trace::{ChildStep, TraceStep};
 use crate::{EventKind, Output, RouteChange, Shard};
 
 /// How long an inbound SA outlives its rekey, for packets that the network holds back.
@@ -90,6 +91,7 @@ impl Shard {
             }
             return;
         };
+        let first = peer.children.is_empty();
         peer.children.push(Child {
             inbound: child.inbound,
             outbound: handle,
@@ -109,13 +111,29 @@ impl Shard {
             remote_ts: child.selectors.remote().to_vec(),
         };
         self.emit(spi, event, now, out);
+        self.tell(spi, now, out, || {
+            TraceStep::Child(ChildStep::Installed {
+                inbound: child.inbound,
+                outbound: child.outbound,
+                replaces: child.replaces,
+            })
+        });
+        if first {
+            self.tell(spi, now, out, || TraceStep::Session { up: true });
+        }
         if child.outbound_ready {
-            self.activate_child(spi, child.inbound, out);
+            self.activate_child(spi, child.inbound, now, out);
         }
     }
 
     /// Sends outbound traffic into a Child SA from now on.
-    pub(crate) fn activate_child(&mut self, spi: IkeSpi, inbound: EspSpi, out: &mut impl Output) {
+    pub(crate) fn activate_child(
+        &mut self,
+        spi: IkeSpi,
+        inbound: EspSpi,
+        now: Instant,
+        out: &mut impl Output,
+    ) {
         let Some(peer) = self.peers.get_mut(spi) else {
             return;
         };
@@ -133,9 +151,13 @@ impl Shard {
         // The new SA stands before the old one in the look-up, so no packet falls between them.
         self.spds.insert(ivrf, handle, &selectors);
         self.announce(ivrf, &selectors, out);
+        let outbound = sa.spi;
         if let Some(old) = replaces {
             self.deactivate_child(spi, old, out);
         }
+        self.tell(spi, now, out, || {
+            TraceStep::Child(ChildStep::Active { inbound, outbound })
+        });
     }
 
     /// Takes outbound traffic away from a Child SA.
@@ -165,7 +187,7 @@ impl Shard {
         now: Instant,
         out: &mut impl Output,
     ) {
-        self.activate_heir(spi, inbound, out);
+        self.activate_heir(spi, inbound, now, out);
         self.deactivate_child(spi, inbound, out);
         let Some(peer) = self.peers.get_mut(spi) else {
             return;
@@ -178,6 +200,7 @@ impl Shard {
             return;
         };
         let child = peer.children.swap_remove(place);
+        let left = peer.children.len();
         if reason == RemovalReason::Rekeyed {
             let timer = self.wheel.arm(now + DRAIN, Token::Drained(inbound));
             peer.draining.push(Draining { inbound, timer });
@@ -193,6 +216,16 @@ impl Shard {
         self.world.sad.remove_outbound(child.outbound);
         bump(&mut self.counters.children_removed, reason.index());
         self.emit(spi, EventKind::ChildRemoved { inbound, reason }, now, out);
+        self.tell(spi, now, out, || {
+            TraceStep::Child(ChildStep::Removed {
+                inbound,
+                reason,
+                left,
+            })
+        });
+        if left == 0 {
+            self.tell(spi, now, out, || TraceStep::Session { up: false });
+        }
     }
 
     /// What the peer sent before it rekeyed has arrived by now, or never will.
@@ -207,13 +240,13 @@ impl Shard {
     }
 
     /// A Child SA that replaces the one that goes takes its traffic now at the latest.
-    fn activate_heir(&mut self, spi: IkeSpi, old: EspSpi, out: &mut impl Output) {
+    fn activate_heir(&mut self, spi: IkeSpi, old: EspSpi, now: Instant, out: &mut impl Output) {
         let Some(peer) = self.peers.get(spi) else {
             return;
         };
         let heir = |child: &&Child| child.replaces == Some(old) && !child.active;
         if let Some(heir) = peer.children.iter().find(heir).map(|child| child.inbound) {
-            self.activate_child(spi, heir, out);
+            self.activate_child(spi, heir, now, out);
         }
     }
 

@@ -3,6 +3,8 @@ use std::sync::Arc;
 use dpd::DpdPolicy;
 use ipsec::{ConnectionPolicy, EspSpi, Identity, IdentityPattern, IkeSpi, PolicySnapshot};
 
+use crate::TraceFilter;
+
 /// The policy that a shard works by. Immutable; a reload hands over another one.
 #[derive(Clone)]
 pub struct Policy {
@@ -75,6 +77,9 @@ pub enum Command {
     /// Work by another policy from now on. Standing SAs keep the terms they were made under, except
     /// for their liveness policy, which is that of their connection from now on.
     ReplacePolicy(Policy),
+    /// Tell of every step that one of these filters wants, in place of those before; with none,
+    /// nothing is told.
+    Watch(Arc<[TraceFilter]>),
 }
 
 /// What one shard tells another.

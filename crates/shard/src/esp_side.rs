@@ -13,6 +13,7 @@ use wire::ip::packet_too_big;
 use wire::udp_encap::{Encapsulated, classify};
 
 use crate::counters::{ShardDrop, bump};
+use crate::trace::{ChildStep, TraceStep};
 use crate::{Disposition, InnerPacket, Listener, OuterPacket, Output, Shard, ShardId};
 
 /// Packets that go through ESP in one call.
@@ -270,6 +271,9 @@ impl Shard {
         let Some(spi) = self.peers.spi_at(aged.owner.index) else {
             return;
         };
+        self.tell(spi, now, out, || {
+            TraceStep::Child(ChildStep::Aged { inbound })
+        });
         self.with_sa(spi, now, out, |sa, ctx, actions| {
             // A failure is an action of its own, and a Child SA that is gone needs nothing.
             let _ = match aged.stage {

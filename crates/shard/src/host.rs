@@ -28,6 +28,7 @@ impl World {
         &mut self,
         spis: SpiReserve<'_>,
         now: Instant,
+        tracing: bool,
         call: impl FnOnce(&mut Context<'_>) -> R,
     ) -> R {
         let mut host = HostView {
@@ -44,7 +45,7 @@ impl World {
             policy: &self.policy.snapshot,
             settings: &self.settings.ike,
             host: &mut host,
-            tracing: false,
+            tracing,
         })
     }
 }

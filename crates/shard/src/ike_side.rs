@@ -1,14 +1,16 @@
 //! IKE messages, timers and results on their way to an IKE SA, and its actions on their way out.
 
 use dpd::{NotProof, Proof};
+use ike::trace::Summary;
 use ike::v2::{IkeSa, InitVerdict, Received, Role};
-use ike::{Action, CloseReason, Computed, Context, Established, Path, Rejection};
+use ike::{Action, CloseReason, Computed, Context, Established, Path, Rejection, Trace};
 use ipsec::{EspSpi, IkeSpi};
 use timer::Instant;
 
 use crate::counters::{ShardDrop, bump};
 use crate::peers::{Peer, slot_of};
 use crate::shard::Token;
+use crate::trace::{ChildStep, TraceStep};
 use crate::{Disposition, EventKind, Mail, Output, PeerRef, Shard, Ticket};
 
 impl Shard {
@@ -25,9 +27,14 @@ impl Shard {
             return;
         }
         let mut actions = core::mem::take(&mut self.actions);
+        let tracing = self.traces_stranger(&path);
+        if tracing && let Some(message) = Summary::read(message) {
+            let trace = Trace::Received { path, message };
+            self.tell_of_stranger(path, message.version, trace, now, out);
+        }
         let spis = self.peers.reserve();
         let front = &mut self.front;
-        let verdict = self.world.ask(spis, now, |ctx| {
+        let verdict = self.world.ask(spis, now, tracing, |ctx| {
             front.on_request(message, path, ctx, &mut actions)
         });
         let spi = match verdict {
@@ -38,6 +45,11 @@ impl Shard {
             }
             InitVerdict::Rejected(reason) => {
                 bump(&mut self.counters.ike_rejected, reason.index());
+                if tracing {
+                    let version = Summary::read(message).map_or(0, |summary| summary.version);
+                    let trace = Trace::Dropped { path, reason };
+                    self.tell_of_stranger(path, version, trace, now, out);
+                }
                 IkeSpi::ZERO
             }
         };
@@ -62,6 +74,7 @@ impl Shard {
         now: Instant,
         out: &mut impl Output,
     ) {
+        self.tell_received(spi, message, path, now, out);
         // The same SPI in another VRF is not ours: a peer lives where it was met.
         let here = |peer: &Peer| peer.sa.path().fvrf == path.fvrf;
         let handled = match self.peers.get(spi).is_some_and(here) {
@@ -93,6 +106,9 @@ impl Shard {
             }
             Received::Rejected(reason) => {
                 bump(&mut self.counters.ike_rejected, reason.index());
+                self.tell(spi, now, out, || {
+                    TraceStep::Ike(Trace::Dropped { path, reason })
+                });
                 match reason {
                     Rejection::IcvMismatch => {
                         self.watch.counters.not_proof(NotProof::Unauthenticated, 1);
@@ -146,11 +162,14 @@ impl Shard {
         out: &mut impl Output,
         call: impl FnOnce(&mut IkeSa, &mut Context<'_>, &mut Vec<Action>) -> R,
     ) -> Option<R> {
+        let tracing = self.traces(spi);
         let (spis, peer) = self.peers.split(spi);
         let peer = peer?;
         let mut actions = core::mem::take(&mut self.actions);
         let sa = &mut peer.sa;
-        let result = self.world.ask(spis, now, |ctx| call(sa, ctx, &mut actions));
+        let result = self
+            .world
+            .ask(spis, now, tracing, |ctx| call(sa, ctx, &mut actions));
         self.apply_all(spi, &mut actions, now, out);
         self.actions = actions;
         self.rearm_ike(spi);
@@ -172,7 +191,7 @@ impl Shard {
     fn apply(&mut self, spi: IkeSpi, action: Action, now: Instant, out: &mut impl Output) {
         match action {
             Action::Send { path, message } => {
-                self.send_ike(&path, &message, out);
+                self.send_ike(spi, &path, &message, now, out);
             }
             Action::Compute(job) => out.compute(
                 Ticket {
@@ -189,7 +208,7 @@ impl Shard {
                 self.claim_identity(spi, now, out);
             }
             Action::ChildInstalled(child) => self.install_child(spi, *child, now, out),
-            Action::OutboundSwitched { child } => self.activate_child(spi, child, out),
+            Action::OutboundSwitched { child } => self.activate_child(spi, child, now, out),
             Action::ChildRemoved { child, reason } => {
                 self.remove_child(spi, child, reason, now, out);
             }
@@ -197,6 +216,9 @@ impl Shard {
                 bump(&mut self.counters.children_failed, reason.index());
                 let child = self.child_name(spi, policy);
                 self.emit(spi, EventKind::ChildFailed { child, reason }, now, out);
+                self.tell(spi, now, out, || {
+                    TraceStep::Child(ChildStep::Failed { reason })
+                });
             }
             Action::Rekeyed { successor } => self.succeeded(spi, successor, now, out),
             Action::Redundant { sa } => {
@@ -209,13 +231,23 @@ impl Shard {
             Action::AddressProved(key) => self.front.address_proved(key),
             Action::HalfOpenEnded(key) => self.front.half_open_ended(key),
             Action::Refused(refusal) => bump(&mut self.counters.ike_refused, refusal.index()),
-            Action::Trace(_) => {}
+            Action::Trace(trace) => self.told(spi, *trace, now, out),
             Action::Closed { reason } => self.closed(spi, reason, now, out),
         }
     }
 
-    fn send_ike(&mut self, path: &Path, message: &[u8], out: &mut impl Output) {
-        match out.send_ike(path, message) {
+    fn send_ike(
+        &mut self,
+        spi: IkeSpi,
+        path: &Path,
+        message: &[u8],
+        now: Instant,
+        out: &mut impl Output,
+    ) {
+        let disposition = out.send_ike(path, message);
+        let left = disposition == Disposition::Taken;
+        self.tell_sent(spi, message, (*path, left), now, out);
+        match disposition {
             Disposition::Taken => self.counters.ike_out += 1,
             Disposition::Refused => self.counters.dropped(ShardDrop::SendRefused),
         }
@@ -250,6 +282,7 @@ impl Shard {
             );
         }
         self.watch(spi, &facts.connection, now);
+        self.tell_dpd_enabled(spi, now, out);
         if facts.local_behind_nat {
             self.arm_keepalive(spi, now);
         }

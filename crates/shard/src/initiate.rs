@@ -227,8 +227,9 @@ impl Shard {
         out: &mut impl Output,
     ) -> Option<IkeSpi> {
         let mut actions = core::mem::take(&mut self.actions);
+        let tracing = self.traces_stranger(&initiation.path);
         let spis = self.peers.reserve();
-        let sa = self.world.ask(spis, now, |ctx| {
+        let sa = self.world.ask(spis, now, tracing, |ctx| {
             IkeSa::initiate(initiation, ctx, &mut actions)
         });
         let spi = sa.map(|sa| self.adopt(sa, now));

@@ -6,7 +6,7 @@ use esp::OuterFields;
 use ike::{Job, LeaseRequest, Path};
 use ipsec::{EspPath, FrontVrf, Identity, IkeSpi, InnerVrf, PoolName, TrafficSelector};
 
-use crate::{Event, Mail};
+use crate::{Event, Mail, TraceRecord};
 
 /// The number of a shard, which is also in every SPI that it chooses.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
@@ -125,6 +125,10 @@ pub trait Output {
 
     /// Tells whoever listens what happened.
     fn event(&mut self, event: Event);
+
+    /// Tells whoever watches what a peer goes through, in every detail. Only called after
+    /// [`Command::Watch`](crate::Command::Watch).
+    fn trace(&mut self, record: TraceRecord);
 }
 
 /// What the shards share. It is asked in the course of exchanges and on a miss of the outbound

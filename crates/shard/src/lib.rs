@@ -20,6 +20,8 @@ mod peers;
 mod report;
 mod shard;
 mod spds;
+mod trace;
+mod watchers;
 
 pub use command::{Command, DpdException, Mail, Policy};
 pub use counters::{Counters, ShardDrop};
@@ -31,3 +33,4 @@ pub use io::{
 pub use obituary::Obituary;
 pub use report::{LivenessRow, PeerRow, SaRow, Which};
 pub use shard::{Settings, Setup, Shard};
+pub use trace::{ChildStep, DpdStep, Topics, TraceFilter, TraceRecord, TraceStep, Watched};

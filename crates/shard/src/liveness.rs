@@ -4,8 +4,8 @@ use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::collections::HashMap;
 
 use dpd::{
-    Act, Action, Decision, DomainKey, Evidence, FaultDomain, Liveness, Nat, NotProof, Proof,
-    Protocol, TimerChange,
+    Act, Action, Decision, DomainKey, DpdPolicy, Evidence, FaultDomain, Liveness, Nat, NotProof,
+    Proof, Protocol, TimerChange,
 };
 use ike::v2::Probe;
 use ike::{CloseReason, Path};
@@ -16,6 +16,7 @@ use crate::counters::ShardDrop;
 use crate::obituary::Obituary;
 use crate::peers::Peer;
 use crate::shard::Token;
+use crate::trace::{DpdStep, TraceStep};
 use crate::{Disposition, Event, EventKind, Output, PeerRef, Shard};
 
 impl Shard {
@@ -35,6 +36,12 @@ impl Shard {
         peer.liveness = Some(liveness);
         self.watch.breaker.joined(&peer.domains);
         self.change_timer(spi, timer);
+    }
+
+    /// The liveness policy of a peer.
+    pub(crate) fn dpd_policy(&self, peer: &Peer) -> Option<&DpdPolicy> {
+        let index = peer.liveness.as_ref()?.policy();
+        self.world.policy.dpd.get(usize::from(index))
     }
 
     /// The policy was replaced: every peer goes by what its connection, found by name, says now. A
@@ -133,11 +140,23 @@ impl Shard {
         self.change_timer(spi, decision.timer);
         if decision.recovered {
             self.emit(spi, EventKind::Recovered, now, out);
+            self.tell(spi, now, out, || TraceStep::Dpd(DpdStep::Recovered));
         }
         match decision.act {
             Act::Nothing => {}
-            Act::Probe { .. } => self.send_probe(spi, now, out),
-            Act::Suspect => self.emit(spi, EventKind::Suspect, now, out),
+            Act::Probe { try_number, first } => {
+                if !first {
+                    self.tell(spi, now, out, || TraceStep::Dpd(DpdStep::Unanswered));
+                }
+                self.tell(spi, now, out, || {
+                    TraceStep::Dpd(DpdStep::Asking { try_number })
+                });
+                self.send_probe(spi, now, out);
+            }
+            Act::Suspect => {
+                self.emit(spi, EventKind::Suspect, now, out);
+                self.tell(spi, now, out, || TraceStep::Dpd(DpdStep::Suspect));
+            }
             Act::Dead(evidence) => self.bury(spi, evidence, now, out),
         }
     }
@@ -265,6 +284,7 @@ impl Shard {
 
     /// The verdict: one DELETE that is never repeated, then the SAs go, then the policy's action.
     fn bury(&mut self, spi: IkeSpi, evidence: Box<Evidence>, now: Instant, out: &mut impl Output) {
+        self.tell(spi, now, out, || TraceStep::Dpd(DpdStep::Unanswered));
         self.record_death(spi, evidence, now, out);
         self.with_sa(spi, now, out, |sa, ctx, actions| {
             sa.close(CloseReason::Unresponsive, false, ctx, actions);
@@ -288,14 +308,13 @@ impl Shard {
                 evidence: (*evidence).clone(),
             });
         }
+        self.tell(spi, now, out, || TraceStep::Dpd(DpdStep::NotResponding));
         self.emit(spi, EventKind::Dead { evidence }, now, out);
     }
 
     /// What the policy of a dead peer says should follow.
     pub(crate) fn action_after_death(&self, peer: &Peer) -> Action {
-        peer.liveness
-            .as_ref()
-            .and_then(|liveness| self.world.policy.dpd.get(usize::from(liveness.policy())))
+        self.dpd_policy(peer)
             .map_or(Action::Clear, |policy| policy.action)
     }
 

@@ -24,6 +24,8 @@ const FOUND_MAX: usize = 8;
 pub struct PeerRow {
     /// Names it.
     pub peer: PeerRef,
+    /// A short number for people, unlike that of any other IKE SA of the service at the same time.
+    pub number: u32,
     /// Our part in it.
     pub role: Role,
     /// The peer's SPI.
@@ -204,6 +206,7 @@ impl Shard {
                 fvrf: path.fvrf,
                 ivrf: peer.ivrf(),
             },
+            number: self.number(peer.sa.local_spi()),
             role: peer.sa.role(),
             peer_spi: peer.sa.peer_spi(),
             established: peer.sa.is_established(),

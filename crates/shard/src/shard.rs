@@ -15,7 +15,7 @@ use crate::initiate::Initiations;
 use crate::obituary::Obituaries;
 use crate::peers::Peers;
 use crate::spds::Spds;
-use crate::{Command, Directory, FrontSocket, Mail, Output, Policy, ShardId};
+use crate::{Command, Directory, FrontSocket, Mail, Output, Policy, ShardId, TraceFilter};
 
 /// Limits and times of a shard.
 #[derive(Clone, Debug)]
@@ -103,6 +103,8 @@ pub struct Shard {
     pub(crate) inbound_report: InboundReport,
     pub(crate) outbound_report: OutboundReport,
     pub(crate) shutting_down: bool,
+    /// Who watches; nobody most of the time.
+    pub(crate) watchers: Arc<[TraceFilter]>,
     /// Scratch space that is kept to save allocations.
     pub(crate) actions: Vec<Action>,
     /// The last ICMP answer that was built.
@@ -140,6 +142,7 @@ impl Shard {
             inbound_report: InboundReport::default(),
             outbound_report: OutboundReport::default(),
             shutting_down: false,
+            watchers: Arc::default(),
             actions: Vec::new(),
             icmp: Vec::new(),
             fired: Vec::new(),
@@ -197,6 +200,10 @@ impl Shard {
             Command::RekeyChild { inbound } => self.rekey_child(inbound, now, out),
             Command::Shutdown => {
                 self.shut_down(now, out);
+                true
+            }
+            Command::Watch(filters) => {
+                self.set_watchers(filters);
                 true
             }
             Command::ReplacePolicy(policy) => {

@@ -5,6 +5,7 @@ use ike::{Job, Path};
 use ipsec::{Encapsulation, EspPath, InnerVrf};
 use shard::{
     Disposition, Event, Listener, Mail, OuterPacket, Output, RouteChange, ShardId, Ticket,
+    TraceRecord,
 };
 
 use crate::Datagram;
@@ -99,4 +100,7 @@ impl Output for Outbox {
     fn event(&mut self, event: Event) {
         self.events.push(event);
     }
+
+    /// Nobody watches a simulation.
+    fn trace(&mut self, _record: TraceRecord) {}
 }

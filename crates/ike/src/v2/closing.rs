@@ -3,6 +3,7 @@
 use super::phase::Phase;
 use super::task::{Exchange, Task};
 use super::{IkeSa, create_child};
+use crate::trace::{Stage, Trace};
 use crate::{Action, CloseReason, Context, RemovalReason};
 
 impl IkeSa {
@@ -13,7 +14,14 @@ impl IkeSa {
         ctx: &mut Context<'_>,
         actions: &mut Vec<Action>,
     ) {
+        let from = self.stage();
         self.abandon_exchanges(ctx);
+        if from != Stage::Closed {
+            ctx.trace(actions, || Trace::Deleting {
+                reason: Some(reason),
+                stage: from,
+            });
+        }
         match core::mem::replace(&mut self.phase, Phase::Closed(None)) {
             Phase::Closed(known) => {
                 self.phase = Phase::Closed(known);

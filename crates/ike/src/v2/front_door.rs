@@ -10,6 +10,7 @@ use super::contents::{Contents, notify, unsupported_critical};
 use super::ike_sa_init::{Accepted, nonce_is_sound};
 use super::proposal::select_ike;
 use super::suite::IkeSuite;
+use super::tracing::trace_payloads;
 use super::{IkeSa, natd};
 use crate::half_open::Admission;
 use crate::{Action, Context, FrontDoor, HalfOpenKey, InitVerdict, Path, Refusal, Rejection};
@@ -58,6 +59,7 @@ impl FrontDoor {
         if let Some(spi) = self.half_open.find(&key) {
             return Ok(InitVerdict::Known(spi));
         }
+        trace_payloads(header.message_id, &message.payloads, ctx, actions);
         let opening = Opening::read(&message)?;
         self.admit(&header, &opening, path, ctx, actions)?;
         let offer = self.negotiate(&header, &message, &opening, path, ctx, actions)?;

@@ -40,6 +40,7 @@ mod standing;
 mod suite;
 mod task;
 mod timing;
+mod tracing;
 #[cfg(test)]
 mod vectors;
 mod window;

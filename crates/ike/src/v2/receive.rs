@@ -7,7 +7,9 @@ use super::contents::{notify, unsupported_critical};
 use super::open::Inner;
 use super::phase::Phase;
 use super::task::{Exchange, Task};
+use super::tracing::{trace_liveness, trace_payloads};
 use super::{IkeSa, Received, Role, create_child};
+use crate::trace::{Input, LivenessMessage, Way};
 use crate::{Action, CloseReason, Context, Path, Refusal, Rejection};
 
 impl IkeSa {
@@ -19,8 +21,12 @@ impl IkeSa {
         ctx: &mut Context<'_>,
         actions: &mut Vec<Action>,
     ) -> Received {
-        self.receive(bytes, path, ctx, actions)
-            .unwrap_or_else(Received::Rejected)
+        let from = self.stage();
+        let received = self
+            .receive(bytes, path, ctx, actions)
+            .unwrap_or_else(Received::Rejected);
+        self.trace_turn(from, Input::Message, ctx, actions);
+        received
     }
 
     fn receive(
@@ -37,6 +43,7 @@ impl IkeSa {
         self.check_header(&message)?;
         let header = &message.header;
         if header.exchange == ExchangeType::IKE_SA_INIT {
+            trace_payloads(header.message_id, &message.payloads, ctx, actions);
             return if header.flags.response {
                 self.check_response(&message)?;
                 Ok(self.on_init_response(&message, bytes, path, ctx, actions))
@@ -110,8 +117,13 @@ impl IkeSa {
         let Task::Awaiting { exchange, .. } = *task else {
             return Err(Rejection::UnexpectedResponse);
         };
+        let message_id = message.header.message_id;
         let liveness = matches!(exchange, Exchange::Liveness);
-        self.finish_exchange(exchange, &inner, ctx, actions);
+        if liveness {
+            let answer = LivenessMessage::CheckAnswer { message_id };
+            trace_liveness(Way::Received, answer, ctx, actions);
+        }
+        self.finish_exchange(exchange, message_id, &inner, ctx, actions);
         self.next_command(ctx, actions);
         Ok(Received::FreshResponse { liveness })
     }
@@ -119,6 +131,7 @@ impl IkeSa {
     fn finish_exchange(
         &mut self,
         exchange: Exchange,
+        message_id: u32,
         inner: &Inner,
         ctx: &mut Context<'_>,
         actions: &mut Vec<Action>,
@@ -131,6 +144,7 @@ impl IkeSa {
             self.terminate(CloseReason::PeerMisbehaved, ctx, actions);
             return;
         };
+        trace_payloads(message_id, &payloads, ctx, actions);
         match exchange {
             // Its responses are not protected and never come here.
             Exchange::Init | Exchange::Liveness => {}
@@ -244,6 +258,7 @@ impl IkeSa {
             self.refuse_syntax(exchange, id, ctx, actions);
             return false;
         };
+        trace_payloads(id, &payloads, ctx, actions);
         if let Some(unknown) = unsupported_critical(&payloads) {
             // RFC 7296 §2.5: the data is the type that we do not know.
             let data = [unknown.0];
@@ -255,6 +270,11 @@ impl IkeSa {
             }
             return false;
         }
+        let liveness = exchange == ExchangeType::INFORMATIONAL && payloads.is_empty();
+        if liveness {
+            let check = LivenessMessage::Check { message_id: id };
+            trace_liveness(Way::Received, check, ctx, actions);
+        }
         match exchange {
             ExchangeType::IKE_AUTH => self.on_auth_request(&payloads, ctx, actions),
             ExchangeType::CREATE_CHILD_SA => {
@@ -262,7 +282,11 @@ impl IkeSa {
             }
             _ => self.on_informational_request(id, &payloads, ctx, actions),
         }
-        exchange == ExchangeType::INFORMATIONAL && payloads.is_empty()
+        if liveness {
+            let answer = LivenessMessage::CheckAnswer { message_id: id };
+            trace_liveness(Way::Sent, answer, ctx, actions);
+        }
+        liveness
     }
 
     /// RFC 7296 §2.21.3: authentic and yet unreadable: the ends do not understand each other.

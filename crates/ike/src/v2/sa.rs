@@ -11,6 +11,7 @@ use super::seal::{MessageSealer, message_len_max};
 use super::suite::IkeSuite;
 use super::task::{Answering, Command, Step, Task};
 use super::window::LastResponse;
+use crate::trace::Input;
 use crate::{Action, ChildSa, Computed, Context, JobId, Nat, Path, Role, Side};
 
 use super::create_child;
@@ -134,6 +135,7 @@ impl IkeSa {
         ctx: &mut Context<'_>,
         actions: &mut Vec<Action>,
     ) {
+        let from = self.stage();
         match computed.id.side {
             Side::Ours => self.on_own_computed(computed, ctx, actions),
             Side::Theirs => {
@@ -151,6 +153,7 @@ impl IkeSa {
             }
         }
         self.next_command(ctx, actions);
+        self.trace_turn(from, Input::Process, ctx, actions);
     }
 
     fn on_own_computed(

@@ -4,7 +4,9 @@ use timer::Instant;
 use wire::ikev2::{ExchangeType, Flags, Header, Payload};
 
 use super::task::{Exchange, Outstanding, Task};
+use super::tracing::trace_liveness;
 use super::{IkeSa, Role};
+use crate::trace::{LivenessMessage, Way};
 use crate::{Action, Context, Path, Settings};
 
 /// The last response that we sent, to be sent again when its request comes again.
@@ -39,6 +41,10 @@ impl IkeSa {
         ctx: &mut Context<'_>,
         actions: &mut Vec<Action>,
     ) {
+        if matches!(exchange, Exchange::Liveness) {
+            let check = LivenessMessage::Check { message_id };
+            trace_liveness(Way::Sent, check, ctx, actions);
+        }
         self.next_request = message_id.saturating_add(1);
         send_all(self.path, &datagrams, actions);
         let due = match exchange {

@@ -61,6 +61,8 @@ fn of_shared(scrape: &mut Scrape, report: &SharedReport) {
     );
     scrape.distribution(&catalogue::COMPUTE_WAIT, [], &report.compute_wait_us);
     scrape.count(&catalogue::EVENTS_MISSED, [], report.events_missed);
+    scrape.gauge(&catalogue::TRACE_WATCHERS, [], report.watchers as f64);
+    scrape.count(&catalogue::TRACES_MISSED, [], report.traces_missed);
     scrape.gauge(&catalogue::ROUTES, [], report.routes_installed as f64);
     scrape.count(
         &catalogue::ROUTE_FAILURES,

@@ -3,5 +3,6 @@
 mod data_path;
 mod lifecycle;
 mod liveness;
+mod tracing;
 mod traffic;
 mod world;

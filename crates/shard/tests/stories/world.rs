@@ -18,7 +18,7 @@ use ipsec::{
 use shard::{
     Command, Counters, Directory, Disposition, Event, EventKind, FrontSocket, InnerPacket,
     Listener, Mail, OuterPacket, Output, Policy, RouteChange, Settings, Setup, Shard, ShardId,
-    Ticket,
+    Ticket, TraceRecord,
 };
 use timer::Instant;
 use wire::ip::build_udp;
@@ -192,6 +192,7 @@ struct Effects {
     jobs: Vec<(Ticket, Job)>,
     inner: Vec<Vec<u8>>,
     events: Vec<Event>,
+    traces: Vec<TraceRecord>,
     refuse: bool,
 }
 
@@ -268,12 +269,17 @@ impl Output for Effects {
     fn event(&mut self, event: Event) {
         self.events.push(event);
     }
+
+    fn trace(&mut self, record: TraceRecord) {
+        self.traces.push(record);
+    }
 }
 
 /// One end: its shard, and what came out of it.
 pub(crate) struct Side {
     pub(crate) shard: Shard,
     pub(crate) events: Vec<Event>,
+    pub(crate) traces: Vec<TraceRecord>,
     pub(crate) inner: Vec<Vec<u8>>,
     directory: Arc<LocalDirectory>,
 }
@@ -482,6 +488,7 @@ fn side(end: End, terms: &Terms, seed: u64) -> Side {
     Side {
         shard,
         events: vec![],
+        traces: vec![],
         inner: vec![],
         directory,
     }
@@ -573,6 +580,7 @@ impl World {
             side.shard.computed(ticket, job.run(), now, &mut effects);
         }
         side.events.append(&mut effects.events);
+        side.traces.append(&mut effects.traces);
         side.inner.append(&mut effects.inner);
         for datagram in effects.sent {
             let esp = datagram.is_esp();
