@@ -158,7 +158,7 @@ impl Traces {
 mod tests {
     use super::*;
     use ike::trace::Stage;
-    use ipsec::IkeSpi;
+    use ipsec::{FrontVrf, IkeSpi, InnerVrf};
     use shard::{DpdStep, PeerRef, ShardId, Topics, TraceStep, Watched};
     use timer::Instant;
 
@@ -177,6 +177,8 @@ mod tests {
                 spi: IkeSpi(1),
                 connection: "site".into(),
                 identity: None,
+                fvrf: FrontVrf::GLOBAL,
+                ivrf: InnerVrf::GLOBAL,
                 local: "192.0.2.1:500".parse().expect("an address"),
                 remote: "198.51.100.7:500".parse().expect("an address"),
             },

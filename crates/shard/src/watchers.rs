@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use ike::trace::{Stage, Summary};
 use ike::{Path, Trace};
-use ipsec::IkeSpi;
+use ipsec::{IkeSpi, InnerVrf};
 use timer::Instant;
 
 use crate::peers::Peer;
@@ -159,6 +159,8 @@ impl Shard {
                 identity: None,
                 local: path.local,
                 remote: path.remote,
+                fvrf: path.fvrf,
+                ivrf: InnerVrf::GLOBAL,
             },
             number: 0,
             version,
