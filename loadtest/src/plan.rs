@@ -8,7 +8,7 @@ use ipsec::{
 };
 
 use crate::random::Lots;
-use crate::scenario::{Class, Scenario, Sources, numbered};
+use crate::scenario::{Class, Network, Scenario, Sources, numbered};
 
 /// Purposes of lots.
 pub(crate) mod purpose {
@@ -23,6 +23,8 @@ pub(crate) struct Plan {
     pub(crate) scenario: Scenario,
     pub(crate) sources: Sources,
     pub(crate) classes: Vec<Class>,
+    /// The paths of the classes, where they are not ideal.
+    pub(crate) networks: Vec<Option<Network>>,
     /// Upper ends of the classes' shares, from 0 to 1.
     class_ends: Vec<f64>,
     /// The connection of every peer that asks for a virtual address.
@@ -46,8 +48,12 @@ impl Plan {
         } else {
             snapshot(scenario.peers.psk.for_peer(0))
         };
+        let network_of = |class: &Class| class.network.unwrap_or(scenario.network);
+        let networks = classes.iter().map(network_of);
+        let networks = networks.map(|network| (!network.is_ideal()).then_some(network));
         Ok(Self {
             class_ends: class_ends(&classes),
+            networks: networks.collect(),
             sources,
             classes,
             connection,

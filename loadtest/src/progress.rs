@@ -54,6 +54,22 @@ pub struct Progress {
     pub false_verdicts: u32,
 }
 
+/// What only the generator can know.
+pub(crate) enum News {
+    /// A peer has died.
+    Died(Death),
+    /// It is back.
+    Returned(Return),
+}
+
+/// The return of a peer that had died.
+pub(crate) struct Return {
+    /// Number of the peer.
+    pub(crate) peer: u32,
+    /// When: nanoseconds of the wall clock since 1970.
+    pub(crate) unix_ns: u64,
+}
+
 /// The truth about one death.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
 pub struct Death {

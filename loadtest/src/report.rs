@@ -16,8 +16,14 @@ pub struct Report {
     pub elapsed_s: f64,
     /// Peers in the scenario.
     pub peers: u32,
-    /// Peers that were established.
+    /// Peers that were established at least once.
     pub established: u32,
+    /// Peers that stopped on their way to a tunnel, as their class says.
+    pub stalled: u32,
+    /// Peers that died and started again.
+    pub returned: u32,
+    /// The same by class.
+    pub classes: Vec<ClassReport>,
     /// Peers that were not, by reason.
     pub failures: BTreeMap<String, u32>,
     /// IKE SAs that ended although nobody asked for it, by reason.
@@ -26,10 +32,15 @@ pub struct Report {
     pub setup_per_second: f64,
     /// Time from the moment when a peer was due to start to its first Child SA, in milliseconds.
     pub setup_ms: Percentiles,
+    /// Time from the moment when a peer that had died was due to come back to its new Child SA, in
+    /// milliseconds.
+    pub return_ms: Percentiles,
     /// What went through the tunnels.
     pub traffic: TrafficReport,
     /// What IKE did.
     pub ike: IkeReport,
+    /// What the simulated network did.
+    pub network: NetworkReport,
     /// Who died when.
     pub deaths: Vec<Death>,
     /// The headend's verdicts against the truth, if its event stream was read.
@@ -43,16 +54,58 @@ pub struct Report {
 }
 
 impl Report {
-    /// Whether everything went as it should: every peer established and none lost, every packet that
-    /// came back right, and, if verdicts were scored, each death found in time and no living peer
-    /// declared dead.
+    /// Whether everything went as it should: every peer that wants a tunnel established and none
+    /// lost, every packet that came back right, and, if verdicts were scored, each death found in
+    /// time and no living peer declared dead.
     #[must_use]
     pub fn is_success(&self) -> bool {
-        self.established == self.peers
+        self.classes.iter().all(ClassReport::is_complete)
             && self.losses.is_empty()
             && self.traffic.mismatched == 0
             && self.score.as_ref().is_none_or(Score::is_success)
     }
+}
+
+/// What became of the peers of a class.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct ClassReport {
+    /// Its name.
+    pub name: String,
+    /// How many there are.
+    pub peers: u32,
+    /// Whether they mean to have a tunnel.
+    pub wants_tunnel: bool,
+    /// Those that were established at least once.
+    pub established: u32,
+    /// Those that died, or gave no sign of life from the beginning.
+    pub dead: u32,
+    /// Those of the dead that were declared dead.
+    pub found: u32,
+    /// Verdicts on living ones.
+    pub false_dead: u32,
+}
+
+impl ClassReport {
+    /// Whether all that want a tunnel got one.
+    #[must_use]
+    pub fn is_complete(&self) -> bool {
+        !self.wants_tunnel || self.established == self.peers
+    }
+}
+
+/// What the simulated network did to datagrams, in both directions together.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct NetworkReport {
+    /// Datagrams lost.
+    pub lost: u64,
+    /// Datagrams that arrived twice.
+    pub duplicated: u64,
+    /// Datagrams that arrived changed.
+    pub corrupted: u64,
+    /// Datagrams lost because the generator could not keep so many under way.
+    pub overflowed: u64,
+    /// Changes of a NAT's mapping.
+    pub moves: u64,
 }
 
 /// Percentiles of a distribution.
@@ -106,6 +159,8 @@ pub struct IkeReport {
     pub probes_answered: u64,
     /// Liveness checks that were left unanswered on purpose.
     pub probes_ignored: u64,
+    /// Liveness checks that peers sent of their own.
+    pub probes_sent: u64,
     /// Child SAs that replaced others.
     pub child_rekeys: u64,
     /// IKE SAs that replaced others.
@@ -121,6 +176,10 @@ pub struct Score {
     pub dead_detected: u32,
     /// Of these, peers that it declared dead after the bound, if there is one.
     pub dead_late: u32,
+    /// Of these, peers that were not declared dead though the run lasted long enough.
+    pub dead_missed: u32,
+    /// Of these, peers that came back before they were declared dead.
+    pub dead_returned: u32,
     /// Peers that died, were not declared dead, and need not have been when the run ended.
     pub dead_undue: u32,
     /// Verdicts on peers that lived.
@@ -138,7 +197,7 @@ impl Score {
     #[must_use]
     pub fn is_success(&self) -> bool {
         self.complete
-            && self.dead_detected == self.dead_injected
+            && self.dead_detected + self.dead_returned == self.dead_injected
             && self.dead_late == 0
             && self.false_dead == 0
     }

@@ -13,10 +13,10 @@ use crate::clock::Clock;
 use crate::display::Display;
 use crate::events::{self, Heard};
 use crate::plan::Plan;
-use crate::progress::{Death, Line, Progress};
-use crate::report::{IkeReport, Report, Sample, TrafficReport};
+use crate::progress::{Line, News, Progress};
+use crate::report::{ClassReport, IkeReport, NetworkReport, Report, Sample, TrafficReport};
 use crate::stats::{Board, Counts, Stats, percentiles};
-use crate::truth::Truth;
+use crate::truth::{Judgement, Truth};
 use crate::worker::{Shared, Worker};
 use crate::{html, process, text};
 
@@ -61,7 +61,7 @@ struct Run {
     shared: Arc<Shared>,
     boards: Vec<Arc<Board>>,
     workers: Vec<JoinHandle<Result<Stats>>>,
-    deaths: Receiver<Death>,
+    news: Receiver<News>,
 }
 
 impl Run {
@@ -74,7 +74,7 @@ impl Run {
             clock: Clock::start(),
             plan,
         });
-        let (death_sender, deaths) = mpsc::channel();
+        let (sender, news) = mpsc::channel();
         let ready = Arc::new(Barrier::new(usize::from(threads)));
         let mut boards = Vec::new();
         let mut workers = Vec::new();
@@ -82,10 +82,10 @@ impl Run {
             let board = Arc::new(Board::default());
             boards.push(Arc::clone(&board));
             let (shared, ready) = (Arc::clone(&shared), Arc::clone(&ready));
-            let deaths = death_sender.clone();
+            let sender = sender.clone();
             let work = move || {
                 let stop_all = Arc::clone(&shared);
-                let worker = Worker::new(shared, board, deaths, number);
+                let worker = Worker::new(shared, board, sender, number);
                 ready.wait();
                 let result = worker.and_then(Worker::run);
                 if result.is_err() {
@@ -103,7 +103,7 @@ impl Run {
             shared,
             boards,
             workers,
-            deaths,
+            news,
         })
     }
 
@@ -145,9 +145,11 @@ impl Run {
     }
 
     fn take_news(&self, display: &Display, truth: &mut Truth, heard: &Receiver<Heard>) {
-        for death in self.deaths.try_iter() {
-            display.tell(&Line::Death(death.clone()));
-            truth.died(death);
+        for news in self.news.try_iter() {
+            if let News::Died(death) = &news {
+                display.tell(&Line::Death(death.clone()));
+            }
+            truth.told(news);
         }
         for said in heard.try_iter() {
             truth.heard(&said);
@@ -234,13 +236,17 @@ impl Outcome {
         let counts = stats.counts;
         let scenario = shared.plan.scenario.clone();
         let peers = scenario.peers.count;
-        let (deaths, score) = truth.into_score((self.elapsed_s * 1e9) as u64);
+        let judgement = truth.into_judgement((self.elapsed_s * 1e9) as u64);
+        let classes = classes(&shared.plan, &stats, &judgement);
         let setup_s = stats.last_setup_ns as f64 / 1e9;
         Report {
             scenario,
             elapsed_s: self.elapsed_s,
             peers,
             established: counts.established,
+            stalled: counts.stalled,
+            returned: counts.returned,
+            classes,
             failures: named(&stats.failures),
             losses: named(&stats.losses),
             setup_per_second: if setup_s > 0.0 {
@@ -249,6 +255,7 @@ impl Outcome {
                 0.0
             },
             setup_ms: percentiles(&stats.setup_us, 1e3),
+            return_ms: percentiles(&stats.return_us, 1e3),
             traffic: TrafficReport {
                 sent: counts.sent,
                 received: counts.received,
@@ -264,16 +271,54 @@ impl Outcome {
                 rejected: named(&stats.rejected),
                 probes_answered: counts.probes_answered,
                 probes_ignored: counts.probes_ignored,
+                probes_sent: counts.probes_sent,
                 child_rekeys: counts.child_rekeys,
                 ike_rekeys: counts.ike_rekeys,
             },
-            deaths,
-            score,
+            network: NetworkReport {
+                lost: stats.network.lost,
+                duplicated: stats.network.duplicated,
+                corrupted: stats.network.corrupted,
+                overflowed: stats.network.overflowed,
+                moves: counts.moves,
+            },
+            deaths: judgement.deaths,
+            score: judgement.score,
             memory_bytes_per_peer: self.resident_bytes / u64::from(peers.max(1)),
             cpu_s: netio::process_cpu_time().as_secs_f64(),
             series: self.series,
         }
     }
+}
+
+/// What became of each class.
+fn classes(plan: &Plan, stats: &Stats, judgement: &Judgement) -> Vec<ClassReport> {
+    let mut established = stats.established.iter().copied();
+    let reports = plan.classes.iter().map(|class| ClassReport {
+        name: class.name.clone(),
+        wants_tunnel: class.wants_tunnel(),
+        established: established.next().unwrap_or(0),
+        ..ClassReport::default()
+    });
+    let mut reports: Vec<ClassReport> = reports.collect();
+    let mut count = |n: u32, into: fn(&mut ClassReport) -> &mut u32| {
+        if let Some(report) = reports.get_mut(usize::from(plan.class(n))) {
+            *into(report) += 1;
+        }
+    };
+    for n in 0..plan.scenario.peers.count {
+        count(n, |report| &mut report.peers);
+    }
+    for death in &judgement.deaths {
+        count(death.peer, |report| &mut report.dead);
+    }
+    for n in &judgement.detected {
+        count(*n, |report| &mut report.found);
+    }
+    for n in &judgement.false_dead {
+        count(*n, |report| &mut report.false_dead);
+    }
+    reports
 }
 
 fn named<N: Copy>(

@@ -24,6 +24,10 @@ pub(crate) struct Counts {
     pub(crate) messages_received: u64,
     pub(crate) probes_answered: u64,
     pub(crate) probes_ignored: u64,
+    pub(crate) probes_sent: u64,
+    pub(crate) stalled: u32,
+    pub(crate) returned: u32,
+    pub(crate) moves: u64,
     pub(crate) child_rekeys: u64,
     pub(crate) ike_rekeys: u64,
 }
@@ -44,14 +48,33 @@ impl Counts {
         self.messages_received += other.messages_received;
         self.probes_answered += other.probes_answered;
         self.probes_ignored += other.probes_ignored;
+        self.probes_sent += other.probes_sent;
+        self.stalled += other.stalled;
+        self.returned += other.returned;
+        self.moves += other.moves;
         self.child_rekeys += other.child_rekeys;
         self.ike_rekeys += other.ike_rekeys;
     }
 }
 
+/// What the simulated network did to datagrams.
+#[derive(Clone, Copy, Default, Debug)]
+pub(crate) struct NetworkCounts {
+    pub(crate) lost: u64,
+    pub(crate) duplicated: u64,
+    pub(crate) corrupted: u64,
+    /// Lost because too many were under way.
+    pub(crate) overflowed: u64,
+}
+
 /// Everything that a worker counts.
 pub(crate) struct Stats {
     pub(crate) counts: Counts,
+    pub(crate) network: NetworkCounts,
+    /// Peers established, by class.
+    pub(crate) established: Vec<u32>,
+    /// Microseconds from the due return of a peer that had died to its Child SA.
+    pub(crate) return_us: Histogram<u64>,
     /// Microseconds from due start to the first Child SA.
     pub(crate) setup_us: Histogram<u64>,
     /// Microseconds from sending to the verified echo.
@@ -68,6 +91,9 @@ impl Stats {
     pub(crate) fn new() -> Self {
         Self {
             counts: Counts::default(),
+            network: NetworkCounts::default(),
+            established: Vec::new(),
+            return_us: histogram(),
             setup_us: histogram(),
             echo_us: histogram(),
             failures: BTreeMap::new(),
@@ -78,9 +104,30 @@ impl Stats {
         }
     }
 
+    /// A peer of a class is up for the first time.
+    pub(crate) fn established(&mut self, class: u8) {
+        *self.established_in(class) += 1;
+    }
+
+    fn established_in(&mut self, class: u8) -> &mut u32 {
+        let class = usize::from(class);
+        if self.established.len() <= class {
+            self.established.resize(class + 1, 0);
+        }
+        &mut self.established[class]
+    }
+
     /// Adds what another worker counted.
     pub(crate) fn merge(&mut self, other: &Self) {
         self.counts.add(&other.counts);
+        self.network.lost += other.network.lost;
+        self.network.duplicated += other.network.duplicated;
+        self.network.corrupted += other.network.corrupted;
+        self.network.overflowed += other.network.overflowed;
+        for (class, count) in (0_u8..).zip(&other.established) {
+            *self.established_in(class) += count;
+        }
+        add(&mut self.return_us, &other.return_us);
         add(&mut self.setup_us, &other.setup_us);
         add(&mut self.echo_us, &other.echo_us);
         add_all(&mut self.failures, &other.failures);

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::{Display, Write};
 
-use crate::report::{Percentiles, Report, Score};
+use crate::report::{ClassReport, NetworkReport, Percentiles, Report, Score};
 
 /// Renders the report in lines of text.
 #[must_use]
@@ -21,6 +21,17 @@ fn write_report(report: &Report, out: &mut String) -> std::fmt::Result {
         report.established, report.peers, report.setup_per_second
     )?;
     writeln!(out, "set-up         {}", milliseconds(&report.setup_ms))?;
+    if report.classes.len() > 1 {
+        write_classes(&report.classes, out)?;
+    }
+    if report.returned > 0 {
+        writeln!(
+            out,
+            "came back      {}: {}",
+            report.returned,
+            milliseconds(&report.return_ms)
+        )?;
+    }
     reasons("failed", &report.failures, out)?;
     reasons("lost", &report.losses, out)?;
     let traffic = &report.traffic;
@@ -43,6 +54,7 @@ fn write_report(report: &Report, out: &mut String) -> std::fmt::Result {
         ike.child_rekeys, ike.ike_rekeys
     )?;
     reasons("IKE drops", &ike.rejected, out)?;
+    write_network(&report.network, out)?;
     writeln!(out, "deaths         {}", report.deaths.len())?;
     if let Some(score) = &report.score {
         write_score(score, out)?;
@@ -60,12 +72,59 @@ fn write_report(report: &Report, out: &mut String) -> std::fmt::Result {
     writeln!(out, "result         {verdict}")
 }
 
+fn write_classes(classes: &[ClassReport], out: &mut String) -> std::fmt::Result {
+    for class in classes {
+        write!(
+            out,
+            "  {:<20} {} of {} established",
+            class.name, class.established, class.peers
+        )?;
+        if !class.wants_tunnel {
+            write!(out, ", which none of them wants")?;
+        }
+        if class.dead > 0 {
+            write!(out, ", {} of {} dead found", class.found, class.dead)?;
+        }
+        if class.false_dead > 0 {
+            write!(out, ", {} FALSE verdicts", class.false_dead)?;
+        }
+        writeln!(out)?;
+    }
+    Ok(())
+}
+
+fn write_network(network: &NetworkReport, out: &mut String) -> std::fmt::Result {
+    if *network == NetworkReport::default() {
+        return Ok(());
+    }
+    write!(
+        out,
+        "network        {} datagrams lost, {} twice, {} changed, {} moves of a mapping",
+        network.lost, network.duplicated, network.corrupted, network.moves
+    )?;
+    if network.overflowed > 0 {
+        write!(out, ", {} lost for want of room", network.overflowed)?;
+    }
+    writeln!(out)
+}
+
 fn write_score(score: &Score, out: &mut String) -> std::fmt::Result {
     writeln!(
         out,
-        "verdicts       {} of {} deaths found, {} late, {} living peers declared dead",
-        score.dead_detected, score.dead_injected, score.dead_late, score.false_dead
+        "verdicts       {} of {} deaths found, {} late, {} missed, {} living peers declared dead",
+        score.dead_detected,
+        score.dead_injected,
+        score.dead_late,
+        score.dead_missed,
+        score.false_dead
     )?;
+    if score.dead_returned > 0 {
+        writeln!(
+            out,
+            "               {} came back before they had to be found",
+            score.dead_returned
+        )?;
+    }
     if score.dead_undue > 0 {
         writeln!(
             out,

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, HashSet};
 use hdrhistogram::Histogram;
 
 use crate::events::Heard;
-use crate::progress::Death;
+use crate::progress::{Death, News};
 use crate::report::Score;
 use crate::stats::{histogram, percentiles};
 
@@ -18,16 +18,30 @@ pub(crate) struct Truth {
     identity: (String, String),
     peers: u32,
     deaths: BTreeMap<u32, Death>,
-    /// Verdicts that came before the death was told.
-    early: Vec<(u32, u64)>,
+    /// When peers came back that had died, on the wall clock.
+    returns: BTreeMap<u32, u64>,
+    /// Verdicts on peers of whose death nothing is known yet.
+    early: BTreeMap<u32, Vec<u64>>,
     detected: HashSet<u32>,
     late: u32,
-    false_dead: u32,
+    false_dead: Vec<u32>,
     detection_us: Histogram<u64>,
     bound_s: Option<f64>,
     /// Whether the event stream is read at all.
     listening: bool,
     complete: bool,
+}
+
+/// What became of the truth at the end of a run.
+pub(crate) struct Judgement {
+    /// Who died when.
+    pub(crate) deaths: Vec<Death>,
+    /// Who of them was found.
+    pub(crate) detected: HashSet<u32>,
+    /// Who lived, and was declared dead; once for each verdict.
+    pub(crate) false_dead: Vec<u32>,
+    /// The sums, if the event stream was read.
+    pub(crate) score: Option<Score>,
 }
 
 impl Truth {
@@ -37,10 +51,11 @@ impl Truth {
             identity: (before.into(), after.into()),
             peers,
             deaths: BTreeMap::new(),
-            early: Vec::new(),
+            returns: BTreeMap::new(),
+            early: BTreeMap::new(),
             detected: HashSet::new(),
             late: 0,
-            false_dead: 0,
+            false_dead: Vec::new(),
             detection_us: histogram(),
             bound_s,
             listening,
@@ -48,17 +63,21 @@ impl Truth {
         }
     }
 
-    /// A peer has died.
-    pub(crate) fn died(&mut self, death: Death) {
+    /// The generator tells what it knows.
+    pub(crate) fn told(&mut self, news: News) {
+        match news {
+            News::Died(death) => self.died(death),
+            News::Returned(back) => {
+                self.returns.insert(back.peer, back.unix_ns);
+            }
+        }
+    }
+
+    fn died(&mut self, death: Death) {
         let peer = death.peer;
         self.deaths.insert(peer, death);
-        let waiting = core::mem::take(&mut self.early);
-        for (n, unix_ns) in waiting {
-            if n == peer {
-                self.judge(n, unix_ns);
-            } else {
-                self.early.push((n, unix_ns));
-            }
+        for unix_ns in self.early.remove(&peer).unwrap_or_default() {
+            self.judge(peer, unix_ns);
         }
     }
 
@@ -74,7 +93,7 @@ impl Truth {
                     self.judge(n, *unix_ns);
                 } else {
                     // The worker's message about the death may still be on its way.
-                    self.early.push((n, *unix_ns));
+                    self.early.entry(n).or_default().push(*unix_ns);
                 }
             }
         }
@@ -92,8 +111,10 @@ impl Truth {
         let Some(death) = self.deaths.get(&n) else {
             return;
         };
-        if verdict_ns.saturating_add(CLOCK_TOLERANCE_NS) < death.unix_ns {
-            self.false_dead += 1;
+        let returned = self.returns.get(&n).copied().unwrap_or(u64::MAX);
+        let too_early = verdict_ns.saturating_add(CLOCK_TOLERANCE_NS) < death.unix_ns;
+        if too_early || verdict_ns > returned.saturating_add(CLOCK_TOLERANCE_NS) {
+            self.false_dead.push(n);
             return;
         }
         if !self.detected.insert(n) {
@@ -110,42 +131,62 @@ impl Truth {
 
     /// Verdicts on dead peers so far, and on peers of which no death is known.
     pub(crate) fn verdicts(&self) -> (u32, u32) {
-        // There are no more verdicts than peers.
+        let early: usize = self.early.values().map(Vec::len).sum();
+        // There are no more verdicts than fit.
         (
             self.detected.len() as u32,
-            self.false_dead + self.early.len() as u32,
+            (self.false_dead.len() + early) as u32,
         )
     }
 
+    /// Whether a death had to be found by the end of a run at `end_run_ns`.
+    fn is_due(&self, death: &Death, end_run_ns: u64) -> bool {
+        let watched_s = end_run_ns.saturating_sub(death.run_ns) as f64 / 1e9;
+        self.bound_s.is_none_or(|bound_s| watched_s > bound_s)
+    }
+
     /// The deaths and, if the event stream was read, the score of a run that ended at `end_run_ns`.
-    pub(crate) fn into_score(self, end_run_ns: u64) -> (Vec<Death>, Option<Score>) {
+    pub(crate) fn into_judgement(mut self, end_run_ns: u64) -> Judgement {
         let (dead_detected, false_dead) = self.verdicts();
-        let is_due = |death: &Death| {
-            let watched_s = end_run_ns.saturating_sub(death.run_ns) as f64 / 1e9;
-            self.bound_s.is_none_or(|bound_s| watched_s > bound_s)
-        };
-        let undue = self
-            .deaths
-            .values()
-            .filter(|death| !self.detected.contains(&death.peer) && !is_due(death));
-        let dead_undue = undue.count() as u32;
-        let score = self.listening.then(|| Score {
+        let mut score = Score {
             dead_injected: self.deaths.len() as u32,
             dead_detected,
             dead_late: self.late,
-            dead_undue,
             false_dead,
             detection_s: percentiles(&self.detection_us, 1e6),
             bound_s: self.bound_s,
             complete: self.complete,
-        });
-        (self.deaths.into_values().collect(), score)
+            ..Score::default()
+        };
+        for death in self.deaths.values() {
+            if self.detected.contains(&death.peer) {
+                continue;
+            }
+            // Its return ended the old tunnel before anybody had to notice.
+            if self.returns.contains_key(&death.peer) {
+                score.dead_returned += 1;
+            } else if self.is_due(death, end_run_ns) {
+                score.dead_missed += 1;
+            } else {
+                score.dead_undue += 1;
+            }
+        }
+        for (peer, verdicts) in core::mem::take(&mut self.early) {
+            self.false_dead.extend(verdicts.iter().map(|_| peer));
+        }
+        Judgement {
+            deaths: self.deaths.into_values().collect(),
+            detected: self.detected,
+            false_dead: self.false_dead,
+            score: self.listening.then_some(score),
+        }
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::progress::Return;
 
     const SECOND: u64 = 1_000_000_000;
 
@@ -166,7 +207,7 @@ mod tests {
     }
 
     fn score(truth: Truth) -> Score {
-        truth.into_score(200 * SECOND).1.expect("listening")
+        truth.into_judgement(200 * SECOND).score.expect("listening")
     }
 
     #[test]
@@ -223,5 +264,36 @@ mod tests {
         let mut truth = Truth::new("p{n}@x", 10, None, true);
         truth.heard(&Heard::Gap);
         assert!(!score(truth).is_success());
+    }
+
+    #[test]
+    fn who_comes_back_in_time_need_not_be_found_and_lives_from_then_on() {
+        let back = |peer, unix_s: u64| {
+            News::Returned(Return {
+                peer,
+                unix_ns: unix_s * SECOND,
+            })
+        };
+        let mut truth = Truth::new("p{n}@x", 10, Some(20.0), true);
+        for peer in 3..6 {
+            truth.told(News::Died(death(peer, 100)));
+        }
+        truth.told(back(3, 110));
+        truth.told(back(4, 115));
+        truth.heard(&verdict("p4@x", 114));
+        truth.told(back(5, 110));
+        truth.heard(&verdict("p5@x", 120));
+        let score = score(truth);
+        assert_eq!((score.dead_detected, score.dead_returned), (1, 2));
+        assert_eq!((score.dead_missed, score.false_dead), (0, 1));
+    }
+
+    #[test]
+    fn who_is_not_found_in_time_is_missed() {
+        let mut truth = Truth::new("p{n}@x", 10, Some(20.0), true);
+        truth.died(death(3, 100));
+        let score = score(truth);
+        assert_eq!((score.dead_missed, score.dead_undue), (1, 0));
+        assert!(!score.is_success());
     }
 }

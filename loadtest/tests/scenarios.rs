@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use palisade_load::cli::Args;
-use palisade_load::scenario::{Class, DpdBehaviour, Scenario};
+use palisade_load::scenario::{Class, DpdBehaviour, Network, Scenario};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).to_path_buf()
@@ -32,6 +32,9 @@ fn keys() -> Vec<String> {
     let mut scenario = Scenario {
         classes: vec![Class {
             packets_per_second: Some(1.0),
+            silent_at_s: Some(1.0),
+            return_after_s: Some(1.0),
+            network: Some(Network::default()),
             ..Class::default()
         }],
         ..Scenario::default()
@@ -90,6 +93,12 @@ fn what_makes_no_sense_is_refused_in_a_sentence() {
         ("tunnel.replay_window = 1", "replay_window"),
         ("[[class]]\nshare = 0.0", "shares"),
         ("[[class]]\nloss_percent = 101", "loss_percent"),
+        ("[[class]]\nanswer_every = 0", "answer_every"),
+        ("[[class]]\nmoves_every_s = 1.0", "peers.ports"),
+        ("[[class]]\nnetwork.loss_percent = -1.0", "loss_percent"),
+        ("network.duplicate_percent = 101.0", "duplicate_percent"),
+        ("network.delay_ms = 60001.0", "delay_ms"),
+        ("arrival.period_s = 0.0", "arrival.period_s"),
     ];
     for (text, word) in refused {
         let mut scenario = Scenario::from_toml(text).expect(text);

@@ -1,6 +1,9 @@
+use anyhow::{Result, ensure};
 use serde::{Deserialize, Serialize};
 
-/// A kind of peer.
+use super::Network;
+
+/// A kind of peer. The default one is truthful: it comes, sends, answers and stays.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Class {
@@ -14,10 +17,31 @@ pub struct Class {
     pub answer_delay_ms: u32,
     /// How many of a hundred probes it does not see, with `dpd = "lossy"`.
     pub loss_percent: u8,
+    /// It answers one probe of so many, with `dpd = "every-kth"`.
+    pub answer_every: u32,
     /// Packets per second instead of the scenario's.
     pub packets_per_second: Option<f64>,
     /// Whether its members may be drawn to die.
     pub mortal: bool,
+    /// The second of the run at which all its members that are up fall silent.
+    pub silent_at_s: Option<f64>,
+    /// How many seconds after its silence began a peer comes back, as one does that crashed: with
+    /// new SPIs and INITIAL_CONTACT.
+    pub return_after_s: Option<f64>,
+    /// Liveness checks of its own that it sends per second.
+    pub probes_per_second: f64,
+    /// Every so many seconds a NAT before it maps it to another port; needs two `peers.ports`.
+    pub moves_every_s: f64,
+    /// Whether anything reaches it once it is up. If not it sends, and hears nothing.
+    pub receives: bool,
+    /// Whether ESP passes; if not only IKE does.
+    pub esp: bool,
+    /// Where it stops on its way to a tunnel, and leaves the responder with a half-open SA.
+    pub stall: Stall,
+    /// Whether it returns cookies (RFC 7296 §2.6), and takes part in other detours of IKE_SA_INIT.
+    pub cookies: bool,
+    /// Its path, instead of the scenario's.
+    pub network: Option<Network>,
 }
 
 impl Default for Class {
@@ -28,8 +52,74 @@ impl Default for Class {
             dpd: DpdBehaviour::default(),
             answer_delay_ms: 0,
             loss_percent: 0,
+            answer_every: 1,
             packets_per_second: None,
             mortal: true,
+            silent_at_s: None,
+            return_after_s: None,
+            probes_per_second: 0.0,
+            moves_every_s: 0.0,
+            receives: true,
+            esp: true,
+            stall: Stall::default(),
+            cookies: true,
+            network: None,
+        }
+    }
+}
+
+impl Class {
+    /// Whether its members mean to have a tunnel.
+    #[must_use]
+    pub fn wants_tunnel(&self) -> bool {
+        self.stall == Stall::Never && self.cookies
+    }
+
+    /// Whether its members give signs of life that a headend may believe (RFC 7296 §2.4), given
+    /// the packets that they send per second: good answers, requests of their own, or traffic. A
+    /// peer without any is as good as dead, and a headend that says so is right.
+    #[must_use]
+    pub fn shows_life(&self, packets_per_second: f64) -> bool {
+        let answers = self.receives && self.dpd.is_good();
+        let asks = self.receives && self.probes_per_second > 0.0;
+        let sends = self.esp && packets_per_second > 0.0;
+        answers || asks || sends
+    }
+
+    pub(super) fn validate(&self, ports: u16) -> Result<()> {
+        let name = &self.name;
+        ensure!(
+            self.share >= 0.0 && self.share.is_finite(),
+            "the share of class `{name}` must not be negative"
+        );
+        ensure!(
+            self.loss_percent <= 100,
+            "loss_percent of class `{name}` must be 0 to 100"
+        );
+        ensure!(
+            self.answer_every >= 1,
+            "answer_every of class `{name}` must be at least 1"
+        );
+        let times = [
+            ("packets_per_second", self.packets_per_second.unwrap_or(0.0)),
+            ("silent_at_s", self.silent_at_s.unwrap_or(0.0)),
+            ("return_after_s", self.return_after_s.unwrap_or(0.0)),
+            ("probes_per_second", self.probes_per_second),
+            ("moves_every_s", self.moves_every_s),
+        ];
+        for (key, value) in times {
+            ensure!(
+                value >= 0.0 && value.is_finite(),
+                "{key} of class `{name}` must not be negative"
+            );
+        }
+        ensure!(
+            self.moves_every_s == 0.0 || ports >= 2,
+            "class `{name}` moves between ports: peers.ports must be at least 2"
+        );
+        match &self.network {
+            Some(network) => network.validate(&format!("the network of class `{name}`")),
+            None => Ok(()),
         }
     }
 }
@@ -45,6 +135,34 @@ pub enum DpdBehaviour {
     Late,
     /// Some are lost on their way.
     Lossy,
+    /// One of so many.
+    EveryKth,
+    /// Twice.
+    Twice,
+    /// With a message that fails its integrity check.
+    Wrong,
+    /// With an older message of its own.
+    Old,
     /// Never; only its traffic shows that it lives.
     Ignore,
+}
+
+impl DpdBehaviour {
+    /// Whether there are answers that prove life.
+    fn is_good(self) -> bool {
+        !matches!(self, Self::Wrong | Self::Old | Self::Ignore)
+    }
+}
+
+/// Where a peer stops on its way to a tunnel.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Stall {
+    /// Nowhere.
+    #[default]
+    Never,
+    /// After its IKE_SA_INIT, which it does not repeat.
+    Init,
+    /// Before its IKE_AUTH, though it took the answer to IKE_SA_INIT.
+    Auth,
 }

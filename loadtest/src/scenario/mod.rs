@@ -2,6 +2,7 @@
 
 mod addresses;
 mod class;
+mod network;
 mod suite;
 mod validate;
 
@@ -12,7 +13,8 @@ use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 pub use addresses::Sources;
-pub use class::{Class, DpdBehaviour};
+pub use class::{Class, DpdBehaviour, Stall};
+pub use network::Network;
 pub use suite::{EspSuite, IkeSuite};
 
 /// A whole run.
@@ -41,6 +43,8 @@ pub struct Scenario {
     pub rekey: Rekey,
     /// Who dies, and when.
     pub deaths: Deaths,
+    /// What happens to datagrams on their way.
+    pub network: Network,
     /// Kinds of peers; without any, all are alike and answer every probe at once.
     #[serde(rename = "class")]
     pub classes: Vec<Class>,
@@ -60,6 +64,7 @@ impl Default for Scenario {
             traffic: Traffic::default(),
             rekey: Rekey::default(),
             deaths: Deaths::default(),
+            network: Network::default(),
             classes: Vec::new(),
         }
     }
@@ -200,10 +205,14 @@ pub fn numbered(pattern: &str, n: u32) -> String {
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub struct Arrival {
-    /// Peers per second, whether the responder keeps up or not.
+    /// Peers per second on average, whether the responder keeps up or not.
     pub rate_per_second: f64,
     /// How the gaps between them are distributed.
     pub distribution: Distribution,
+    /// How the rate changes in the course of the run.
+    pub shape: Shape,
+    /// Seconds of the shape: until a ramp is at its full rate, of a sine's wave, between two bursts.
+    pub period_s: f64,
 }
 
 impl Default for Arrival {
@@ -211,8 +220,27 @@ impl Default for Arrival {
         Self {
             rate_per_second: 500.0,
             distribution: Distribution::default(),
+            shape: Shape::default(),
+            period_s: 10.0,
         }
     }
+}
+
+/// The course of an arrival rate.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "kebab-case")]
+pub enum Shape {
+    /// The full rate from the first moment on.
+    #[default]
+    Step,
+    /// From nothing up to the full rate, evenly, within the period.
+    Ramp,
+    /// Waves between nothing and twice the rate.
+    Sine,
+    /// A whole period's peers at its beginning, then none until the next.
+    Burst,
+    /// Everybody at once.
+    Storm,
 }
 
 /// Gaps between arrivals.

@@ -34,17 +34,9 @@ impl Scenario {
         );
         self.validate_times()?;
         self.validate_addresses()?;
+        self.network.validate("network")?;
         for class in &self.classes {
-            ensure!(
-                class.share >= 0.0 && class.share.is_finite(),
-                "the share of class `{}` must not be negative",
-                class.name
-            );
-            ensure!(
-                class.loss_percent <= 100,
-                "loss_percent of class `{}` must be 0 to 100",
-                class.name
-            );
+            class.validate(self.peers.ports)?;
         }
         if !self.classes.is_empty()
             && self.classes.iter().map(|class| class.share).sum::<f64>() <= 0.0
@@ -58,6 +50,7 @@ impl Scenario {
         let positive = [
             ("duration_s", self.duration_s),
             ("arrival.rate_per_second", self.arrival.rate_per_second),
+            ("arrival.period_s", self.arrival.period_s),
         ];
         for (name, value) in positive {
             ensure!(value > 0.0 && value.is_finite(), "{name} must be above 0");

@@ -23,6 +23,7 @@ const SEAL_BATCH: usize = 64;
 /// A test packet on its way out.
 pub(super) struct Outgoing {
     buffer: Buffer,
+    slot: u32,
     sa: OutboundHandle,
     path: (SocketAddr, SocketAddr),
 }
@@ -37,7 +38,11 @@ impl Worker {
             .get(usize::from(peer.class))
             .and_then(|class| class.packets_per_second)
             .unwrap_or(plan.scenario.traffic.packets_per_second);
-        (rate > 0.0).then(|| 1.0 / rate)
+        let passes = plan
+            .classes
+            .get(usize::from(peer.class))
+            .is_some_and(|class| class.esp);
+        (rate > 0.0 && passes).then(|| 1.0 / rate)
     }
 
     pub(super) fn on_packet_due(&mut self, slot: u32, due: Instant, now: Instant) {
@@ -88,6 +93,7 @@ impl Worker {
         peer.packets += 1;
         self.outgoing.push(Outgoing {
             buffer,
+            slot,
             sa: child.outbound,
             path: peer.esp_path,
         });
@@ -116,9 +122,9 @@ impl Worker {
             .collect();
         for (mut out, range) in outgoing.drain(..).zip(sealed) {
             let (local, remote) = out.path;
-            match (range, self.way(local, remote)) {
+            match (range, self.way(out.slot, local, remote)) {
                 (Some(range), Some(way)) if out.buffer.set_range(range.clone()) => {
-                    self.engine.send(way, out.buffer);
+                    self.depart(out.slot, way, out.buffer, now);
                     self.stats.counts.sent += 1;
                 }
                 _ => self.engine.give(out.buffer),
@@ -145,18 +151,37 @@ impl Worker {
                 segment => segment,
             };
             for datagram in bytes.chunks_mut(segment) {
-                if !encapsulated {
-                    self.on_ike(datagram, path, now);
+                if !self.arrives(datagram, path, outer.tos, now) {
                     continue;
                 }
-                match classify(datagram) {
-                    Encapsulated::Ike(message) => self.on_ike(message, path, now),
-                    Encapsulated::Esp => packets.push(InboundPacket::new(datagram, outer.tos)),
-                    Encapsulated::Keepalive | Encapsulated::TooShort => {}
+                if self.takes_ike(datagram, path, now) {
+                    continue;
                 }
+                packets.push(InboundPacket::new(datagram, outer.tos));
             }
         }
         self.open(&mut packets, now);
+    }
+
+    /// Takes one datagram that arrived late.
+    pub(super) fn take_one(&mut self, datagram: &mut [u8], path: Path, tos: u8, now: Instant) {
+        if !self.takes_ike(datagram, path, now) {
+            self.open(&mut [InboundPacket::new(datagram, tos)], now);
+        }
+    }
+
+    /// Hands IKE to its peer; false for ESP, which is left to the caller.
+    fn takes_ike(&mut self, datagram: &[u8], path: Path, now: Instant) -> bool {
+        if !path.encapsulated {
+            self.on_ike(datagram, path, now);
+            return true;
+        }
+        match classify(datagram) {
+            Encapsulated::Esp => return false,
+            Encapsulated::Ike(message) => self.on_ike(message, path, now),
+            Encapsulated::Keepalive | Encapsulated::TooShort => {}
+        }
+        true
     }
 
     fn open(&mut self, packets: &mut [InboundPacket<'_>], now: Instant) {
@@ -174,7 +199,11 @@ impl Worker {
                 continue;
             }
             let owner = self.sad.inbound(packet.spi()).map(|sa| sa.owner.index);
-            if let (Some(slot), Some(inner)) = (owner, packet.inner()) {
+            if let (Some(slot), Some(inner)) = (owner, packet.inner())
+                && self
+                    .class_of(slot)
+                    .is_some_and(|class| class.receives && class.esp)
+            {
                 self.judge(slot, inner, now);
             }
         }

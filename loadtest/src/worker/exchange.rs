@@ -1,24 +1,15 @@
 //! IKE: messages in and out, timers, and what the state machines ask for.
 
-use core::time::Duration;
-
 use ike::v2::{IkeSa, Received, Route, route};
 use ike::{Action, ChildFailure, CloseReason, Context, Path, Rejection};
 use ipsec::IkeSpi;
 use timer::Instant;
-use wire::ikev2::{ExchangeType, HEADER_LEN, Header};
 
+use super::behaviour::is_informational_request;
 use super::host::PeerHost;
 use super::peer::{State, Which};
 use super::send::KEEPALIVE_EVERY;
 use super::{Token, Worker};
-use crate::scenario::DpdBehaviour;
-
-/// A message that reaches its peer late.
-pub(super) struct Held {
-    message: Vec<u8>,
-    path: Path,
-}
 
 impl Worker {
     /// A message came in, without its marker.
@@ -31,81 +22,32 @@ impl Worker {
             }
             Err(reason) => return self.reject(reason),
         };
-        let Some(peer) = self.peers.get(slot as usize) else {
+        if self.peers.get(slot as usize).is_none() {
             return self.reject(Rejection::UnknownSpi);
-        };
-        if peer.state == State::Dead {
-            return;
         }
-        if peer.state == State::Up && is_informational_request(message) {
-            let class = usize::from(peer.class);
-            match self.shared.plan.classes.get(class).map(|class| class.dpd) {
-                Some(DpdBehaviour::Ignore) => {
-                    self.stats.counts.probes_ignored += 1;
-                    return;
-                }
-                Some(DpdBehaviour::Lossy) if self.is_lost(class) => {
-                    self.stats.counts.probes_ignored += 1;
-                    return;
-                }
-                Some(DpdBehaviour::Late) => return self.hold(message, path, class, now),
-                _ => {}
-            }
-        }
-        self.deliver(message, path, now);
-    }
-
-    fn is_lost(&mut self, class: usize) -> bool {
-        let percent = self
-            .shared
-            .plan
-            .classes
-            .get(class)
-            .map_or(0, |class| class.loss_percent);
-        self.losses.share() * 100.0 < f64::from(percent)
-    }
-
-    fn hold(&mut self, message: &[u8], path: Path, class: usize, now: Instant) {
-        let delay_ms = self
-            .shared
-            .plan
-            .classes
-            .get(class)
-            .map_or(0, |class| class.answer_delay_ms);
-        let held = Some(Held {
-            message: message.to_vec(),
-            path,
-        });
-        let place = match self.held.iter().position(Option::is_none) {
-            Some(place) => {
-                self.held[place] = held;
-                place
-            }
-            None => {
-                self.held.push(held);
-                self.held.len() - 1
-            }
-        };
-        let due = now + Duration::from_millis(u64::from(delay_ms));
-        // There are far fewer messages under way than 32 bits can number.
-        self.wheel.arm(due, Token::Held(place as u32));
-    }
-
-    pub(super) fn deliver_held(&mut self, place: u32, now: Instant) {
-        let held = self.held.get_mut(place as usize).and_then(Option::take);
-        if let Some(held) = held {
-            self.deliver(&held.message, held.path, now);
+        if self.takes(slot, message, path, now) {
+            self.deliver(message, path, now);
         }
     }
 
-    fn deliver(&mut self, message: &[u8], path: Path, now: Instant) {
+    /// The message reaches the IKE SA of its peer.
+    pub(super) fn deliver(&mut self, message: &[u8], path: Path, now: Instant) {
         let Ok(Route::Sa(spi)) = route(message) else {
             return;
         };
+        let slot = spi.slot();
+        // A peer knows nothing of the port that a NAT has given it.
+        let mapped = self
+            .peers
+            .get(slot as usize)
+            .is_some_and(|peer| peer.mapping > 0);
         let mut received = None;
-        self.drive(spi.slot(), spi, now, |sa, ctx, actions| {
-            received = Some(sa.on_message(message, path, ctx, actions));
+        self.answering_probe = is_informational_request(message);
+        self.drive(slot, spi, now, |sa, ctx, actions| {
+            let local = if mapped { sa.path().local } else { path.local };
+            received = Some(sa.on_message(message, Path { local, ..path }, ctx, actions));
         });
+        self.answering_probe = false;
         match received {
             None => self.reject(Rejection::UnknownSpi),
             Some(Received::Rejected(reason)) => self.reject(reason),
@@ -181,8 +123,10 @@ impl Worker {
                 }
             }
         }
-        if self.state(slot) == Some(State::Failed) {
-            return self.give_up(slot, &mut sa, now);
+        match self.state(slot) {
+            Some(State::Failed) => return self.give_up(slot, &mut sa, now),
+            Some(State::Stalled) => return,
+            _ => {}
         }
         let Some(peer) = self.peers.get_mut(slot as usize) else {
             return;
@@ -260,7 +204,7 @@ impl Worker {
 
     fn carry_out(&mut self, slot: u32, action: Action, now: Instant) {
         match action {
-            Action::Send { path, message } => self.send_ike(&path, &message),
+            Action::Send { path, message } => self.utter(slot, &path, message, now),
             Action::Established(established) => {
                 if established.local_behind_nat {
                     self.wheel
@@ -311,6 +255,7 @@ impl Worker {
     fn on_closed(&mut self, slot: u32, reason: CloseReason, now: Instant) {
         match self.state(slot) {
             Some(State::Connecting) => self.fail(slot, reason.label(), now),
+            Some(State::Up) if self.is_mute(slot) => self.bury(slot),
             Some(State::Up) => self.lose(slot, reason.label()),
             _ => {}
         }
@@ -332,11 +277,4 @@ impl Worker {
         peer.timer =
             (due < Instant::MAX).then(|| (self.wheel.arm(due, Token::Exchange(slot)), due));
     }
-}
-
-fn is_informational_request(message: &[u8]) -> bool {
-    message.len() >= HEADER_LEN
-        && Header::parse(message).is_ok_and(|header| {
-            header.exchange == ExchangeType::INFORMATIONAL && !header.flags.response
-        })
 }

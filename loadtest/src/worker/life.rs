@@ -11,21 +11,14 @@ use timer::Instant;
 use super::peer::{Peer, State, Which};
 use super::{Token, Worker};
 use crate::plan::purpose;
-use crate::progress::Death;
-use crate::scenario::numbered;
+use crate::progress::{Death, News};
+use crate::scenario::{Class, numbered};
 
 impl Worker {
     /// Peer `n` sends its first message.
     pub(super) fn start_peer(&mut self, n: u32, due: Instant, now: Instant) -> Result<()> {
         let plan = &self.shared.plan;
         let path = self.first_path(n);
-        let initiation = Initiation {
-            connection: plan.connection(n)?,
-            path,
-            child: Some(0),
-            local_id: Some(plan.identity(n)?),
-            initial_contact: true,
-        };
         let slot = n / u32::from(self.count);
         self.peers.push(Peer {
             state: State::Connecting,
@@ -38,8 +31,25 @@ impl Worker {
             inner: plan.scenario.inner_address(n),
             esp_path: (path.local, path.remote),
             packets: 0,
+            probes_seen: 0,
+            mapping: 0,
+            settled: false,
+            mute: false,
         });
         self.stats.counts.started += 1;
+        self.first_message(slot, now)
+    }
+
+    /// The peer sends its IKE_SA_INIT.
+    pub(super) fn first_message(&mut self, slot: u32, now: Instant) -> Result<()> {
+        let n = self.peer_number(slot);
+        let initiation = Initiation {
+            connection: self.shared.plan.connection(n)?,
+            path: self.first_path(n),
+            child: Some(0),
+            local_id: Some(self.shared.plan.identity(n)?),
+            initial_contact: true,
+        };
         let mut actions = Vec::new();
         let sa = self.with_context(slot, true, now, |ctx| {
             IkeSa::initiate(initiation, ctx, &mut actions)
@@ -49,6 +59,15 @@ impl Worker {
             None => self.fail(slot, CloseReason::Exhausted.label(), now),
         }
         Ok(())
+    }
+
+    /// The peer is up, has failed or has stalled for the first time.
+    pub(super) fn settle(&mut self, slot: u32, now: Instant) {
+        if let Some(peer) = self.peers.get_mut(slot as usize)
+            && !core::mem::replace(&mut peer.settled, true)
+        {
+            self.shared.settle(now);
+        }
     }
 
     fn first_path(&self, n: u32) -> Path {
@@ -81,13 +100,25 @@ impl Worker {
         };
         peer.state = State::Up;
         let setup = now - peer.due;
+        let (class, returned) = (peer.class, peer.settled);
         let gap_s = self.packet_gap_s(slot);
-        self.stats.counts.established += 1;
         self.stats.counts.up += 1;
-        self.stats.last_setup_ns = self.stats.last_setup_ns.max(now.as_nanos());
         let micros = u64::try_from(setup.as_micros()).unwrap_or(u64::MAX);
-        self.stats.setup_us.saturating_record(micros);
-        self.shared.settle(now);
+        if returned {
+            self.stats.return_us.saturating_record(micros);
+        } else {
+            self.stats.counts.established += 1;
+            self.stats.established(class);
+            self.stats.last_setup_ns = self.stats.last_setup_ns.max(now.as_nanos());
+            self.stats.setup_us.saturating_record(micros);
+        }
+        self.settle(slot, now);
+        self.begin_habits(slot, now);
+        let packets_per_second = gap_s.map_or(0.0, |gap_s| 1.0 / gap_s);
+        let shows_life = |class: &Class| class.shows_life(packets_per_second);
+        if !self.class_of(slot).is_none_or(shows_life) {
+            self.fall_mute(slot, now);
+        }
         if let Some(gap_s) = gap_s {
             // A phase drawn by lot: peers that came up together do not send together.
             let first = now + Duration::from_secs_f64(gap_s * self.phases.share());
@@ -107,7 +138,7 @@ impl Worker {
         self.forget_tunnel(slot);
         self.stats.counts.failed += 1;
         *self.stats.failures.entry(reason).or_default() += 1;
-        self.shared.settle(now);
+        self.settle(slot, now);
     }
 
     /// The peer's tunnel is gone although it did not want that.
@@ -134,7 +165,8 @@ impl Worker {
         let quota = quota(deaths.count, self.count, self.number);
         let mortal = |peer: &Peer| {
             let class = plan.classes.get(usize::from(peer.class));
-            peer.state == State::Up && class.is_none_or(|class| class.mortal)
+            let own_way = |class: &Class| class.mortal && class.silent_at_s.is_none();
+            peer.state == State::Up && !peer.mute && class.is_none_or(own_way)
         };
         let mut candidates: Vec<u32> = (0..)
             .zip(&self.peers)
@@ -160,19 +192,53 @@ impl Worker {
         if peer.state != State::Up {
             return;
         }
-        peer.state = State::Dead;
+        let was_mute = peer.mute;
+        self.bury(slot);
+        if !was_mute {
+            self.announce_death(slot, now);
+        }
+        let return_after_s = self.class_of(slot).and_then(|class| class.return_after_s);
+        if let Some(after_s) = return_after_s {
+            let due = now + Duration::from_secs_f64(after_s);
+            self.wheel.arm(due, Token::Return(slot));
+        }
+    }
+
+    /// The peer goes on, but nobody can tell.
+    fn fall_mute(&mut self, slot: u32, now: Instant) {
+        if let Some(peer) = self.peers.get_mut(slot as usize) {
+            peer.mute = true;
+        }
+        self.announce_death(slot, now);
+    }
+
+    pub(super) fn is_mute(&self, slot: u32) -> bool {
+        self.peers.get(slot as usize).is_some_and(|peer| peer.mute)
+    }
+
+    /// A peer that was up is no more.
+    pub(super) fn bury(&mut self, slot: u32) {
+        if let Some(peer) = self.peers.get_mut(slot as usize) {
+            peer.state = State::Dead;
+        }
         self.forget_tunnel(slot);
         self.stats.counts.up -= 1;
+    }
+
+    fn announce_death(&mut self, slot: u32, now: Instant) {
         self.stats.counts.dead += 1;
         let n = self.peer_number(slot);
-        let death = Death {
+        self.tell(News::Died(Death {
             peer: n,
             identity: numbered(&self.shared.plan.scenario.peers.identity, n),
             unix_ns: self.shared.clock.unix_ns(now),
             run_ns: now.as_nanos(),
-        };
+        }));
+    }
+
+    pub(super) fn tell(&self, news: News) {
         // Nobody listens any more when the run was given up.
-        let _ = self.deaths.send(death);
+        let _ = self.news.send(news);
     }
 
     /// Tells the other end that the peer leaves.

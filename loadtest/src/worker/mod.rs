@@ -1,14 +1,17 @@
 //! One thread with a share of the peers: its sockets, its wheel, its SAs.
 
+mod behaviour;
 mod data;
 mod exchange;
 mod host;
 mod life;
+mod network;
 mod peer;
 mod send;
 mod sockets;
 mod tunnel;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::mpsc::Sender;
@@ -16,14 +19,14 @@ use std::time::Duration;
 
 use anyhow::{Context, Result};
 use esp::{InboundReport, OutboundReport};
-use ipsec::{EspSpiLayout, Sad};
+use ipsec::{EspSpiLayout, Sad, Slab};
 use netio::{Batch, Engine, EngineKind, EngineSettings};
 use timer::{Instant, Wheel};
 
 use crate::arrivals::{Arrivals, seconds};
 use crate::clock::Clock;
 use crate::plan::{Plan, purpose};
-use crate::progress::Death;
+use crate::progress::News;
 use crate::random::{Lots, Unpredictable};
 use crate::scenario::Leave;
 use crate::stats::{Board, Stats};
@@ -92,6 +95,12 @@ enum Token {
     Death(u32),
     /// A message that was held back reaches the peer.
     Held(u32),
+    /// The peer asks whether the responder lives.
+    Probe(u32),
+    /// A NAT maps the peer to another port.
+    Move(u32),
+    /// The peer comes back after its death.
+    Return(u32),
     /// The NAT before the peer needs to hear from it.
     Keepalive(u32),
 }
@@ -100,7 +109,7 @@ enum Token {
 pub(crate) struct Worker {
     shared: Arc<Shared>,
     board: Arc<Board>,
-    deaths: Sender<Death>,
+    news: Sender<News>,
     number: u16,
     count: u16,
     engine: Engine,
@@ -116,7 +125,11 @@ pub(crate) struct Worker {
     inbound: InboundReport,
     outbound: OutboundReport,
     outgoing: Vec<Outgoing>,
-    held: Vec<Option<exchange::Held>>,
+    held: Slab<network::Held>,
+    /// The last message but the answers to probes, of peers that answer with old ones.
+    spoken: HashMap<u32, Vec<u8>>,
+    /// The message that is being taken is a liveness check.
+    answering_probe: bool,
     deaths_planned: bool,
     stats: Stats,
 }
@@ -129,7 +142,7 @@ impl Worker {
     pub(crate) fn new(
         shared: Arc<Shared>,
         board: Arc<Board>,
-        deaths: Sender<Death>,
+        news: Sender<News>,
         number: u16,
     ) -> Result<Self> {
         let plan = &shared.plan;
@@ -163,12 +176,14 @@ impl Worker {
             inbound: InboundReport::default(),
             outbound: OutboundReport::default(),
             outgoing: Vec::new(),
-            held: Vec::new(),
+            held: Slab::new(network::UNDER_WAY_MAX),
+            spoken: HashMap::new(),
+            answering_probe: false,
             deaths_planned: false,
             stats: Stats::new(),
             shared,
             board,
-            deaths,
+            news,
         })
     }
 
@@ -243,7 +258,10 @@ impl Worker {
                 Token::Exchange(slot) => self.on_exchange_timer(slot, now),
                 Token::Packet(slot) => self.on_packet_due(slot, timer.due, now),
                 Token::Death(slot) => self.die(slot, now),
-                Token::Held(place) => self.deliver_held(place, now),
+                Token::Held(place) => self.let_go(place, now),
+                Token::Probe(slot) => self.on_probe_due(slot, timer.due, now),
+                Token::Move(slot) => self.on_move_due(slot, timer.due),
+                Token::Return(slot) => self.come_back(slot, timer.due, now),
                 Token::Keepalive(slot) => self.keep_mapping(slot, now),
             }
         }

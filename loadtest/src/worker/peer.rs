@@ -15,6 +15,8 @@ pub(super) enum State {
     Failed,
     /// It had a tunnel and lost it without wanting to.
     Lost,
+    /// It stopped on its way to a tunnel, on purpose.
+    Stalled,
     /// It died.
     Dead,
     /// It is leaving because the run ends.
@@ -48,6 +50,14 @@ pub(super) struct Peer {
     /// Where ESP is sent from and to.
     pub(super) esp_path: (SocketAddr, SocketAddr),
     pub(super) packets: u64,
+    /// Liveness checks that have reached it.
+    pub(super) probes_seen: u32,
+    /// How often a NAT has mapped it to another port.
+    pub(super) mapping: u16,
+    /// It has been up, has failed or has stalled once.
+    pub(super) settled: bool,
+    /// It is up and shows no sign of life that a headend may believe.
+    pub(super) mute: bool,
 }
 
 impl Peer {

@@ -16,10 +16,17 @@ use super::{Token, Worker};
 pub(super) const KEEPALIVE_EVERY: Duration = Duration::from_secs(20);
 
 impl Worker {
-    /// How a datagram goes from one address to another; `None` if no socket has the port.
-    pub(super) fn way(&self, local: SocketAddr, remote: SocketAddr) -> Option<OuterSend> {
+    /// How a datagram of a peer goes from one address to another, through the NAT before it if there
+    /// is one; `None` if no socket has the port.
+    pub(super) fn way(
+        &self,
+        slot: u32,
+        local: SocketAddr,
+        remote: SocketAddr,
+    ) -> Option<OuterSend> {
+        let mapping = self.peers.get(slot as usize)?.mapping;
         Some(OuterSend {
-            socket: self.sockets.with_port(local.port())?,
+            socket: self.sockets.mapped(local.port(), mapping)?,
             local: Some(local.ip()),
             remote,
             tos: 0,
@@ -28,8 +35,8 @@ impl Worker {
         })
     }
 
-    pub(super) fn send_ike(&mut self, path: &Path, message: &[u8]) {
-        let way = self.way(path.local, path.remote);
+    pub(super) fn send_ike(&mut self, slot: u32, path: &Path, message: &[u8], now: Instant) {
+        let way = self.way(slot, path.local, path.remote);
         let (Some(way), Some(mut buffer)) = (way, self.engine.buffer()) else {
             return;
         };
@@ -44,7 +51,7 @@ impl Worker {
                 *place = NON_ESP_MARKER;
             }
         }
-        self.engine.send(way, buffer);
+        self.depart(slot, way, buffer, now);
         self.stats.counts.messages_sent += 1;
     }
 
@@ -57,7 +64,7 @@ impl Worker {
             return;
         }
         let (local, remote) = peer.esp_path;
-        if let Some(way) = self.way(local, remote) {
+        if let Some(way) = self.way(slot, local, remote) {
             self.engine.send_bytes(way, &udp_encap::KEEPALIVE);
         }
         self.wheel

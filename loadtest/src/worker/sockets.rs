@@ -83,13 +83,17 @@ impl Sockets {
             .map_or(port, |(_, encapsulated)| encapsulated.port)
     }
 
-    /// The socket that is bound to a port.
-    pub(super) fn with_port(&self, port: u16) -> Option<SocketId> {
-        self.encapsulated
-            .iter()
-            .chain(&self.plain)
-            .find(|candidate| candidate.port == port)
-            .map(|found| found.id)
+    /// The socket that is bound to a port or, after so many changes of a NAT's mapping, the one
+    /// that stands for the port behind which the peer is then.
+    pub(super) fn mapped(&self, port: u16, mapping: u16) -> Option<SocketId> {
+        let bound_to = |candidate: &Port| candidate.port == port;
+        for ports in [&self.encapsulated, &self.plain] {
+            if let Some(at) = ports.iter().position(bound_to) {
+                let place = (at + usize::from(mapping)) % ports.len();
+                return ports.get(place).map(|port| port.id);
+            }
+        }
+        None
     }
 }
 

@@ -174,3 +174,147 @@ fn without_virtual_addresses_each_peer_proposes_its_own() {
     assert!(report.traffic.verified >= 20);
     headend.stop(Duration::from_secs(2));
 }
+
+/// Each class with what becomes of its members: whether they die (or never show life), and whether
+/// they get a tunnel.
+const ZOO: &str = r#"
+duration_s = 9.0
+
+[peers]
+count = 150
+psk = "loopback"
+ports = 2
+
+[arrival]
+rate_per_second = 300.0
+
+[traffic]
+packets_per_second = 0.0
+
+[[class]]
+name = "truthful"
+
+[[class]]
+name = "every second"
+dpd = "every-kth"
+answer_every = 2
+
+[[class]]
+name = "twice"
+dpd = "twice"
+
+[[class]]
+name = "wrong"
+dpd = "wrong"
+
+[[class]]
+name = "old"
+dpd = "old"
+
+[[class]]
+name = "dead in IKE and ESP"
+dpd = "ignore"
+
+[[class]]
+name = "alive in ESP alone"
+dpd = "ignore"
+packets_per_second = 5.0
+
+[[class]]
+name = "alive in IKE alone"
+esp = false
+packets_per_second = 5.0
+
+[[class]]
+name = "outbound only"
+receives = false
+packets_per_second = 5.0
+
+[[class]]
+name = "moving"
+moves_every_s = 1.0
+packets_per_second = 5.0
+
+[[class]]
+name = "asking"
+probes_per_second = 20.0
+
+[[class]]
+name = "silent"
+silent_at_s = 4.0
+
+[[class]]
+name = "crashing"
+silent_at_s = 4.0
+return_after_s = 0.5
+
+[[class]]
+name = "stalling at once"
+stall = "init"
+
+[[class]]
+name = "stalling before IKE_AUTH"
+stall = "auth"
+"#;
+
+#[test]
+fn each_kind_of_peer_is_judged_for_what_it_is() {
+    let headend = Headend::start(FAST_DPD, 2);
+    let report = run(&headend, "zoo", ZOO);
+    assert!(
+        report.is_success(),
+        "{}",
+        palisade_load::render_text(&report)
+    );
+    let doomed = ["wrong", "old", "dead in IKE and ESP", "silent", "crashing"];
+    for class in &report.classes {
+        assert!((9..=11).contains(&class.peers), "{class:?}");
+        let stalls = class.name.starts_with("stalling");
+        assert_eq!(class.established, if stalls { 0 } else { class.peers });
+        let dies = doomed.contains(&class.name.as_str());
+        assert_eq!(class.dead, if dies { class.peers } else { 0 }, "{class:?}");
+        // Who is back before the verdict replaces the tunnel that nobody answered on.
+        let found = dies && class.name != "crashing";
+        assert_eq!(
+            class.found,
+            if found { class.peers } else { 0 },
+            "{class:?}"
+        );
+    }
+    assert_eq!(report.stalled, 20);
+    assert_eq!(report.returned, 10);
+    assert_eq!(report.return_ms.count, 10);
+    assert!(report.network.moves >= 30, "{:?}", report.network);
+    assert!(report.ike.probes_sent > 500, "{:?}", report.ike);
+}
+
+#[test]
+fn a_bad_network_costs_packets_and_no_tunnel() {
+    let headend = Headend::start(
+        "mode = \"periodic\"\ninterval = \"1s\"\nretry = \"300ms\"\nretries = 6\nallow_fast = true",
+        2,
+    );
+    let report = run(
+        &headend,
+        "network",
+        "duration_s = 8.0\n\
+         [peers]\ncount = 40\npsk = \"loopback\"\n\
+         [arrival]\nshape = \"ramp\"\nperiod_s = 0.5\nrate_per_second = 100.0\n\
+         [traffic]\npackets_per_second = 20.0\n\
+         [network]\nloss_percent = 5.0\nduplicate_percent = 5.0\ncorrupt_percent = 2.0\n\
+         reorder_percent = 10.0\nreorder_ms = 20.0\ndelay_ms = 10.0\njitter_ms = 5.0\n",
+    );
+    assert!(
+        report.is_success(),
+        "{}",
+        palisade_load::render_text(&report)
+    );
+    let (traffic, network) = (&report.traffic, &report.network);
+    assert!(network.lost > 100 && network.duplicated > 100 && network.corrupted > 50);
+    assert_eq!(network.overflowed, 0);
+    // Two ways, seven of a hundred lost or spoilt on each.
+    let share = traffic.verified as f64 / traffic.sent as f64;
+    assert!((0.80..0.92).contains(&share), "{share}");
+    assert!(traffic.drops.contains_key("sequence_duplicate"), "{:?}", traffic.drops);
+    assert!(traffic.echo_ms.p50 >= 20.0, "{:?}", traffic.echo_ms.p50);
+}
