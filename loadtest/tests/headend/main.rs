@@ -315,6 +315,10 @@ fn a_bad_network_costs_packets_and_no_tunnel() {
     // Two ways, seven of a hundred lost or spoilt on each.
     let share = traffic.verified as f64 / traffic.sent as f64;
     assert!((0.80..0.92).contains(&share), "{share}");
-    assert!(traffic.drops.contains_key("sequence_duplicate"), "{:?}", traffic.drops);
+    assert!(
+        traffic.drops.contains_key("sequence_duplicate"),
+        "{:?}",
+        traffic.drops
+    );
     assert!(traffic.echo_ms.p50 >= 20.0, "{:?}", traffic.echo_ms.p50);
 }
