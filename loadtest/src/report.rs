@@ -8,7 +8,7 @@ use crate::progress::Death;
 use crate::scenario::Scenario;
 
 /// Everything that a run found.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub struct Report {
     /// What was run.
     pub scenario: Scenario,

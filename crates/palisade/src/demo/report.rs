@@ -189,21 +189,12 @@ mod tests {
             ..Score::default()
         };
         Found {
-            scenario: palisade_load::scenario::Scenario::default(),
             elapsed_s: 20.0,
             peers: plan.peers,
             established: plan.peers,
-            failures: Default::default(),
-            losses: Default::default(),
             setup_per_second: 500.0,
-            setup_ms: Percentiles::default(),
-            traffic: Default::default(),
-            ike: Default::default(),
-            deaths: Vec::new(),
             score: Some(score),
-            memory_bytes_per_peer: 0,
-            cpu_s: 0.0,
-            series: Vec::new(),
+            ..Found::default()
         }
     }
 
