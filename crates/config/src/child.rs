@@ -31,7 +31,7 @@ pub(crate) struct Child {
 pub(crate) fn read(name: &str, table: &Table<'_, '_>) -> Child {
     table.read("mode", mode);
     let proposals = table
-        .read_list("esp_proposals", proposal::esp)
+        .read_list("esp_proposals", |value| proposal::esp(value, table.report))
         .map(|lists| lists.concat());
     let start = table
         .read("start_action", |value| word(value, STARTS))

@@ -168,7 +168,7 @@ fn connection(
     let configures = version::configures(!pools.is_empty(), vips);
     let v1 = version::v1(table, versions, configures, directory);
     let proposals = table
-        .read_list("proposals", proposal::ike)
+        .read_list("proposals", |value| proposal::ike(value, table.report))
         .map(|lists| lists.concat());
     let remote = remote_addrs(table);
     check_starts(table, &children, remote.endpoints.is_empty());

@@ -7,7 +7,7 @@ use ipsec::{
 };
 
 use crate::suggest::closest;
-use crate::table::{Fault, Value};
+use crate::table::{Fault, Report, Value};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Token {
@@ -28,6 +28,14 @@ const TOKENS: &[(&str, Token)] = &[
         Token::Encryption(EncryptionAlgorithm::Aes128Gcm16),
     ),
     (
+        "aes192gcm16",
+        Token::Encryption(EncryptionAlgorithm::Aes192Gcm16),
+    ),
+    (
+        "aes192gcm128",
+        Token::Encryption(EncryptionAlgorithm::Aes192Gcm16),
+    ),
+    (
         "aes256gcm16",
         Token::Encryption(EncryptionAlgorithm::Aes256Gcm16),
     ),
@@ -41,7 +49,9 @@ const TOKENS: &[(&str, Token)] = &[
     ),
     ("aes128", Token::Encryption(EncryptionAlgorithm::Aes128Cbc)),
     ("aes", Token::Encryption(EncryptionAlgorithm::Aes128Cbc)),
+    ("aes192", Token::Encryption(EncryptionAlgorithm::Aes192Cbc)),
     ("aes256", Token::Encryption(EncryptionAlgorithm::Aes256Cbc)),
+    ("3des", Token::Encryption(EncryptionAlgorithm::TripleDesCbc)),
     (
         "sha256",
         Token::Integrity(IntegrityAlgorithm::HmacSha256_128),
@@ -76,6 +86,8 @@ const TOKENS: &[(&str, Token)] = &[
     ("curve25519", Token::KeyExchange(KeyExchangeMethod::X25519)),
     ("ecp256", Token::KeyExchange(KeyExchangeMethod::EcpP256)),
     ("ecp384", Token::KeyExchange(KeyExchangeMethod::EcpP384)),
+    ("modp1024", Token::KeyExchange(KeyExchangeMethod::Modp1024)),
+    ("modp1536", Token::KeyExchange(KeyExchangeMethod::Modp1536)),
     ("modp2048", Token::KeyExchange(KeyExchangeMethod::Modp2048)),
     ("modp3072", Token::KeyExchange(KeyExchangeMethod::Modp3072)),
     ("modp4096", Token::KeyExchange(KeyExchangeMethod::Modp4096)),
@@ -85,11 +97,8 @@ const TOKENS: &[(&str, Token)] = &[
 
 /// Algorithms that exist elsewhere, and what to write instead.
 const REFUSED: &[(&str, &str)] = &[
-    ("3des", "write `aes128` or better"),
     ("des", "write `aes128` or better"),
     ("null", "ESP without encryption is not supported"),
-    ("aes192", "write `aes256`"),
-    ("aes192gcm16", "write `aes256gcm16`"),
     ("aes128gcm8", "write `aes128gcm16`"),
     ("aes256gcm8", "write `aes256gcm16`"),
     ("aes128gcm12", "write `aes128gcm16`"),
@@ -104,8 +113,6 @@ const REFUSED: &[(&str, &str)] = &[
     ("aescmac", "write `sha256`"),
     ("sha256_96", "write `sha256`"),
     ("modp768", "write `modp2048` or better"),
-    ("modp1024", "write `modp2048` or better"),
-    ("modp1536", "write `modp2048` or better"),
     ("modp6144", "write `modp4096` or `ecp384`"),
     ("modp8192", "write `modp4096` or `ecp384`"),
     ("ecp521", "write `ecp384`"),
@@ -119,6 +126,26 @@ const REFUSED: &[(&str, &str)] = &[
     ),
 ];
 
+/// Algorithms that are taken because old peers have nothing else, why they should not be, and what to
+/// write as soon as it can be.
+const WEAK: &[(&str, &str, &str)] = &[
+    (
+        "3des",
+        "has blocks of 64 bits, which give the traffic away after some gigabytes under one key",
+        "write `aes128` or better as soon as the peer has it",
+    ),
+    (
+        "modp1024",
+        "can be broken by whoever can spend much on it",
+        "write `modp2048` or better as soon as the peer has it",
+    ),
+    (
+        "modp1536",
+        "is weaker than what is recommended today (RFC 8247)",
+        "write `modp2048` or better as soon as the peer has it",
+    ),
+];
+
 #[derive(Default)]
 struct Parts {
     encryption: Vec<EncryptionAlgorithm>,
@@ -129,12 +156,13 @@ struct Parts {
 }
 
 /// One string of `proposals`. "default" stands for [`default_ike`].
-pub(crate) fn ike(value: &Value<'_>) -> Result<Vec<IkeProposal>, Fault> {
+pub(crate) fn ike(value: &Value<'_>, report: &Report) -> Result<Vec<IkeProposal>, Fault> {
     let text = value.text()?;
     if text == "default" {
         return Ok(default_ike());
     }
     let parts = parse(text)?;
+    warn_of_weak(text, value, report);
     if !parts.esn.is_empty() {
         return Err(Fault::new("`esn` belongs to ESP and not to IKE")
             .instead("remove it here and write it in `esp_proposals`"));
@@ -161,12 +189,13 @@ pub(crate) fn ike(value: &Value<'_>) -> Result<Vec<IkeProposal>, Fault> {
 }
 
 /// One string of `esp_proposals`. "default" stands for [`default_esp`].
-pub(crate) fn esp(value: &Value<'_>) -> Result<Vec<EspProposal>, Fault> {
+pub(crate) fn esp(value: &Value<'_>, report: &Report) -> Result<Vec<EspProposal>, Fault> {
     let text = value.text()?;
     if text == "default" {
         return Ok(default_esp());
     }
     let parts = parse(text)?;
+    warn_of_weak(text, value, report);
     if !parts.prf.is_empty() {
         return Err(
             Fault::new("a pseudorandom function belongs to IKE and not to ESP")
@@ -207,6 +236,15 @@ fn parse(text: &str) -> Result<Parts, Fault> {
     }
     check_ciphers(&parts)?;
     Ok(parts)
+}
+
+fn warn_of_weak(text: &str, value: &Value<'_>, report: &Report) {
+    for word in text.split('-') {
+        if let Some((_, why, instead)) = WEAK.iter().find(|(name, ..)| *name == word) {
+            let warning = Fault::new(format!("`{word}` {why}"));
+            report.warning(&value.span(), warning.instead(*instead));
+        }
+    }
 }
 
 fn push<T: PartialEq>(list: &mut Vec<T>, one: T) -> bool {

@@ -142,10 +142,10 @@ fn impossible_proposals() {
             "unknown algorithm",
             "x25519",
         ),
-        ("3des-sha1-modp2048", "`3des` is not supported", "aes128"),
+        ("des-sha1-modp2048", "`des` is not supported", "aes128"),
         (
-            "aes128gcm16-prfsha256-modp1024",
-            "`modp1024` is not supported",
+            "aes128gcm16-prfsha256-modp768",
+            "`modp768` is not supported",
             "modp2048",
         ),
         (
@@ -516,6 +516,28 @@ fn ikev1_draws_a_warning_where_it_is_allowed() {
         warnings(&RIGHT.replace("[connections.rw]", "[connections.rw]\nversion = 2")),
         []
     );
+}
+
+#[test]
+fn weak_algorithms_are_taken_when_named_and_warned_of() {
+    let warned = |proposal| warnings(&RIGHT.replace("aes128gcm16-prfsha256-x25519", proposal));
+    for (proposal, weak) in [
+        ("3des-sha256-ecp256", "`3des`"),
+        ("aes128-sha256-modp1024", "`modp1024`"),
+        ("aes128-sha256-modp1536", "`modp1536`"),
+    ] {
+        let warned = warned(proposal);
+        assert_eq!(warned.len(), 1, "{warned:#?}");
+        assert!(warned[0].message.contains(weak), "{warned:#?}");
+        assert_eq!((warned[0].severity, warned[0].line), (Severity::Warning, 3));
+    }
+    for proposal in [
+        "aes192-sha256-modp2048",
+        "aes192gcm16-prfsha256-ecp256",
+        "default",
+    ] {
+        assert_eq!(warned(proposal), []);
+    }
 }
 
 #[test]

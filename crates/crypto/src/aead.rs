@@ -1,5 +1,6 @@
 use aes_gcm::aead::{AeadInOut, KeyInit};
-use aes_gcm::{Aes128Gcm, Aes256Gcm};
+use aes_gcm::aes::Aes192;
+use aes_gcm::{Aes128Gcm, Aes256Gcm, AesGcm};
 use aws_lc_rs::aead as aws_lc;
 use chacha20poly1305::ChaCha20Poly1305;
 
@@ -18,11 +19,14 @@ pub enum Provider {
 pub(crate) const ICV_LEN: usize = 16;
 const NONCE_LEN: usize = 12;
 
+type Aes192Gcm = AesGcm<Aes192, aes_gcm::aead::consts::U12>;
+
 /// An AEAD key without its salt. The pure Rust schedules are boxed so that the usual key stays
 /// small.
 pub(crate) enum AeadKey {
     AwsLc(aws_lc::LessSafeKey),
     Aes128Gcm(Box<Aes128Gcm>),
+    Aes192Gcm(Box<Aes192Gcm>),
     Aes256Gcm(Box<Aes256Gcm>),
     ChaCha20Poly1305(Box<ChaCha20Poly1305>),
 }
@@ -40,9 +44,13 @@ impl AeadKey {
     fn aws_lc(algorithm: EncryptionAlgorithm, key: &[u8]) -> Self {
         let algorithm = match algorithm {
             EncryptionAlgorithm::Aes128Gcm16 => &aws_lc::AES_128_GCM,
+            EncryptionAlgorithm::Aes192Gcm16 => &aws_lc::AES_192_GCM,
             EncryptionAlgorithm::Aes256Gcm16 => &aws_lc::AES_256_GCM,
             EncryptionAlgorithm::ChaCha20Poly1305 => &aws_lc::CHACHA20_POLY1305,
-            EncryptionAlgorithm::Aes128Cbc | EncryptionAlgorithm::Aes256Cbc => not_an_aead(),
+            EncryptionAlgorithm::Aes128Cbc
+            | EncryptionAlgorithm::Aes192Cbc
+            | EncryptionAlgorithm::Aes256Cbc
+            | EncryptionAlgorithm::TripleDesCbc => not_an_aead(),
         };
         let key = aws_lc::UnboundKey::new(algorithm, key).expect("the key has the cipher's length");
         Self::AwsLc(aws_lc::LessSafeKey::new(key))
@@ -54,13 +62,19 @@ impl AeadKey {
             EncryptionAlgorithm::Aes128Gcm16 => {
                 Self::Aes128Gcm(Box::new(Aes128Gcm::new_from_slice(key).expect(LENGTH)))
             }
+            EncryptionAlgorithm::Aes192Gcm16 => {
+                Self::Aes192Gcm(Box::new(Aes192Gcm::new_from_slice(key).expect(LENGTH)))
+            }
             EncryptionAlgorithm::Aes256Gcm16 => {
                 Self::Aes256Gcm(Box::new(Aes256Gcm::new_from_slice(key).expect(LENGTH)))
             }
             EncryptionAlgorithm::ChaCha20Poly1305 => Self::ChaCha20Poly1305(Box::new(
                 ChaCha20Poly1305::new_from_slice(key).expect(LENGTH),
             )),
-            EncryptionAlgorithm::Aes128Cbc | EncryptionAlgorithm::Aes256Cbc => not_an_aead(),
+            EncryptionAlgorithm::Aes128Cbc
+            | EncryptionAlgorithm::Aes192Cbc
+            | EncryptionAlgorithm::Aes256Cbc
+            | EncryptionAlgorithm::TripleDesCbc => not_an_aead(),
         }
     }
 
@@ -87,6 +101,9 @@ impl AeadKey {
                 )
                 .expect(LENGTH),
             Self::Aes128Gcm(key) => {
+                *icv = portable_seal(&**key, nonce, associated, text).expect(LENGTH);
+            }
+            Self::Aes192Gcm(key) => {
                 *icv = portable_seal(&**key, nonce, associated, text).expect(LENGTH);
             }
             Self::Aes256Gcm(key) => {
@@ -117,6 +134,7 @@ impl AeadKey {
                 .map(|_| ())
                 .map_err(|_| IcvMismatch),
             Self::Aes128Gcm(key) => portable_open(&**key, nonce, associated, text, icv),
+            Self::Aes192Gcm(key) => portable_open(&**key, nonce, associated, text, icv),
             Self::Aes256Gcm(key) => portable_open(&**key, nonce, associated, text, icv),
             Self::ChaCha20Poly1305(key) => portable_open(&**key, nonce, associated, text, icv),
         }

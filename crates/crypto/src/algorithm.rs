@@ -3,14 +3,21 @@
 pub enum EncryptionAlgorithm {
     /// AES-GCM with a 16-octet ICV and a 128-bit key (RFC 4106, RFC 5282).
     Aes128Gcm16,
+    /// AES-GCM with a 16-octet ICV and a 192-bit key (RFC 4106, RFC 5282).
+    Aes192Gcm16,
     /// AES-GCM with a 16-octet ICV and a 256-bit key (RFC 4106, RFC 5282).
     Aes256Gcm16,
     /// ChaCha20-Poly1305 (RFC 7634).
     ChaCha20Poly1305,
     /// AES-CBC with a 128-bit key (RFC 3602).
     Aes128Cbc,
+    /// AES-CBC with a 192-bit key (RFC 3602).
+    Aes192Cbc,
     /// AES-CBC with a 256-bit key (RFC 3602).
     Aes256Cbc,
+    /// Triple DES in CBC mode with three keys (RFC 2451). Its blocks of 64 bits begin to collide after some
+    /// 32 GiB under one key.
+    TripleDesCbc,
 }
 
 impl EncryptionAlgorithm {
@@ -19,7 +26,7 @@ impl EncryptionAlgorithm {
     pub const fn is_aead(self) -> bool {
         matches!(
             self,
-            Self::Aes128Gcm16 | Self::Aes256Gcm16 | Self::ChaCha20Poly1305
+            Self::Aes128Gcm16 | Self::Aes192Gcm16 | Self::Aes256Gcm16 | Self::ChaCha20Poly1305
         )
     }
 
@@ -28,6 +35,7 @@ impl EncryptionAlgorithm {
     pub const fn key_len(self) -> usize {
         match self {
             Self::Aes128Gcm16 | Self::Aes128Cbc => 16,
+            Self::Aes192Gcm16 | Self::Aes192Cbc | Self::TripleDesCbc => 24,
             Self::Aes256Gcm16 | Self::ChaCha20Poly1305 | Self::Aes256Cbc => 32,
         }
     }
@@ -41,13 +49,20 @@ impl EncryptionAlgorithm {
     /// Octets of explicit IV in each packet.
     #[must_use]
     pub const fn iv_len(self) -> usize {
-        if self.is_aead() { 8 } else { 16 }
+        match self {
+            Self::Aes128Cbc | Self::Aes192Cbc | Self::Aes256Cbc => 16,
+            Self::TripleDesCbc
+            | Self::Aes128Gcm16
+            | Self::Aes192Gcm16
+            | Self::Aes256Gcm16
+            | Self::ChaCha20Poly1305 => 8,
+        }
     }
 
     /// The multiple to which the plaintext must be padded.
     #[must_use]
     pub const fn block_len(self) -> usize {
-        if self.is_aead() { 1 } else { 16 }
+        if self.is_aead() { 1 } else { self.iv_len() }
     }
 }
 
@@ -123,6 +138,10 @@ pub enum KeyExchangeMethod {
     EcpP256,
     /// 384-bit random ECP group (RFC 5903), group 20.
     EcpP384,
+    /// 1024-bit MODP group (RFC 2409 §6.2), group 2. Within reach of those who can spend much.
+    Modp1024,
+    /// 1536-bit MODP group (RFC 3526), group 5.
+    Modp1536,
     /// 2048-bit MODP group (RFC 3526), group 14.
     Modp2048,
     /// 3072-bit MODP group (RFC 3526), group 15.
@@ -139,6 +158,8 @@ impl KeyExchangeMethod {
             Self::X25519 => 32,
             Self::EcpP256 => 64,
             Self::EcpP384 => 96,
+            Self::Modp1024 => 128,
+            Self::Modp1536 => 192,
             Self::Modp2048 => 256,
             Self::Modp3072 => 384,
             Self::Modp4096 => 512,

@@ -1,7 +1,7 @@
 use std::ops::Range;
 
 use crate::aead::{self, AeadKey};
-use crate::cbc_hmac::{self, CbcOpener, CbcSealer};
+use crate::cbc_hmac::{CbcOpener, CbcSealer};
 use crate::{EncryptionAlgorithm, IntegrityAlgorithm, ProtectionSuite, Provider};
 
 /// The packet is not what its sender sealed, or not long enough to be anything that was.
@@ -29,16 +29,30 @@ const ESN_ASSOCIATED_LEN: usize = 12;
 pub struct SealingKey(Sealing);
 
 enum Sealing {
-    Aead { key: AeadKey, salt: [u8; SALT_LEN] },
-    CbcHmac { key: Box<CbcSealer>, icv_len: u8 },
+    Aead {
+        key: AeadKey,
+        salt: [u8; SALT_LEN],
+    },
+    CbcHmac {
+        key: Box<CbcSealer>,
+        block_len: u8,
+        icv_len: u8,
+    },
 }
 
 /// The key of one direction, for the side that receives.
 pub struct OpeningKey(Opening);
 
 enum Opening {
-    Aead { key: AeadKey, salt: [u8; SALT_LEN] },
-    CbcHmac { key: Box<CbcOpener>, icv_len: u8 },
+    Aead {
+        key: AeadKey,
+        salt: [u8; SALT_LEN],
+    },
+    CbcHmac {
+        key: Box<CbcOpener>,
+        block_len: u8,
+        icv_len: u8,
+    },
 }
 
 impl SealingKey {
@@ -72,9 +86,11 @@ impl SealingKey {
                 integrity,
                 key,
                 integrity_key,
+                block_len,
                 icv_len,
             } => Sealing::CbcHmac {
                 key: Box::new(CbcSealer::new(encryption, integrity, key, integrity_key)),
+                block_len,
                 icv_len,
             },
         })
@@ -101,7 +117,12 @@ impl SealingKey {
                     key.seal(nonce(salt, iv), associated, text, icv);
                 });
             }
-            Sealing::CbcHmac { key, icv_len } => {
+            Sealing::CbcHmac {
+                key,
+                block_len,
+                icv_len,
+            } => {
+                let block_len = usize::from(*block_len);
                 let covered_len = packet
                     .len()
                     .checked_sub(usize::from(*icv_len))
@@ -109,13 +130,13 @@ impl SealingKey {
                 let (covered, icv) = packet.split_at_mut(covered_len);
                 let (iv, text) = covered
                     .get_mut(associated..)
-                    .and_then(<[u8]>::split_first_chunk_mut)
+                    .and_then(|rest| rest.split_at_mut_checked(block_len))
                     .expect("room for the IV");
                 assert!(
-                    text.len().is_multiple_of(cbc_hmac::BLOCK_LEN),
+                    text.len().is_multiple_of(block_len),
                     "plaintext padded to whole blocks"
                 );
-                *iv = key.iv(counter);
+                key.write_iv(counter, iv);
                 key.encrypt(iv, text);
                 key.icv(covered, esn_high, icv);
             }
@@ -153,9 +174,11 @@ impl OpeningKey {
                 integrity,
                 key,
                 integrity_key,
+                block_len,
                 icv_len,
             } => Opening::CbcHmac {
                 key: Box::new(CbcOpener::new(encryption, integrity, key, integrity_key)),
+                block_len,
                 icv_len,
             },
         })
@@ -185,17 +208,22 @@ impl OpeningKey {
                 })?;
                 Ok(text)
             }
-            Opening::CbcHmac { key, icv_len } => {
+            Opening::CbcHmac {
+                key,
+                block_len,
+                icv_len,
+            } => {
+                let block_len = usize::from(*block_len);
                 let icv_len = usize::from(*icv_len);
-                let text = text_range(packet, associated, cbc_hmac::BLOCK_LEN, icv_len)?;
-                if !text.len().is_multiple_of(cbc_hmac::BLOCK_LEN) {
+                let text = text_range(packet, associated, block_len, icv_len)?;
+                if !text.len().is_multiple_of(block_len) {
                     return Err(IcvMismatch);
                 }
                 let (covered, icv) = packet.split_at_mut(text.end);
                 key.verify(covered, esn_high, icv)?;
                 let (iv, ciphertext) = covered
                     .get_mut(associated..)
-                    .and_then(<[u8]>::split_first_chunk_mut)
+                    .and_then(|rest| rest.split_at_mut_checked(block_len))
                     .ok_or(IcvMismatch)?;
                 key.decrypt(iv, ciphertext);
                 Ok(text)
@@ -255,6 +283,7 @@ enum KeyParts<'a> {
         integrity: IntegrityAlgorithm,
         key: &'a [u8],
         integrity_key: &'a [u8],
+        block_len: u8,
         icv_len: u8,
     },
 }
@@ -275,6 +304,8 @@ impl<'a> KeyParts<'a> {
                 integrity,
                 key,
                 integrity_key: rest,
+                // Blocks have 8 or 16 octets.
+                block_len: encryption.block_len() as u8,
                 // Truncated HMACs are 12 to 32 octets long.
                 icv_len: integrity.icv_len() as u8,
             },

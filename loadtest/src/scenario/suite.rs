@@ -35,9 +35,12 @@ fn read(text: &str) -> Result<Words> {
     for word in text.split('-') {
         match word {
             "aes128gcm16" => words.encryption = Some(EncryptionAlgorithm::Aes128Gcm16),
+            "aes192gcm16" => words.encryption = Some(EncryptionAlgorithm::Aes192Gcm16),
             "aes256gcm16" => words.encryption = Some(EncryptionAlgorithm::Aes256Gcm16),
             "chacha20poly1305" => words.encryption = Some(EncryptionAlgorithm::ChaCha20Poly1305),
             "aes128" => words.encryption = Some(EncryptionAlgorithm::Aes128Cbc),
+            "aes192" => words.encryption = Some(EncryptionAlgorithm::Aes192Cbc),
+            "3des" => words.encryption = Some(EncryptionAlgorithm::TripleDesCbc),
             "aes256" => words.encryption = Some(EncryptionAlgorithm::Aes256Cbc),
             "sha1" => words.integrity = Some(IntegrityAlgorithm::HmacSha1_96),
             "sha256" => words.integrity = Some(IntegrityAlgorithm::HmacSha256_128),
@@ -50,6 +53,8 @@ fn read(text: &str) -> Result<Words> {
             "x25519" | "curve25519" => words.key_exchange = Some(KeyExchangeMethod::X25519),
             "ecp256" => words.key_exchange = Some(KeyExchangeMethod::EcpP256),
             "ecp384" => words.key_exchange = Some(KeyExchangeMethod::EcpP384),
+            "modp1024" => words.key_exchange = Some(KeyExchangeMethod::Modp1024),
+            "modp1536" => words.key_exchange = Some(KeyExchangeMethod::Modp1536),
             "modp2048" => words.key_exchange = Some(KeyExchangeMethod::Modp2048),
             "modp3072" => words.key_exchange = Some(KeyExchangeMethod::Modp3072),
             "modp4096" => words.key_exchange = Some(KeyExchangeMethod::Modp4096),

@@ -44,7 +44,9 @@ impl KeyPair {
                 let (key, public) = CurveKey::generate(method, entropy);
                 (Private::Curve(key), public)
             }
-            KeyExchangeMethod::Modp2048
+            KeyExchangeMethod::Modp1024
+            | KeyExchangeMethod::Modp1536
+            | KeyExchangeMethod::Modp2048
             | KeyExchangeMethod::Modp3072
             | KeyExchangeMethod::Modp4096 => {
                 let (key, public) = ModpKey::generate(method, entropy);

@@ -3,7 +3,7 @@
 use std::sync::LazyLock;
 
 use crypto_bigint::modular::{FixedMontyForm, FixedMontyParams};
-use crypto_bigint::{Odd, U2048, U3072, U4096, Uint};
+use crypto_bigint::{Odd, U1024, U1536, U2048, U3072, U4096, Uint};
 use zeroize::{Zeroize, Zeroizing};
 
 use super::InvalidPublicValue;
@@ -33,6 +33,8 @@ impl ModpKey {
         let exponent = Zeroizing::new(Exponent::from_be_slice(&*octets));
         let key = Self { method, exponent };
         let public = match method {
+            KeyExchangeMethod::Modp1024 => key.power(&GROUP_1024, &U1024::from_u8(GENERATOR)),
+            KeyExchangeMethod::Modp1536 => key.power(&GROUP_1536, &U1536::from_u8(GENERATOR)),
             KeyExchangeMethod::Modp3072 => key.power(&GROUP_3072, &U3072::from_u8(GENERATOR)),
             KeyExchangeMethod::Modp4096 => key.power(&GROUP_4096, &U4096::from_u8(GENERATOR)),
             _ => key.power(&GROUP_2048, &U2048::from_u8(GENERATOR)),
@@ -43,6 +45,8 @@ impl ModpKey {
     /// `peer` has the length of the prime.
     pub(super) fn agree(&self, peer: &[u8]) -> Result<Secret, InvalidPublicValue> {
         match self.method {
+            KeyExchangeMethod::Modp1024 => self.agree_in(&GROUP_1024, U1024::from_be_slice(peer)),
+            KeyExchangeMethod::Modp1536 => self.agree_in(&GROUP_1536, U1536::from_be_slice(peer)),
             KeyExchangeMethod::Modp3072 => self.agree_in(&GROUP_3072, U3072::from_be_slice(peer)),
             KeyExchangeMethod::Modp4096 => self.agree_in(&GROUP_4096, U4096::from_be_slice(peer)),
             _ => self.agree_in(&GROUP_2048, U2048::from_be_slice(peer)),
@@ -92,6 +96,27 @@ fn exponent_bits(method: KeyExchangeMethod) -> u32 {
 }
 
 const GENERATOR: u8 = 2;
+
+/// RFC 2409 §6.2, group 2.
+static GROUP_1024: LazyLock<FixedMontyParams<{ U1024::LIMBS }>> = LazyLock::new(|| {
+    group(U1024::from_be_hex(
+        "ffffffffffffffffc90fdaa22168c234c4c6628b80dc1cd129024e088a67cc74020bbea63b139b22\
+     514a08798e3404ddef9519b3cd3a431b302b0a6df25f14374fe1356d6d51c245e485b576625e7ec6\
+     f44c42e9a637ed6b0bff5cb6f406b7edee386bfb5a899fa5ae9f24117c4b1fe649286651ece65381\
+     ffffffffffffffff",
+    ))
+});
+
+/// RFC 3526 §2, group 5.
+static GROUP_1536: LazyLock<FixedMontyParams<{ U1536::LIMBS }>> = LazyLock::new(|| {
+    group(U1536::from_be_hex(
+        "ffffffffffffffffc90fdaa22168c234c4c6628b80dc1cd129024e088a67cc74020bbea63b139b22\
+     514a08798e3404ddef9519b3cd3a431b302b0a6df25f14374fe1356d6d51c245e485b576625e7ec6\
+     f44c42e9a637ed6b0bff5cb6f406b7edee386bfb5a899fa5ae9f24117c4b1fe649286651ece45b3d\
+     c2007cb8a163bf0598da48361c55d39a69163fa8fd24cf5f83655d23dca3ad961c62f356208552bb\
+     9ed529077096966d670c354e4abc9804f1746c08ca237327ffffffffffffffff",
+    ))
+});
 
 /// RFC 3526 §3, group 14.
 static GROUP_2048: LazyLock<FixedMontyParams<{ U2048::LIMBS }>> = LazyLock::new(|| {

@@ -5,10 +5,12 @@ use crypto::{InvalidPublicValue, KeyExchangeMethod, KeyPair};
 use num_bigint::BigUint;
 use proptest::prelude::*;
 
-const METHODS: [KeyExchangeMethod; 6] = [
+const METHODS: [KeyExchangeMethod; 8] = [
     KeyExchangeMethod::X25519,
     KeyExchangeMethod::EcpP256,
     KeyExchangeMethod::EcpP384,
+    KeyExchangeMethod::Modp1024,
+    KeyExchangeMethod::Modp1536,
     KeyExchangeMethod::Modp2048,
     KeyExchangeMethod::Modp3072,
     KeyExchangeMethod::Modp4096,
@@ -200,10 +202,10 @@ fn modp_secrets_are_padded() {
     let exponent = BigUint::from_bytes_be(&exponent_octets);
     let padded_secret = (2_u32..)
         .map(BigUint::from)
-        .find(|base| base.modpow(&exponent, &prime).bits() <= 2040)
+        .find(|base| base.modpow(&exponent, &prime).bits() <= prime.bits() - 8)
         .map(|base| pair.agree(&padded(&base, method)).unwrap())
         .unwrap();
-    assert_eq!(padded_secret.len(), 256);
+    assert_eq!(padded_secret.len(), method.public_len());
     assert_eq!(padded_secret.expose()[0], 0);
 }
 
@@ -218,12 +220,14 @@ fn padded(value: &BigUint, method: KeyExchangeMethod) -> Vec<u8> {
     out
 }
 
-/// The primes by RFC 3526's formula, 2^n - 2^(n-64) - 1 + 2^64 * (floor(2^(n-130) pi) + c), so
+/// The primes by the formula of RFC 2409 §6.2 and RFC 3526, 2^n - 2^(n-64) - 1 + 2^64 * (floor(2^(n-130) pi) + c), so
 /// that a slip in the implementation's table cannot repeat itself here.
 fn modp_groups() -> Vec<(KeyExchangeMethod, BigUint)> {
     let one = || BigUint::from(1_u32);
     [
-        (KeyExchangeMethod::Modp2048, 2048_u32, 124_476_u32),
+        (KeyExchangeMethod::Modp1024, 1024_u32, 129_093_u32),
+        (KeyExchangeMethod::Modp1536, 1536, 741_804),
+        (KeyExchangeMethod::Modp2048, 2048, 124_476),
         (KeyExchangeMethod::Modp3072, 3072, 1_690_314),
         (KeyExchangeMethod::Modp4096, 4096, 240_904),
     ]
@@ -268,7 +272,7 @@ proptest! {
     /// Montgomery arithmetic against schoolbook arithmetic.
     #[test]
     fn modp_against_plain_numbers(seed: u64, entropy in proptest::collection::vec(any::<u8>(), 48)) {
-        for ((method, prime), exponent_len) in modp_groups().into_iter().zip([32, 40, 48]) {
+        for ((method, prime), exponent_len) in modp_groups().into_iter().zip([32, 32, 32, 40, 48]) {
             let mut exponent_octets = entropy[..exponent_len].to_vec();
             let own = KeyPair::generate(method, &mut Prepared(exponent_octets.clone()));
             exponent_octets[0] |= 0x80;

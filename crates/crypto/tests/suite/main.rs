@@ -2,6 +2,7 @@
 
 mod derivation;
 mod exchange;
+mod messages;
 mod packets;
 mod project_wycheproof;
 mod support;

@@ -65,6 +65,7 @@ fn check_aead(encryption: EncryptionAlgorithm, provider: Provider, test: &aead_t
 fn aes_gcm() {
     let run = aead_vectors(aead_tests::TestName::AesGcm, |key_bits| match key_bits {
         128 => Some(EncryptionAlgorithm::Aes128Gcm16),
+        192 => Some(EncryptionAlgorithm::Aes192Gcm16),
         256 => Some(EncryptionAlgorithm::Aes256Gcm16),
         _ => None,
     });
@@ -88,6 +89,7 @@ fn aes_cbc() {
     for group in &set.test_groups {
         let encryption = match group.key_size {
             128 => EncryptionAlgorithm::Aes128Cbc,
+            192 => EncryptionAlgorithm::Aes192Cbc,
             256 => EncryptionAlgorithm::Aes256Cbc,
             _ => continue,
         };

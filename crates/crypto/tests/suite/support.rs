@@ -24,13 +24,30 @@ pub(crate) fn prf_named(name: &str) -> PrfAlgorithm {
     }
 }
 
-pub(crate) const AEAD_SUITES: [ProtectionSuite; 3] = [
+pub(crate) const AEAD_SUITES: [ProtectionSuite; 4] = [
     aead(EncryptionAlgorithm::Aes128Gcm16),
+    aead(EncryptionAlgorithm::Aes192Gcm16),
     aead(EncryptionAlgorithm::Aes256Gcm16),
     aead(EncryptionAlgorithm::ChaCha20Poly1305),
 ];
 
-pub(crate) const CBC_SUITES: [ProtectionSuite; 8] = [
+pub(crate) const CBC_SUITES: [ProtectionSuite; 12] = [
+    cbc(
+        EncryptionAlgorithm::TripleDesCbc,
+        IntegrityAlgorithm::HmacSha1_96,
+    ),
+    cbc(
+        EncryptionAlgorithm::TripleDesCbc,
+        IntegrityAlgorithm::HmacSha256_128,
+    ),
+    cbc(
+        EncryptionAlgorithm::Aes192Cbc,
+        IntegrityAlgorithm::HmacSha1_96,
+    ),
+    cbc(
+        EncryptionAlgorithm::Aes192Cbc,
+        IntegrityAlgorithm::HmacSha256_128,
+    ),
     cbc(
         EncryptionAlgorithm::Aes128Cbc,
         IntegrityAlgorithm::HmacSha1_96,

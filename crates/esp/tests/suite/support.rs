@@ -40,8 +40,9 @@ pub(crate) const CBC: ProtectionSuite = cbc(
 );
 
 /// Every way in which an SA can protect its packets.
-pub(crate) const SUITES: [ProtectionSuite; 8] = [
+pub(crate) const SUITES: [ProtectionSuite; 11] = [
     GCM,
+    aead(EncryptionAlgorithm::Aes192Gcm16),
     aead(EncryptionAlgorithm::Aes256Gcm16),
     aead(EncryptionAlgorithm::ChaCha20Poly1305),
     CBC,
@@ -60,6 +61,14 @@ pub(crate) const SUITES: [ProtectionSuite; 8] = [
     cbc(
         EncryptionAlgorithm::Aes256Cbc,
         IntegrityAlgorithm::HmacSha512_256,
+    ),
+    cbc(
+        EncryptionAlgorithm::Aes192Cbc,
+        IntegrityAlgorithm::HmacSha256_128,
+    ),
+    cbc(
+        EncryptionAlgorithm::TripleDesCbc,
+        IntegrityAlgorithm::HmacSha1_96,
     ),
 ];
 

@@ -25,20 +25,27 @@ pub(crate) trait Negotiable: Copy + 'static {
 impl Negotiable for EncryptionAlgorithm {
     const ALL: &'static [Self] = &[
         Self::Aes128Gcm16,
+        Self::Aes192Gcm16,
         Self::Aes256Gcm16,
         Self::ChaCha20Poly1305,
         Self::Aes128Cbc,
+        Self::Aes192Cbc,
         Self::Aes256Cbc,
+        Self::TripleDesCbc,
     ];
 
     fn transform(self) -> Transform {
         let (id, key_bits) = match self {
             Self::Aes128Gcm16 => (encryption::AES_GCM_16, Some(128)),
+            Self::Aes192Gcm16 => (encryption::AES_GCM_16, Some(192)),
             Self::Aes256Gcm16 => (encryption::AES_GCM_16, Some(256)),
             // RFC 7634 §4: the Key Length attribute is not used.
             Self::ChaCha20Poly1305 => (encryption::CHACHA20_POLY1305, None),
             Self::Aes128Cbc => (encryption::AES_CBC, Some(128)),
+            Self::Aes192Cbc => (encryption::AES_CBC, Some(192)),
             Self::Aes256Cbc => (encryption::AES_CBC, Some(256)),
+            // RFC 7296 §3.3.5: nor with ciphers of a fixed key length.
+            Self::TripleDesCbc => (encryption::TRIPLE_DES, None),
         };
         Transform {
             kind: TransformType::ENCRYPTION,
@@ -92,6 +99,8 @@ impl Negotiable for KeyExchangeMethod {
         Self::X25519,
         Self::EcpP256,
         Self::EcpP384,
+        Self::Modp1024,
+        Self::Modp1536,
         Self::Modp2048,
         Self::Modp3072,
         Self::Modp4096,
@@ -108,6 +117,8 @@ pub(crate) const fn group_number(method: KeyExchangeMethod) -> u16 {
         KeyExchangeMethod::X25519 => key_exchange::CURVE25519,
         KeyExchangeMethod::EcpP256 => key_exchange::ECP_256,
         KeyExchangeMethod::EcpP384 => key_exchange::ECP_384,
+        KeyExchangeMethod::Modp1024 => key_exchange::MODP_1024,
+        KeyExchangeMethod::Modp1536 => key_exchange::MODP_1536,
         KeyExchangeMethod::Modp2048 => key_exchange::MODP_2048,
         KeyExchangeMethod::Modp3072 => key_exchange::MODP_3072,
         KeyExchangeMethod::Modp4096 => key_exchange::MODP_4096,
@@ -178,7 +189,7 @@ mod tests {
                 ..cbc
             },
             Transform {
-                key_bits: Some(192),
+                key_bits: Some(160),
                 ..cbc
             },
             Transform {
@@ -202,6 +213,8 @@ mod tests {
     #[test]
     fn groups_have_their_registered_numbers() {
         for (number, method) in [
+            (2, KeyExchangeMethod::Modp1024),
+            (5, KeyExchangeMethod::Modp1536),
             (14, KeyExchangeMethod::Modp2048),
             (15, KeyExchangeMethod::Modp3072),
             (16, KeyExchangeMethod::Modp4096),
@@ -213,6 +226,6 @@ mod tests {
             assert_eq!(method_of_group(number), Some(method));
         }
         assert_eq!(method_of_group(0), None);
-        assert_eq!(method_of_group(2), None);
+        assert_eq!(method_of_group(1), None);
     }
 }

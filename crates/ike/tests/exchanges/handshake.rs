@@ -157,6 +157,7 @@ fn late_results_of_a_computation_meet_nobody() {
 fn each_cipher_and_group_makes_a_handshake() {
     let aead = [
         EncryptionAlgorithm::Aes128Gcm16,
+        EncryptionAlgorithm::Aes192Gcm16,
         EncryptionAlgorithm::Aes256Gcm16,
         EncryptionAlgorithm::ChaCha20Poly1305,
     ];
@@ -177,6 +178,14 @@ fn each_cipher_and_group_makes_a_handshake() {
             EncryptionAlgorithm::Aes256Cbc,
             IntegrityAlgorithm::HmacSha512_256,
         ),
+        (
+            EncryptionAlgorithm::Aes192Cbc,
+            IntegrityAlgorithm::HmacSha256_128,
+        ),
+        (
+            EncryptionAlgorithm::TripleDesCbc,
+            IntegrityAlgorithm::HmacSha1_96,
+        ),
     ];
     let protections = aead
         .map(|encryption| (encryption, None))
@@ -193,6 +202,8 @@ fn each_cipher_and_group_makes_a_handshake() {
         Method::EcpP256,
         Method::EcpP384,
         Method::Modp2048,
+        Method::Modp1024,
+        Method::Modp1536,
     ];
     for (index, (encryption, integrity)) in protections.enumerate() {
         let tune = |mut connection: ipsec::ConnectionPolicy| {

@@ -46,10 +46,13 @@ pub(super) fn suite(
 ) -> String {
     let cipher = match encryption {
         EncryptionAlgorithm::Aes128Gcm16 => "aes128gcm16",
+        EncryptionAlgorithm::Aes192Gcm16 => "aes192gcm16",
         EncryptionAlgorithm::Aes256Gcm16 => "aes256gcm16",
         EncryptionAlgorithm::ChaCha20Poly1305 => "chacha20poly1305",
         EncryptionAlgorithm::Aes128Cbc => "aes128",
+        EncryptionAlgorithm::Aes192Cbc => "aes192",
         EncryptionAlgorithm::Aes256Cbc => "aes256",
+        EncryptionAlgorithm::TripleDesCbc => "3des",
     };
     let integrity = match integrity {
         None => return cipher.to_owned(),

@@ -151,6 +151,8 @@ pub mod protocol {
 
 /// Encryption transforms (type 1).
 pub mod encryption {
+    /// Triple DES in CBC mode, never with a Key Length attribute.
+    pub const TRIPLE_DES: u16 = 3;
     /// AES-CBC, with a Key Length attribute.
     pub const AES_CBC: u16 = 12;
     /// AES-GCM with a 16-octet ICV, with a Key Length attribute.
@@ -189,6 +191,10 @@ pub mod integrity {
 pub mod key_exchange {
     /// None: no new key exchange.
     pub const NONE: u16 = 0;
+    /// 1024-bit MODP.
+    pub const MODP_1024: u16 = 2;
+    /// 1536-bit MODP.
+    pub const MODP_1536: u16 = 5;
     /// 2048-bit MODP.
     pub const MODP_2048: u16 = 14;
     /// 3072-bit MODP.
