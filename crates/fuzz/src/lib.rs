@@ -6,6 +6,7 @@
 mod esp_packets;
 mod esp_text;
 mod ike;
+mod ikev1;
 mod ip;
 mod replay_window;
 mod text;
@@ -14,6 +15,7 @@ mod tunnels;
 pub use esp_packets::esp_packets;
 pub use esp_text::esp_text;
 pub use ike::{ikev2_message, ikev2_payloads, udp_encap};
+pub use ikev1::{ikev1_message, ikev1_payloads};
 pub use ip::inner_packet;
 pub use replay_window::replay_window;
 pub use text::{identity_text, selector_text};
@@ -27,6 +29,8 @@ pub type Target = fn(&[u8]);
 pub const READERS: &[(&str, Target)] = &[
     ("esp_text", esp_text),
     ("identity_text", identity_text),
+    ("ikev1_message", ikev1_message),
+    ("ikev1_payloads", ikev1_payloads),
     ("ikev2_message", ikev2_message),
     ("ikev2_payloads", ikev2_payloads),
     ("inner_packet", inner_packet),
