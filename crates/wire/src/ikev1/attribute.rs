@@ -71,6 +71,26 @@ impl<'a> Attribute<'a> {
     }
 }
 
+/// Most attributes in the data of a notification.
+const LIST_MAX: usize = 16;
+
+/// Reads a list of attributes that stands alone, as in the data of RESPONDER-LIFETIME (RFC 2407
+/// §4.6.3.1).
+///
+/// # Errors
+/// [`Malformed`] when an attribute is cut off or there are more than sixteen.
+pub fn parse_attributes(octets: &[u8]) -> Result<Vec<Attribute<'_>>, Malformed> {
+    parse(&mut Reader::new(octets), LIST_MAX)
+}
+
+/// Appends a list of attributes.
+///
+/// # Panics
+/// If a variable attribute has more than 65535 octets.
+pub fn encode_attributes(attributes: &[Attribute<'_>], out: &mut Vec<u8>) {
+    write(attributes, out);
+}
+
 /// Reads attributes to the end, at most `limit`.
 pub(super) fn parse<'a>(
     reader: &mut Reader<'a>,
@@ -108,5 +128,26 @@ pub(super) fn write(attributes: &[Attribute<'_>], out: &mut Vec<u8>) {
                 out.extend_from_slice(octets);
             }
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_list_comes_back_and_has_bounds() {
+        let list = [
+            Attribute::basic(1, 1),
+            Attribute::variable(2, &[0, 0, 0x0e, 0x10]),
+        ];
+        let mut octets = Vec::new();
+        encode_attributes(&list, &mut octets);
+        assert_eq!(parse_attributes(&octets), Ok(list.to_vec()));
+        assert!(parse_attributes(&octets[..octets.len() - 1]).is_err());
+        let many = vec![Attribute::basic(1, 1); LIST_MAX + 1];
+        let mut octets = Vec::new();
+        encode_attributes(&many, &mut octets);
+        assert_eq!(parse_attributes(&octets), Err(Malformed::TooMany));
     }
 }

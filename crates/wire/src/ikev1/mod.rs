@@ -17,7 +17,7 @@ mod security_association;
 mod vendor_id;
 
 pub use crate::ikev2::{ConfigurationKind, HEADER_LEN, NON_ESP_MARKER};
-pub use attribute::{Attribute, Value};
+pub use attribute::{Attribute, Value, encode_attributes, parse_attributes};
 pub use chain::{PAYLOADS_MAX, Part, Payloads, parse_payloads};
 pub use encode::{encode_body, encode_message, encode_payloads, hash_range, pad_to_block};
 pub use header::{ExchangeType, Flags, Header};
