@@ -25,6 +25,9 @@ const COMBINATIONS: &[(&str, &str)] = &[
     ("aes128-sha256-prfsha256-x25519", "aes128-sha256"),
     ("aes256-sha384-prfsha384-x25519", "aes256-sha384"),
     ("aes128-sha512-prfsha512-x25519", "aes128-sha512"),
+    ("aes192gcm16-prfsha256-x25519", "aes192gcm16"),
+    ("aes192-sha256-prfsha256-modp1536", "aes192-sha256"),
+    ("3des-sha1-prfsha1-modp1024", "3des-sha1"),
 ];
 
 /// Tunnel number `number`, seen from the left, in networks of its own.
