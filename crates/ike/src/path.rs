@@ -1,4 +1,6 @@
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
+
+use wire::ikev2::NON_ESP_MARKER;
 
 use ipsec::FrontVrf;
 
@@ -14,6 +16,22 @@ pub struct Path {
     pub encapsulated: bool,
     /// Whose sockets carry them.
     pub fvrf: FrontVrf,
+}
+
+impl Path {
+    /// The octets that an IKE message may have when its IP datagram may have `datagram_len_max`.
+    pub(crate) fn message_len_max(self, datagram_len_max: u16) -> usize {
+        let ip_header = match self.remote.ip().to_canonical() {
+            IpAddr::V4(_) => 20,
+            IpAddr::V6(_) => 40,
+        };
+        let marker = if self.encapsulated {
+            NON_ESP_MARKER.len()
+        } else {
+            0
+        };
+        usize::from(datagram_len_max).saturating_sub(ip_header + 8 + marker)
+    }
 }
 
 /// The port of UDP encapsulation (RFC 3948 §2).

@@ -29,6 +29,15 @@ reasons! {
         Refused = "refused", "The request was refused with a notify; no state was kept.";
         RefusalLimit = "refusal_limit", "The request would be refused, but refusals are above their rate.";
         BadNonce = "bad_nonce", "The nonce has a length that is not allowed.";
+        Undecipherable = "undecipherable", "An IKEv1 message decrypts to nothing that makes sense: the ends have different secrets, or it is not from the peer.";
+        HashMismatch = "hash_mismatch", "The hash of an IKEv1 message is wrong: the ends have different secrets, or it is not from the peer.";
+        MessageIdReused = "message_id_reused", "An IKEv1 message has a message ID that an exchange before had.";
+        ExchangeLimit = "exchange_limit", "Too many IKEv1 exchanges are under way with this peer.";
+        AggressiveMode = "aggressive_mode", "Aggressive mode is not allowed by any connection for this peer.";
+        WouldAmplify = "would_amplify", "The answer would be longer than the message that asks for it, and the address of the peer is not proved yet.";
+        ChoiceNotOffered = "choice_not_offered", "The responder chose what we did not offer.";
+        IdentityUnwanted = "identity_unwanted", "The peer calls itself what no connection expects.";
+        NoSharedSecret = "no_shared_secret", "No secret is configured for the peer, by address or by name.";
     }
 }
 

@@ -7,7 +7,7 @@ use wire::ikev2::{Header, Payload};
 use super::keymat::{Directed, IkeKeys};
 use super::open::MessageOpener;
 use super::phase::Phase;
-use super::seal::{MessageSealer, message_len_max};
+use super::seal::MessageSealer;
 use super::suite::IkeSuite;
 use super::task::{Answering, Command, Step, Task};
 use super::window::LastResponse;
@@ -186,7 +186,7 @@ impl IkeSa {
     /// Protects a message: one datagram, or its fragments. Nothing without keys.
     pub(super) fn seal(&mut self, header: &Header, payloads: &[Payload<'_>]) -> Vec<Vec<u8>> {
         let path = self.path;
-        let limit = self.fragment_size.map(|size| message_len_max(size, path));
+        let limit = self.fragment_size.map(|size| path.message_len_max(size));
         match &mut self.keys {
             Some(keys) => keys.sealer.seal(header, payloads, limit),
             None => Vec::new(),

@@ -1,14 +1,9 @@
 //! Building the Encrypted payload, whole or in fragments (RFC 7296 §3.14, RFC 7383 §2.5).
 
-use core::net::IpAddr;
-
 use crypto::{ProtectionSuite, SealingKey, Secret};
 use wire::ikev2::{
-    HEADER_LEN, Header, NON_ESP_MARKER, Payload, PayloadType, encode_encrypted_head,
-    encode_payloads,
+    HEADER_LEN, Header, Payload, PayloadType, encode_encrypted_head, encode_payloads,
 };
-
-use crate::Path;
 
 /// Octets of the generic header of SK, and of SKF with its two numbers.
 const SK_HEAD_LEN: usize = 4;
@@ -27,20 +22,6 @@ pub(crate) struct MessageSealer {
     /// Number of the next message or fragment under this key. Retransmissions are the same octets
     /// again, so no number is ever used for two contents.
     counter: u64,
-}
-
-/// The octets that an IKE message may have when its IP datagram may have `datagram_len_max`.
-pub(crate) fn message_len_max(datagram_len_max: u16, path: Path) -> usize {
-    let ip_header = match path.remote.ip().to_canonical() {
-        IpAddr::V4(_) => 20,
-        IpAddr::V6(_) => 40,
-    };
-    let marker = if path.encapsulated {
-        NON_ESP_MARKER.len()
-    } else {
-        0
-    };
-    usize::from(datagram_len_max).saturating_sub(ip_header + 8 + marker)
 }
 
 impl MessageSealer {

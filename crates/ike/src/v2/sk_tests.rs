@@ -4,7 +4,7 @@ use crypto::{EncryptionAlgorithm, IntegrityAlgorithm, ProtectionSuite, SealingKe
 use wire::ikev2::{ExchangeType, Flags, Header, Message, Payload, parse_payloads};
 
 use super::super::reassembly::{FRAGMENTS_MAX, REASSEMBLY_TIMEOUT};
-use super::super::seal::{MessageSealer, message_len_max};
+use super::super::seal::MessageSealer;
 use super::*;
 use crate::Path;
 use crate::v2::vectors::{Vectors, hex};
@@ -332,10 +332,7 @@ fn limits_leave_room_for_the_headers_outside() {
         encapsulated,
         fvrf: ipsec::FrontVrf::GLOBAL,
     };
-    assert_eq!(message_len_max(1280, path("192.0.2.2:500", false)), 1252);
-    assert_eq!(
-        message_len_max(1280, path("[2001:db8::2]:4500", true)),
-        1228
-    );
-    assert_eq!(message_len_max(0, path("192.0.2.2:500", false)), 0);
+    assert_eq!(path("192.0.2.2:500", false).message_len_max(1280), 1252);
+    assert_eq!(path("[2001:db8::2]:4500", true).message_len_max(1280), 1228);
+    assert_eq!(path("192.0.2.2:500", false).message_len_max(0), 0);
 }

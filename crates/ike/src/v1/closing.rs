@@ -1,0 +1,49 @@
+//! The end of an IKE SA.
+
+use super::IkeSa;
+use super::exchange::GivenUp;
+use super::phase::Phase;
+use crate::{Action, CloseReason, Context, RemovalReason};
+
+impl IkeSa {
+    /// Ends the IKE SA: everything that it holds is given back, and nothing more will come of it.
+    pub(super) fn terminate(
+        &mut self,
+        reason: CloseReason,
+        ctx: &mut Context<'_>,
+        actions: &mut Vec<Action>,
+    ) {
+        while let Some(message_id) = self.exchanges.last().map(|exchange| exchange.message_id) {
+            self.give_up_exchange(message_id, GivenUp::Closed, ctx, actions);
+        }
+        match core::mem::replace(&mut self.phase, Phase::Closed(None)) {
+            Phase::Closed(known) => {
+                self.phase = Phase::Closed(known);
+                return;
+            }
+            Phase::Handshake(handshake) => {
+                actions.extend(handshake.half_open.map(Action::HalfOpenEnded));
+            }
+            Phase::Established(standing) => {
+                let removal = match reason {
+                    CloseReason::HardLifetime => RemovalReason::HardLifetime,
+                    _ => RemovalReason::IkeSaClosed,
+                };
+                for child in &standing.children {
+                    actions.push(Action::ChildRemoved {
+                        child: child.inbound,
+                        reason: removal,
+                    });
+                }
+                for lease in &standing.leases {
+                    ctx.host.release_lease(standing.proof.identity(), lease);
+                }
+                self.phase = Phase::Closed(Some(standing));
+            }
+        }
+        self.keys = None;
+        self.phase_one = super::handshake::PhaseOneMessages::default();
+        self.fragments = None;
+        actions.push(Action::Closed { reason });
+    }
+}
