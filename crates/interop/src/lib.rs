@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 pub mod capture;
+pub mod ike_scan;
 pub mod network;
 pub mod palisade;
 pub mod process;

@@ -15,6 +15,7 @@ const PACKAGES: &[&str] = &[
     "libstrongswan-standard-plugins",
     "libstrongswan-extra-plugins",
     "libcharon-extra-plugins",
+    "ike-scan",
     "iproute2",
     "iputils-ping",
     "nftables",

@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 /// Something that a machine may lack.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Requirement {
-    /// Root, network namespaces, TUN, strongSwan and the tools around them.
+    /// Root, network namespaces, TUN, strongSwan, ike-scan and the tools around them.
     Namespaces,
     /// Prometheus's linter for metrics.
     Promtool,
@@ -16,6 +16,7 @@ pub(crate) enum Requirement {
 const NAMESPACE_PROGRAMS: &[&str] = &[
     "charon-systemd",
     "swanctl",
+    "ike-scan",
     "ip",
     "nft",
     "ping",

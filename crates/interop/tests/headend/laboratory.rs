@@ -1,8 +1,10 @@
-//! The laboratory itself: strongSwan against strongSwan. When these fail, no other result counts.
+//! The laboratory itself: strongSwan against strongSwan and ike-scan. When these fail, no other result counts.
 
 use std::time::Duration;
 
 use anyhow::Result;
+use interop::capture::Capture;
+use interop::ike_scan::{Scan, datagrams};
 use interop::network::{BehindNat, Pair};
 use interop::strongswan::{Settings, StrongSwan};
 use interop::traffic::{Flow, ping, ping_all};
@@ -66,5 +68,54 @@ fn the_nat_translates_and_forgets() -> Result<()> {
         "{}",
         gateway.sas()?
     );
+    Ok(())
+}
+
+/// Braces close on lines of their own: swanctl 5.9 never returns otherwise.
+const IKEV1_RESPONDER: &str = "connections {
+  old {
+    version = 1
+    proposals = aes128-sha1-modp1024
+    local {
+      auth = psk
+    }
+    remote {
+      auth = psk
+    }
+    children {
+      net {
+      }
+    }
+  }
+}
+secrets {
+  ike-test {
+    secret = something
+  }
+}
+";
+
+#[test]
+fn the_scanner_sees_strongswan() -> Result<()> {
+    let Pair { left, right } = Pair::new()?;
+    let _responder = StrongSwan::start_with(&right, Settings::default(), IKEV1_RESPONDER)?;
+    let wire = Capture::start(&right, "outer", "udp port 500")?;
+    let transform = "--trans=(1=7,14=128,2=2,3=1,4=2)";
+    let scan = Scan::run(&left, "192.0.2.2", &["--retry=1", transform])?;
+    assert!(scan.says("Main Mode Handshake returned"), "{}", scan.output);
+    assert!(scan.says("Dead Peer Detection"), "{}", scan.output);
+    let scan = Scan::run(
+        &left,
+        "192.0.2.2",
+        &["--retry=1", "--aggressive", "--id=joe", transform],
+    )?;
+    assert!(!scan.says("Aggressive Mode Handshake returned"));
+    let seen = datagrams(wire)?;
+    assert_eq!(
+        (seen[0].from, seen[1].from),
+        ([192, 0, 2, 1], [192, 0, 2, 2])
+    );
+    // strongSwan's answer is longer than the question.
+    assert!(seen[1].payload.len() > seen[0].payload.len());
     Ok(())
 }
