@@ -6,9 +6,15 @@ use wire::ikev1::numbers::phase1::{authentication, encryption, group, hash};
 use super::suite::AuthMethod;
 
 /// A cipher, its number, and the key length in bits that has to go with it.
-const CIPHERS: [(EncryptionAlgorithm, u16, Option<u16>); 2] = [
+const CIPHERS: [(EncryptionAlgorithm, u16, Option<u16>); 4] = [
     (EncryptionAlgorithm::Aes128Cbc, encryption::AES, Some(128)),
+    (EncryptionAlgorithm::Aes192Cbc, encryption::AES, Some(192)),
     (EncryptionAlgorithm::Aes256Cbc, encryption::AES, Some(256)),
+    (
+        EncryptionAlgorithm::TripleDesCbc,
+        encryption::TRIPLE_DES,
+        None,
+    ),
 ];
 
 const HASHES: [(PrfAlgorithm, u16); 4] = [
@@ -18,7 +24,9 @@ const HASHES: [(PrfAlgorithm, u16); 4] = [
     (PrfAlgorithm::HmacSha512, hash::SHA2_512),
 ];
 
-const GROUPS: [(KeyExchangeMethod, u16); 5] = [
+const GROUPS: [(KeyExchangeMethod, u16); 7] = [
+    (KeyExchangeMethod::Modp1024, group::MODP_1024),
+    (KeyExchangeMethod::Modp1536, group::MODP_1536),
     (KeyExchangeMethod::Modp2048, group::MODP_2048),
     (KeyExchangeMethod::Modp3072, group::MODP_3072),
     (KeyExchangeMethod::Modp4096, group::MODP_4096),
@@ -114,6 +122,8 @@ mod tests {
         );
         assert_eq!(cipher_of(7, None), Some(EncryptionAlgorithm::Aes128Cbc));
         assert_eq!(cipher_of(7, Some(160)), None);
+        assert_eq!(cipher_of(5, None), Some(EncryptionAlgorithm::TripleDesCbc));
+        assert_eq!(cipher_of(5, Some(192)), None);
         assert_eq!(cipher_of(1, None), None);
         assert_eq!(cipher_number(EncryptionAlgorithm::Aes128Gcm16), None);
     }
