@@ -25,6 +25,8 @@ mod settings;
 pub mod trace;
 pub mod v1;
 pub mod v2;
+#[cfg(test)]
+mod vectors;
 
 pub use action::{Action, ChildInstalled, Established, HalfOpenKey};
 pub use child::{ChildSa, ChildState};

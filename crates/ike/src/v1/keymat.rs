@@ -74,3 +74,7 @@ pub(super) fn cipher_key(hash: PrfAlgorithm, skeyid_e: &Secret, len: usize) -> S
     }
     key
 }
+
+#[cfg(test)]
+#[path = "keymat_tests.rs"]
+mod tests;

@@ -35,7 +35,7 @@ pub(crate) fn shared_key_mic(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::v2::vectors::{Vectors, hex};
+    use crate::vectors::{Vectors, hex};
 
     #[test]
     fn published_handshakes_authenticate() {

@@ -1,7 +1,7 @@
 use crypto::{EncryptionAlgorithm, IntegrityAlgorithm, KeyExchangeMethod};
 
 use super::*;
-use crate::v2::vectors::{Vectors, hex};
+use crate::vectors::{Vectors, hex};
 
 /// The suite of the published handshakes: 132 octets of keys.
 const CBC_SHA1: IkeSuite = IkeSuite {

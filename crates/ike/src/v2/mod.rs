@@ -41,8 +41,6 @@ mod suite;
 mod task;
 mod timing;
 mod tracing;
-#[cfg(test)]
-mod vectors;
 mod window;
 
 pub use ipsec::Selectors;

@@ -56,7 +56,7 @@ fn data_of<'p>(payloads: &'p [Payload<'_>], kind: NotifyType) -> impl Iterator<I
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::v2::vectors::{Vectors, hex};
+    use crate::vectors::{Vectors, hex};
 
     fn notify(kind: NotifyType, data: &[u8]) -> Payload<'_> {
         Payload::Notify(Notify {

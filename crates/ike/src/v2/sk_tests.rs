@@ -7,7 +7,7 @@ use super::super::reassembly::{FRAGMENTS_MAX, REASSEMBLY_TIMEOUT};
 use super::super::seal::MessageSealer;
 use super::*;
 use crate::Path;
-use crate::v2::vectors::{Vectors, hex};
+use crate::vectors::{Vectors, hex};
 
 const GCM: ProtectionSuite = ProtectionSuite {
     encryption: EncryptionAlgorithm::Aes128Gcm16,

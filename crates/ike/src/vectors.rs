@@ -8,9 +8,10 @@ pub(crate) struct Vectors(HashMap<&'static str, &'static str>);
 impl Vectors {
     pub(crate) fn load() -> Self {
         let files = [
-            include_str!("../../tests/vectors/handshakes.txt"),
-            include_str!("../../tests/vectors/nist-kdf.txt"),
-            include_str!("../../tests/vectors/rfc7634-ike.txt"),
+            include_str!("../tests/vectors/handshakes.txt"),
+            include_str!("../tests/vectors/ikev1.txt"),
+            include_str!("../tests/vectors/nist-kdf.txt"),
+            include_str!("../tests/vectors/rfc7634-ike.txt"),
         ];
         let lines = files.into_iter().flat_map(str::lines);
         let values = lines.filter(|line| !line.starts_with('#'));
