@@ -6,6 +6,7 @@
 #![forbid(unsafe_code)]
 
 mod action;
+mod allowed;
 mod child;
 mod context;
 mod front_door;

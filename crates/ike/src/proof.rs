@@ -18,6 +18,14 @@ impl PeerAuthenticated {
         })
     }
 
+    /// The proof for a user that the peer named and whose password was right
+    /// (draft-beaulieu-ike-xauth-02): many users may share the identity of phase 1.
+    pub(crate) fn as_user(&self, user: Identity) -> Self {
+        Self {
+            identity: Arc::new(user),
+        }
+    }
+
     /// Who the peer is.
     #[must_use]
     pub fn identity(&self) -> &Identity {

@@ -102,6 +102,7 @@ reasons! {
         Limit = "limit", "The IKE SA has as many Child SAs or waiting requests as it may.";
         Exhausted = "exhausted", "A key exchange was given up because too many waited.";
         UnknownChild = "unknown_child", "There is no such Child SA or child policy.";
+        Unanswered = "unanswered", "The peer did not answer.";
     }
 }
 
@@ -115,6 +116,7 @@ reasons! {
         HardLifetime = "hard_lifetime", "The Child SA reached its hard lifetime.";
         IkeSaClosed = "ike_sa_closed", "The IKE SA of the Child SA is closed.";
         Rejected = "rejected", "The peer's view of the Child SA differs from ours.";
+        Unconfirmed = "unconfirmed", "The peer never sent the message that confirms the Child SA.";
     }
 }
 

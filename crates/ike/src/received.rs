@@ -61,6 +61,8 @@ pub enum Probe {
     Deferred,
     /// The IKE SA is not established.
     NotEstablished,
+    /// The peer knows no way to be asked (IKEv1 without RFC 3706): nothing was sent.
+    Unsupported,
 }
 
 /// Who must see a message.

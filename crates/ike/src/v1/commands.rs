@@ -26,7 +26,11 @@ impl IkeSa {
         if standing.children.len() >= ctx.settings.children_max {
             return Err(ChildFailure::Limit);
         }
-        quick_mode::start(self, Aim::NewChild { policy }, ctx, actions)
+        let aims = quick_mode::aims_of_child(self, policy);
+        if aims.is_empty() {
+            return Err(ChildFailure::TsUnacceptable);
+        }
+        quick_mode::enqueue(self, aims, ctx, actions)
     }
 
     /// Replaces a Child SA by a new one, then deletes it. Nothing happens when its rekey or deletion
@@ -44,7 +48,7 @@ impl IkeSa {
         let known = self.standing().and_then(|standing| standing.child(child));
         match known.ok_or(ChildFailure::UnknownChild)?.state {
             ChildState::Installed => {
-                quick_mode::start(self, Aim::RekeyChild { old: child }, ctx, actions)
+                quick_mode::enqueue(self, [Aim::RekeyChild { old: child }], ctx, actions)
             }
             _ => Ok(()),
         }

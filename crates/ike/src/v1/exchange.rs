@@ -229,6 +229,12 @@ impl IkeSa {
         }
     }
 
+    /// Forgets the transactions that we began: the peer has moved on without answering.
+    pub(super) fn drop_transactions(&mut self) {
+        self.exchanges
+            .retain(|exchange| !matches!(exchange.state, State::Transaction(_)));
+    }
+
     /// Forgets an exchange at once.
     pub(super) fn drop_exchange(&mut self, message_id: u32) {
         self.exchanges

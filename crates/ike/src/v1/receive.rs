@@ -167,9 +167,20 @@ impl IkeSa {
         }
     }
 
-    /// Compares the HASH payload with what it should be.
+    /// Compares the HASH payload of the first message of an exchange with what it should be.
     pub(super) fn authenticate(
         &mut self,
+        incoming: &Incoming<'_>,
+        cover: Cover<'_>,
+    ) -> Result<(), Rejection> {
+        self.verify(incoming, cover)?;
+        self.confirm_phase_one();
+        Ok(())
+    }
+
+    /// Compares the HASH payload with what it should be.
+    pub(super) fn verify(
+        &self,
         incoming: &Incoming<'_>,
         cover: Cover<'_>,
     ) -> Result<(), Rejection> {
@@ -182,7 +193,6 @@ impl IkeSa {
             incoming.hashed,
         );
         if crypto::equal(expected.expose(), incoming.hash) {
-            self.confirm_phase_one();
             Ok(())
         } else {
             Err(Rejection::HashMismatch)

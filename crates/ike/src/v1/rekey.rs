@@ -1,19 +1,41 @@
 //! Lifetimes of the IKE SA and its Child SAs, and their successors.
 
+use core::time::Duration;
+
+use ipsec::EspSpi;
 use timer::Instant;
 
-use super::IkeSa;
-use crate::{Action, Context};
+use super::quick_mode::{self, Aim};
+use super::{IkeSa, transaction};
+use crate::{Action, ChildState, CloseReason, Context, RemovalReason};
+
+/// How long a successor of the IKE SA may take before another is asked for.
+const SUCCESSION: Duration = Duration::from_secs(120);
+/// How long an IKE SA is kept whose Child SAs another has taken over.
+const REPLACED_GRACE: Duration = Duration::from_secs(30);
 
 /// When [`due`] has something to do.
 pub(super) fn next(sa: &IkeSa) -> Instant {
-    sa.standing().map_or(Instant::MAX, |standing| {
-        if standing.is_open() {
-            standing.expires_at.min(standing.rekey_at)
-        } else {
-            standing.expires_at
+    let Some(standing) = sa.standing() else {
+        return Instant::MAX;
+    };
+    let mut earliest = standing.expires_at;
+    if let Some(admission) = &standing.admission {
+        earliest = earliest.min(admission.until);
+    }
+    if standing.is_open() {
+        if standing.first_child.is_some() {
+            return Instant::ZERO;
         }
-    })
+        earliest = earliest.min(standing.rekey_at);
+    }
+    for child in &standing.children {
+        earliest = earliest.min(child.expires_at);
+        if child.state == ChildState::Installed && standing.is_open() {
+            earliest = earliest.min(child.rekey_at);
+        }
+    }
+    earliest
 }
 
 /// Time passed.
@@ -23,15 +45,109 @@ pub(super) fn due(sa: &mut IkeSa, ctx: &mut Context<'_>, actions: &mut Vec<Actio
     };
     if standing.expires_at <= ctx.now {
         sa.expire(ctx, actions);
-    } else if standing.is_open() && standing.rekey_at <= ctx.now {
+        return;
+    }
+    let admission = standing.admission.as_ref();
+    if admission.is_some_and(|admission| admission.until <= ctx.now) {
+        transaction::out_of_patience(sa, ctx, actions);
+        return;
+    }
+    if standing.is_open() && (standing.rekey_at <= ctx.now || sa.seen.is_nearly_full()) {
         start(sa, ctx, actions);
+    }
+    expire_children(sa, ctx, actions);
+    rekey_children(sa, ctx, actions);
+    transaction::admitted(sa, ctx, actions);
+}
+
+/// Asks the owner for a successor: a new phase 1, to which the Child SAs are handed over.
+pub(super) fn start(sa: &mut IkeSa, ctx: &mut Context<'_>, actions: &mut Vec<Action>) {
+    if let Some(standing) = sa.standing_mut().filter(|standing| standing.is_open()) {
+        // Asked for again if nothing comes of it.
+        standing.rekey_at = ctx.now + SUCCESSION;
+        actions.push(Action::ReauthenticationDue);
     }
 }
 
-/// Asks the owner for a successor.
-pub(super) fn start(sa: &mut IkeSa, _ctx: &mut Context<'_>, actions: &mut Vec<Action>) {
-    if let Some(standing) = sa.standing_mut().filter(|standing| standing.is_open()) {
-        standing.rekey_at = Instant::MAX;
-        actions.push(Action::ReauthenticationDue);
+fn expire_children(sa: &mut IkeSa, ctx: &mut Context<'_>, actions: &mut Vec<Action>) {
+    let expired: Vec<(EspSpi, RemovalReason)> = sa
+        .children()
+        .iter()
+        .filter(|child| child.expires_at <= ctx.now)
+        .map(|child| {
+            let reason = match child.replaced_by {
+                Some(_) => RemovalReason::Rekeyed,
+                None => RemovalReason::HardLifetime,
+            };
+            (child.inbound, reason)
+        })
+        .collect();
+    for (child, reason) in expired {
+        // One may have gone along with another.
+        let _ = sa.delete_child(child, reason, ctx, actions);
+    }
+}
+
+fn rekey_children(sa: &mut IkeSa, ctx: &mut Context<'_>, actions: &mut Vec<Action>) {
+    let again = ctx.now + ctx.settings.retry_after_refusal;
+    let Some(standing) = sa.standing_mut().filter(|standing| standing.is_open()) else {
+        return;
+    };
+    let mut aims = Vec::new();
+    for child in &mut standing.children {
+        if child.rekey_at <= ctx.now && child.state == ChildState::Installed {
+            // Tried again if the exchange fails; a success replaces the Child SA.
+            child.rekey_at = again;
+            aims.push(Aim::RekeyChild {
+                old: child.inbound,
+            });
+        }
+    }
+    if !aims.is_empty() {
+        // A full queue leaves them for the next try.
+        let _ = quick_mode::enqueue(sa, aims, ctx, actions);
+    }
+}
+
+impl IkeSa {
+    /// Hands everything that belongs to the peer over to another IKE SA with it: Child SAs do not
+    /// depend on the IKE SA that made them. Afterwards this one holds nothing, and only waits to be
+    /// deleted.
+    ///
+    /// The heir has to be established with the same peer, which the owner sees to. Commands that were
+    /// not carried out go with the rest.
+    pub fn hand_over(
+        &mut self,
+        heir: &mut Self,
+        ctx: &mut Context<'_>,
+        actions: &mut Vec<Action>,
+    ) {
+        let mut aims = quick_mode::withdraw(self, ctx);
+        let (Some(old), Some(new)) = (self.standing_mut(), heir.standing_mut()) else {
+            return;
+        };
+        aims.append(&mut old.waiting);
+        new.children.append(&mut old.children);
+        new.contested.append(&mut old.contested);
+        let leases = core::mem::take(&mut old.leases);
+        if new.leases.is_empty() {
+            new.leases = leases;
+        } else {
+            for lease in leases.iter().filter(|lease| !new.leases.contains(lease)) {
+                ctx.host.release_lease(old.proof.identity(), lease);
+            }
+        }
+        if new.addresses.is_empty() {
+            new.addresses = core::mem::take(&mut old.addresses);
+        }
+        old.replaced = Some(CloseReason::Rekeyed);
+        old.rekey_at = Instant::MAX;
+        old.expires_at = old.expires_at.min(ctx.now + REPLACED_GRACE);
+        old.first_child = None;
+        if !new.children.is_empty() {
+            new.first_child = None;
+        }
+        // A full queue leaves rekeys to the next timer.
+        let _ = quick_mode::enqueue(heir, aims, ctx, actions);
     }
 }

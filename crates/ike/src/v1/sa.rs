@@ -261,7 +261,7 @@ impl IkeSa {
         };
         match exchange.state {
             State::QuickMode(state) => quick_mode::on_given_up(self, *state, why, ctx, actions),
-            State::Transaction(state) => transaction::on_given_up(self, *state, why, ctx, actions),
+            State::Transaction(state) => transaction::on_given_up(self, &state, why, ctx, actions),
             State::Over => {}
         }
     }

@@ -6,6 +6,8 @@ use ipsec::{ConnectionPolicy, EspSpi, Identity};
 use timer::Instant;
 
 use super::IkeSa;
+use super::quick_mode::Aim;
+use super::transaction::Admission;
 use crate::lifetimes::Lifetimes;
 use crate::{Action, ChildSa, CloseReason, Context, Established, Lease, PeerAuthenticated};
 
@@ -26,6 +28,16 @@ pub(super) struct Standing {
     pub(super) announced: bool,
     /// As initiator: the child whose Child SA comes first.
     pub(super) first_child: Option<u16>,
+    /// What has to happen before; `None` when nothing does.
+    pub(super) admission: Option<Box<Admission>>,
+    /// Quick modes that wait for others to end.
+    pub(super) waiting: Vec<Aim>,
+    /// Child SAs that were made while the other end made one for the same selectors.
+    pub(super) contested: Vec<EspSpi>,
+    /// The peer has said INITIAL-CONTACT.
+    pub(super) initial_contact_heard: bool,
+    /// The owner is to be told so once it knows of the peer.
+    pub(super) initial_contact_held: bool,
     /// When to negotiate a successor; [`Instant::MAX`] for never or not again.
     pub(super) rekey_at: Instant,
     /// When the IKE SA must be gone.
@@ -57,6 +69,11 @@ impl Standing {
             dns: Vec::new(),
             announced: false,
             first_child,
+            admission: None,
+            waiting: Vec::new(),
+            contested: Vec::new(),
+            initial_contact_heard: false,
+            initial_contact_held: false,
             rekey_at: ends.rekey_at.min(in_good_time),
             expires_at: ends.expires_at.min(negotiated),
             replaced: None,

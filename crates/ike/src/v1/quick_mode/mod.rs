@@ -1,19 +1,50 @@
-//! Quick mode (RFC 2409 §5.5): Child SAs.
+//! Quick mode (RFC 2409 §5.5): Child SAs come to be, in three messages. Several may run at once.
 
-use ipsec::EspSpi;
+mod client_id;
+mod collision;
+mod contents;
+mod initiator;
+mod keymat;
+mod life;
+mod offer;
+mod pairs;
+mod responder;
+mod settlement;
+mod terms;
+
+use crypto::{KeyExchangeMethod, KeyPair};
+use ipsec::{EspSpi, Selectors};
+use wire::ikev1::{NatNumbers, NotifyType};
 
 use super::IkeSa;
-use super::exchange::{GivenUp, Incoming};
+use super::exchange::{self, Exchange, GivenUp, Incoming};
+use super::hashes::Cover;
 use crate::job::Output;
-use crate::{Action, ChildFailure, Context, Received, Rejection};
+use crate::trace::{Input, Stage};
+use crate::{Action, ChildFailure, ChildState, Context, Received, Rejection, Trace};
+
+use initiator::Answer;
+use life::Life;
+use offer::Carriage;
+use responder::Theirs;
+use terms::TunnelMode;
+
+/// Our own quick modes that may run at once; more wait.
+const OWN_MAX: usize = 4;
+/// The peer's quick modes that may run at once.
+const PEER_MAX: usize = 8;
+/// Octets of our nonces (RFC 2409 §5: 8 to 256).
+const NONCE_LEN: usize = 32;
 
 /// What a quick mode of ours shall bring.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Aim {
-    /// A Child SA of this policy.
+    /// A Child SA.
     NewChild {
         /// Index in the connection's children.
         policy: u16,
+        /// Which pair of selectors of that child.
+        pair: u16,
     },
     /// One that replaces this.
     RekeyChild {
@@ -22,48 +53,395 @@ pub(super) enum Aim {
     },
 }
 
-/// A quick mode under way.
-pub(super) struct State {
-    /// What we wanted, if we began it.
-    pub(super) aim: Option<Aim>,
+/// How far a quick mode has come.
+pub(super) enum State {
+    /// Ours: a key pair for the first message is made.
+    Generating(Ours),
+    /// Ours: the first message is on its way.
+    Proposed(Ours, Option<KeyPair>),
+    /// Ours: the shared secret is computed from the second message.
+    Agreeing(Ours, Answer),
+    /// Theirs: the key exchange for the second message is computed.
+    Answering(Theirs),
+    /// Theirs: the second message is on its way, and what it promised to receive can be received.
+    Confirming(Confirming),
 }
 
-/// Begins a quick mode.
-pub(super) fn start(
-    _sa: &mut IkeSa,
-    _aim: Aim,
-    _ctx: &mut Context<'_>,
-    _actions: &mut Vec<Action>,
+/// What we want of a quick mode of ours.
+pub(super) struct Ours {
+    /// Index in the connection's children.
+    policy: u16,
+    /// The Child SA that is to be rekeyed.
+    old: Option<EspSpi>,
+    /// The pair of selectors that we propose.
+    selectors: Selectors,
+    /// Our SPI.
+    spi: EspSpi,
+    nonce: [u8; NONCE_LEN],
+    method: Option<KeyExchangeMethod>,
+    life: Life,
+    /// The peer has begun a quick mode for the same selectors in the meantime.
+    collided: bool,
+}
+
+/// A quick mode of the peer that lacks but the third message.
+pub(super) struct Confirming {
+    /// Our SPI.
+    child: EspSpi,
+    /// The Child SA that it replaces once it is confirmed.
+    replaces: Option<EspSpi>,
+    initiator_nonce: Box<[u8]>,
+    responder_nonce: [u8; NONCE_LEN],
+}
+
+impl State {
+    /// What we want, if we began it.
+    fn ours(&self) -> Option<&Ours> {
+        match self {
+            Self::Generating(ours) | Self::Proposed(ours, _) | Self::Agreeing(ours, _) => {
+                Some(ours)
+            }
+            Self::Answering(_) | Self::Confirming(_) => None,
+        }
+    }
+
+    fn ours_mut(&mut self) -> Option<&mut Ours> {
+        match self {
+            Self::Generating(ours) | Self::Proposed(ours, _) | Self::Agreeing(ours, _) => {
+                Some(ours)
+            }
+            Self::Answering(_) | Self::Confirming(_) => None,
+        }
+    }
+
+    /// What the hash of the message that is expected covers; `None` when none is.
+    fn expected_cover(&self) -> Option<Cover<'_>> {
+        match self {
+            Self::Proposed(ours, _) => Some(Cover::Answer {
+                initiator_nonce: &ours.nonce,
+            }),
+            Self::Confirming(confirming) => Some(Cover::Nonces {
+                initiator: &confirming.initiator_nonce,
+                responder: &confirming.responder_nonce,
+            }),
+            Self::Generating(_) | Self::Agreeing(..) | Self::Answering(_) => None,
+        }
+    }
+
+    /// Messages that have been exchanged.
+    fn stage(&self) -> Stage {
+        match self {
+            Self::Generating(_) => Stage::Quick(0),
+            Self::Proposed(..) | Self::Answering(_) => Stage::Quick(1),
+            Self::Agreeing(..) | Self::Confirming(_) => Stage::Quick(2),
+        }
+    }
+}
+
+/// Puts aims in the queue and begins as many as may run at once.
+///
+/// # Errors
+/// When the queue is full.
+pub(super) fn enqueue(
+    sa: &mut IkeSa,
+    aims: impl IntoIterator<Item = Aim>,
+    ctx: &mut Context<'_>,
+    actions: &mut Vec<Action>,
 ) -> Result<(), ChildFailure> {
-    Err(ChildFailure::NoProposalChosen)
+    let standing = sa.standing_mut().ok_or(ChildFailure::UnknownChild)?;
+    let mut room = Ok(());
+    for aim in aims {
+        if standing.waiting.contains(&aim) {
+            continue;
+        }
+        if standing.waiting.len() >= ctx.settings.queue_max {
+            room = Err(ChildFailure::Limit);
+            break;
+        }
+        standing.waiting.push(aim);
+    }
+    next(sa, ctx, actions);
+    room
+}
+
+/// The aims that together set a child up, one for each pair of its selectors.
+pub(super) fn aims_of_child(sa: &IkeSa, policy: u16) -> Vec<Aim> {
+    let Some(standing) = sa.standing() else {
+        return Vec::new();
+    };
+    let Some(terms) = standing.connection.children.get(usize::from(policy)) else {
+        return Vec::new();
+    };
+    let pairs = pairs::pairs_of(sa, terms);
+    (0..=u16::MAX)
+        .zip(pairs)
+        .map(|(pair, _)| Aim::NewChild { policy, pair })
+        .collect()
+}
+
+/// Begins what waits, as long as there is room.
+pub(super) fn next(sa: &mut IkeSa, ctx: &mut Context<'_>, actions: &mut Vec<Action>) {
+    loop {
+        let own = quick_modes(&sa.exchanges).filter(|state| state.ours().is_some());
+        let room = own.count() < OWN_MAX;
+        let Some(standing) = sa.standing_mut() else {
+            return;
+        };
+        if !room || !standing.is_open() || standing.waiting.is_empty() {
+            return;
+        }
+        let aim = standing.waiting.remove(0);
+        if standing.waiting.is_empty() {
+            standing.waiting = Vec::new();
+        }
+        if let Err(reason) = initiator::begin(sa, aim, ctx, actions) {
+            not_begun(sa, aim, reason, ctx, actions);
+        }
+    }
+}
+
+fn not_begun(
+    sa: &mut IkeSa,
+    aim: Aim,
+    reason: ChildFailure,
+    ctx: &mut Context<'_>,
+    actions: &mut Vec<Action>,
+) {
+    let again = crate::lifetimes::retry_at(ctx);
+    let (policy, replaces) = match aim {
+        Aim::NewChild { policy, .. } => (policy, None),
+        Aim::RekeyChild { old } => {
+            let Some(child) = sa.child_mut(old) else {
+                return;
+            };
+            child.rekey_at = child.rekey_at.max(again);
+            (child.policy, Some(old))
+        }
+    };
+    actions.push(Action::ChildFailed {
+        policy,
+        replaces,
+        reason,
+    });
 }
 
 /// A message of quick mode, its hash not compared yet.
 pub(super) fn on_message(
-    _sa: &mut IkeSa,
-    _incoming: &Incoming<'_>,
-    _ctx: &mut Context<'_>,
-    _actions: &mut Vec<Action>,
+    sa: &mut IkeSa,
+    incoming: &Incoming<'_>,
+    ctx: &mut Context<'_>,
+    actions: &mut Vec<Action>,
 ) -> Result<Received, Rejection> {
-    Err(Rejection::UnexpectedExchange)
+    let id = incoming.message_id;
+    let Some(exchange) = sa.exchange(id) else {
+        return on_first(sa, incoming, ctx, actions);
+    };
+    let exchange::State::QuickMode(state) = &exchange.state else {
+        return Err(Rejection::UnexpectedExchange);
+    };
+    let cover = state.expected_cover().ok_or(Rejection::Busy)?;
+    sa.verify(incoming, cover)?;
+    sa.follow(incoming.path, actions);
+    sa.advance(incoming);
+    let Some(state) = take(sa, id) else {
+        return Err(Rejection::UnexpectedExchange);
+    };
+    let from = state.stage();
+    match state {
+        State::Proposed(ours, pair) => {
+            turned(id, from, Stage::Quick(2), ctx, actions);
+            initiator::on_second(sa, id, ours, pair, incoming.payloads, ctx, actions);
+        }
+        State::Confirming(confirming) => {
+            turned(id, from, Stage::QuickDone, ctx, actions);
+            sa.finish_exchange(id, ctx);
+            settlement::confirmed(sa, &confirming, ctx, actions);
+        }
+        // Nothing was expected, so that nothing was let through.
+        State::Generating(_) | State::Agreeing(..) | State::Answering(_) => {}
+    }
+    next(sa, ctx, actions);
+    Ok(Received::FreshResponse { liveness: false })
+}
+
+fn on_first(
+    sa: &mut IkeSa,
+    incoming: &Incoming<'_>,
+    ctx: &mut Context<'_>,
+    actions: &mut Vec<Action>,
+) -> Result<Received, Rejection> {
+    sa.authenticate(incoming, Cover::Payloads)?;
+    // draft-beaulieu-ike-xauth-02 §6: no other exchange before the user is known.
+    if !sa.standing().is_some_and(|standing| standing.is_open()) {
+        return Err(Rejection::UnexpectedExchange);
+    }
+    if !sa.seen.insert(incoming.message_id) {
+        return Err(Rejection::ExchangeLimit);
+    }
+    sa.follow(incoming.path, actions);
+    responder::on_first(sa, incoming, ctx, actions)?;
+    Ok(Received::FreshRequest { liveness: false })
 }
 
 /// The computation for which the exchange waits is done.
 pub(super) fn on_computed(
-    _sa: &mut IkeSa,
-    _message_id: u32,
-    _output: Output,
-    _ctx: &mut Context<'_>,
-    _actions: &mut Vec<Action>,
+    sa: &mut IkeSa,
+    id: u32,
+    output: Output,
+    ctx: &mut Context<'_>,
+    actions: &mut Vec<Action>,
 ) {
+    match (take(sa, id), output) {
+        (Some(State::Generating(ours)), Output::Generated(pair)) => {
+            initiator::send_first(sa, id, ours, Some(pair), ctx, actions);
+        }
+        (Some(State::Agreeing(ours, answer)), Output::Agreed(shared)) => {
+            initiator::on_agreed(sa, id, &ours, &answer, shared.as_ref(), ctx, actions);
+        }
+        (Some(State::Answering(theirs)), Output::Answered(computed)) => {
+            responder::on_computed(sa, id, theirs, computed, ctx, actions);
+        }
+        // A job brings the output that its exchange waits for.
+        (Some(state), _) => put(sa, id, state),
+        (None, _) => {}
+    }
+    next(sa, ctx, actions);
 }
 
 /// The exchange is gone; `state` is what it held.
 pub(super) fn on_given_up(
-    _sa: &mut IkeSa,
-    _state: State,
-    _why: GivenUp,
-    _ctx: &mut Context<'_>,
-    _actions: &mut Vec<Action>,
+    sa: &mut IkeSa,
+    state: State,
+    why: GivenUp,
+    ctx: &mut Context<'_>,
+    actions: &mut Vec<Action>,
 ) {
+    match state {
+        State::Generating(ours) | State::Proposed(ours, _) | State::Agreeing(ours, _) => {
+            initiator::given_up(sa, &ours, why, ctx, actions);
+        }
+        State::Answering(theirs) => theirs.release(ctx),
+        State::Confirming(confirming) => {
+            if why != GivenUp::Closed {
+                settlement::unconfirmed(sa, &confirming, ctx, actions);
+            }
+        }
+    }
+    if why != GivenUp::Closed {
+        next(sa, ctx, actions);
+    }
+}
+
+/// The peer refuses, in an informational exchange that names the SPI of our proposal or nothing.
+/// Says whether a quick mode of ours was meant.
+pub(super) fn on_refused(
+    sa: &mut IkeSa,
+    spi: &[u8],
+    error: NotifyType,
+    ctx: &mut Context<'_>,
+    actions: &mut Vec<Action>,
+) -> bool {
+    let outstanding = sa.exchanges.iter().filter_map(|exchange| match &exchange.state {
+        exchange::State::QuickMode(state) => match &**state {
+            State::Proposed(ours, _) => Some((exchange.message_id, ours.spi)),
+            _ => None,
+        },
+        _ => None,
+    });
+    let outstanding: Vec<(u32, EspSpi)> = outstanding.collect();
+    let named = outstanding.iter().find(|(_, own)| own.0.to_be_bytes() == spi);
+    let meant = match (named, outstanding.as_slice()) {
+        (Some((id, _)), _) => *id,
+        // Not every peer names our SPI; with one alone there is no doubt.
+        (None, [(id, _)]) => *id,
+        _ => return false,
+    };
+    if let Some(State::Proposed(ours, _)) = take(sa, meant) {
+        let reason = match error {
+            NotifyType::NO_PROPOSAL_CHOSEN => ChildFailure::NoProposalChosen,
+            NotifyType::INVALID_ID_INFORMATION => ChildFailure::TsUnacceptable,
+            NotifyType::INVALID_KEY_INFORMATION => ChildFailure::InvalidKe,
+            _ => ChildFailure::PeerRefused,
+        };
+        initiator::fail(sa, meant, &ours, reason, ctx, actions);
+    }
+    next(sa, ctx, actions);
+    true
+}
+
+/// Gives up what is under way and returns what it was for, so that another IKE SA can do it.
+pub(super) fn withdraw(sa: &mut IkeSa, ctx: &mut Context<'_>) -> Vec<Aim> {
+    let mut aims = Vec::new();
+    let ids: Vec<u32> = sa.exchanges.iter().map(|exchange| exchange.message_id).collect();
+    for id in ids {
+        let Some(state) = take(sa, id) else {
+            continue;
+        };
+        match &state {
+            State::Answering(theirs) => theirs.release(ctx),
+            State::Confirming(_) => {}
+            State::Generating(ours) | State::Proposed(ours, _) | State::Agreeing(ours, _) => {
+                ctx.host.release_inbound_spi(ours.spi);
+                if let Some(old) = ours.old {
+                    aims.push(Aim::RekeyChild { old });
+                    if let Some(child) = sa.child_mut(old)
+                        && child.state == ChildState::Rekeying
+                    {
+                        child.state = ChildState::Installed;
+                    }
+                }
+            }
+        }
+        sa.drop_exchange(id);
+    }
+    aims
+}
+
+/// Takes the state out of an exchange; whoever takes it puts one back or ends the exchange.
+fn take(sa: &mut IkeSa, id: u32) -> Option<State> {
+    let exchange = sa.exchange_mut(id)?;
+    match core::mem::replace(&mut exchange.state, exchange::State::Over) {
+        exchange::State::QuickMode(state) => Some(*state),
+        other => {
+            exchange.state = other;
+            None
+        }
+    }
+}
+
+fn put(sa: &mut IkeSa, id: u32, state: State) {
+    if let Some(exchange) = sa.exchange_mut(id) {
+        exchange.state = exchange::State::QuickMode(Box::new(state));
+    }
+}
+
+/// Quick modes under way.
+fn quick_modes(exchanges: &[Exchange]) -> impl Iterator<Item = &State> {
+    exchanges.iter().filter_map(|exchange| match &exchange.state {
+        exchange::State::QuickMode(state) => Some(&**state),
+        _ => None,
+    })
+}
+
+/// How ESP can travel: in UDP where a NAT was found or the ends talk on the port for it anyway.
+fn carriage(sa: &IkeSa) -> Carriage {
+    let udp = match sa.traversal {
+        Some(NatNumbers::Drafts) => TunnelMode::UdpDrafts,
+        _ => TunnelMode::Udp,
+    };
+    let needed = sa.nat.any() || sa.path.encapsulated;
+    Carriage {
+        proposed: if needed { udp } else { TunnelMode::Raw },
+        udp: needed,
+        raw: !sa.nat.any(),
+    }
+}
+
+fn turned(id: u32, from: Stage, to: Stage, ctx: &Context<'_>, actions: &mut Vec<Action>) {
+    ctx.trace(actions, || Trace::Turned {
+        exchange: Some(id),
+        input: Input::Message,
+        from,
+        to,
+    });
 }
