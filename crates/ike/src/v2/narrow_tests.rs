@@ -1,3 +1,7 @@
+use core::net::IpAddr;
+
+use ipsec::ChildPolicy;
+
 use super::*;
 
 fn ts(prefix: &str) -> TrafficSelector {
