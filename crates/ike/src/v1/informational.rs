@@ -70,10 +70,9 @@ fn tell_liveness(
     actions: &mut Vec<Action>,
 ) {
     let (kind, what) = match received {
-        Received::RUThere { sequence } => (
-            NotifyType::R_U_THERE,
-            LivenessMessage::RUThere { sequence },
-        ),
+        Received::RUThere { sequence } => {
+            (NotifyType::R_U_THERE, LivenessMessage::RUThere { sequence })
+        }
         Received::RUThereAck { sequence } => (
             NotifyType::R_U_THERE_ACK,
             LivenessMessage::RUThereAck { sequence },
@@ -208,7 +207,9 @@ fn child_deleted(
     ctx: &mut Context<'_>,
     actions: &mut Vec<Action>,
 ) {
-    let child = sa.standing().and_then(|standing| standing.child_by_outbound(outbound));
+    let child = sa
+        .standing()
+        .and_then(|standing| standing.child_by_outbound(outbound));
     let Some((inbound, replaced_by)) = child.map(|child| (child.inbound, child.replaced_by)) else {
         return;
     };
@@ -292,7 +293,10 @@ pub(super) fn probe(
         ctx.trace(actions, || Trace::Liveness { way, what });
         return Probe::Sent;
     }
-    let wanted = |sa: &IkeSa| sa.standing().is_some_and(|standing| standing.connection.v1.ios_keepalive);
+    let wanted = |sa: &IkeSa| {
+        sa.standing()
+            .is_some_and(|standing| standing.connection.v1.ios_keepalive)
+    };
     if !wanted(sa) {
         return Probe::Unsupported;
     }
@@ -316,12 +320,7 @@ pub(super) fn acknowledge(
 }
 
 /// The older keepalive of IOS: no document describes it; what it carries goes back.
-fn answer_keepalive(
-    sa: &mut IkeSa,
-    data: &[u8],
-    ctx: &mut Context<'_>,
-    actions: &mut Vec<Action>,
-) {
+fn answer_keepalive(sa: &mut IkeSa, data: &[u8], ctx: &mut Context<'_>, actions: &mut Vec<Action>) {
     notify_of_sa(sa, NotifyType::IOS_KEEPALIVE_ACK, data, ctx, actions);
     let (way, what) = (Way::Sent, LivenessMessage::KeepaliveAck);
     ctx.trace(actions, || Trace::Liveness { way, what });
@@ -367,9 +366,7 @@ pub(super) fn delete_child(
 ) -> Result<(), ChildFailure> {
     let standing = sa.standing().ok_or(ChildFailure::UnknownChild)?;
     standing.child(child).ok_or(ChildFailure::UnknownChild)?;
-    let goes = |known: &&crate::ChildSa| {
-        known.inbound == child || known.replaced_by == Some(child)
-    };
+    let goes = |known: &&crate::ChildSa| known.inbound == child || known.replaced_by == Some(child);
     let gone: Vec<EspSpi> = standing
         .children
         .iter()

@@ -98,9 +98,7 @@ fn rekey_children(sa: &mut IkeSa, ctx: &mut Context<'_>, actions: &mut Vec<Actio
         if child.rekey_at <= ctx.now && child.state == ChildState::Installed {
             // Tried again if the exchange fails; a success replaces the Child SA.
             child.rekey_at = again;
-            aims.push(Aim::RekeyChild {
-                old: child.inbound,
-            });
+            aims.push(Aim::RekeyChild { old: child.inbound });
         }
     }
     if !aims.is_empty() {
@@ -116,12 +114,7 @@ impl IkeSa {
     ///
     /// The heir has to be established with the same peer, which the owner sees to. Commands that were
     /// not carried out go with the rest.
-    pub fn hand_over(
-        &mut self,
-        heir: &mut Self,
-        ctx: &mut Context<'_>,
-        actions: &mut Vec<Action>,
-    ) {
+    pub fn hand_over(&mut self, heir: &mut Self, ctx: &mut Context<'_>, actions: &mut Vec<Action>) {
         let mut aims = quick_mode::withdraw(self, ctx);
         let (Some(old), Some(new)) = (self.standing_mut(), heir.standing_mut()) else {
             return;

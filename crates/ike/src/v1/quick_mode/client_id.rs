@@ -176,7 +176,11 @@ mod tests {
         ] {
             let selector = selector(text);
             let written = write(&selector).expect(text);
-            assert_eq!((written.id_type, written.data.len()), (kind, length), "{text}");
+            assert_eq!(
+                (written.id_type, written.data.len()),
+                (kind, length),
+                "{text}"
+            );
             assert_eq!(read(&written.payload()), Some(selector), "{text}");
         }
     }

@@ -10,8 +10,8 @@ use super::life::{Durations, Life};
 use super::offer::{self, Agreed};
 use super::settlement::{NewChild, install};
 use super::{Aim, NONCE_LEN, Ours, State, client_id, pairs};
-use crate::lifetimes::retry_at;
 use crate::allowed::covers;
+use crate::lifetimes::retry_at;
 use crate::v1::exchange::{self, GivenUp};
 use crate::v1::hashes::Cover;
 use crate::v1::{IkeSa, informational};
@@ -247,13 +247,7 @@ fn complete(
 }
 
 /// The answer is none. The responder has a pair that nobody shares: it is told so.
-fn reject(
-    sa: &mut IkeSa,
-    id: u32,
-    ours: &Ours,
-    ctx: &mut Context<'_>,
-    actions: &mut Vec<Action>,
-) {
+fn reject(sa: &mut IkeSa, id: u32, ours: &Ours, ctx: &mut Context<'_>, actions: &mut Vec<Action>) {
     let spi = ours.spi;
     informational::send_deletes(sa, &[spi], ctx, actions);
     fail(sa, id, ours, ChildFailure::PeerMisbehaved, ctx, actions);

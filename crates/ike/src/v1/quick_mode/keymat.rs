@@ -118,10 +118,31 @@ mod tests {
         };
         let plain = keymat(seed, EspSpi(256), 64);
         let others = [
-            keymat(Seed { shared: Some(&shared), ..seed }, EspSpi(256), 64),
+            keymat(
+                Seed {
+                    shared: Some(&shared),
+                    ..seed
+                },
+                EspSpi(256),
+                64,
+            ),
             keymat(seed, EspSpi(257), 64),
-            keymat(Seed { initiator_nonce: &[4; 16], ..seed }, EspSpi(256), 64),
-            keymat(Seed { responder_nonce: &[3; 16], ..seed }, EspSpi(256), 64),
+            keymat(
+                Seed {
+                    initiator_nonce: &[4; 16],
+                    ..seed
+                },
+                EspSpi(256),
+                64,
+            ),
+            keymat(
+                Seed {
+                    responder_nonce: &[3; 16],
+                    ..seed
+                },
+                EspSpi(256),
+                64,
+            ),
         ];
         for other in &others {
             assert_ne!(other.expose(), plain.expose());

@@ -147,8 +147,14 @@ mod tests {
             life(Some(3_600), None)
         );
         let long = life(Some(86_400), None);
-        assert!(long.to_be_told(life(None, None)).is_empty(), "the default is shorter");
-        assert_eq!(own.shorter(life(Some(60), None)), life(Some(60), Some(1_000)));
+        assert!(
+            long.to_be_told(life(None, None)).is_empty(),
+            "the default is shorter"
+        );
+        assert_eq!(
+            own.shorter(life(Some(60), None)),
+            life(Some(60), Some(1_000))
+        );
     }
 
     #[test]
@@ -191,7 +197,10 @@ mod tests {
         );
         assert_eq!(read(&[Attribute::basic(duration, 7)]), (None, None));
         assert_eq!(
-            read(&[Attribute::basic(unit, 1), Attribute::variable(duration, &long)]),
+            read(&[
+                Attribute::basic(unit, 1),
+                Attribute::variable(duration, &long)
+            ]),
             (None, None)
         );
         assert_eq!(

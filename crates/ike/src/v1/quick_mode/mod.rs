@@ -341,15 +341,20 @@ pub(super) fn on_refused(
     ctx: &mut Context<'_>,
     actions: &mut Vec<Action>,
 ) -> bool {
-    let outstanding = sa.exchanges.iter().filter_map(|exchange| match &exchange.state {
-        exchange::State::QuickMode(state) => match &**state {
-            State::Proposed(ours, _) => Some((exchange.message_id, ours.spi)),
+    let outstanding = sa
+        .exchanges
+        .iter()
+        .filter_map(|exchange| match &exchange.state {
+            exchange::State::QuickMode(state) => match &**state {
+                State::Proposed(ours, _) => Some((exchange.message_id, ours.spi)),
+                _ => None,
+            },
             _ => None,
-        },
-        _ => None,
-    });
+        });
     let outstanding: Vec<(u32, EspSpi)> = outstanding.collect();
-    let named = outstanding.iter().find(|(_, own)| own.0.to_be_bytes() == spi);
+    let named = outstanding
+        .iter()
+        .find(|(_, own)| own.0.to_be_bytes() == spi);
     let meant = match (named, outstanding.as_slice()) {
         (Some((id, _)), _) => *id,
         // Not every peer names our SPI; with one alone there is no doubt.
@@ -372,7 +377,11 @@ pub(super) fn on_refused(
 /// Gives up what is under way and returns what it was for, so that another IKE SA can do it.
 pub(super) fn withdraw(sa: &mut IkeSa, ctx: &mut Context<'_>) -> Vec<Aim> {
     let mut aims = Vec::new();
-    let ids: Vec<u32> = sa.exchanges.iter().map(|exchange| exchange.message_id).collect();
+    let ids: Vec<u32> = sa
+        .exchanges
+        .iter()
+        .map(|exchange| exchange.message_id)
+        .collect();
     for id in ids {
         let Some(state) = take(sa, id) else {
             continue;
@@ -417,10 +426,12 @@ fn put(sa: &mut IkeSa, id: u32, state: State) {
 
 /// Quick modes under way.
 fn quick_modes(exchanges: &[Exchange]) -> impl Iterator<Item = &State> {
-    exchanges.iter().filter_map(|exchange| match &exchange.state {
-        exchange::State::QuickMode(state) => Some(&**state),
-        _ => None,
-    })
+    exchanges
+        .iter()
+        .filter_map(|exchange| match &exchange.state {
+            exchange::State::QuickMode(state) => Some(&**state),
+            _ => None,
+        })
 }
 
 /// How ESP can travel: in UDP where a NAT was found or the ends talk on the port for it anyway.

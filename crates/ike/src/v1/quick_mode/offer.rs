@@ -176,9 +176,7 @@ pub(super) fn check_answer(
 
 /// Proposals of ESP alone. Those of one number belong together (RFC 2408 §4.2), and of ESP with AH or
 /// compression we do neither.
-fn alternatives<'p, 'a>(
-    proposals: &'p [Proposal<'a>],
-) -> impl Iterator<Item = &'p Proposal<'a>> {
+fn alternatives<'p, 'a>(proposals: &'p [Proposal<'a>]) -> impl Iterator<Item = &'p Proposal<'a>> {
     let alone = |number| {
         let same = proposals.iter().filter(|other| other.number == number);
         same.count() == 1

@@ -136,9 +136,8 @@ fn the_carriage_decides_which_modes_can_work() {
         attributes.extend(mode.map(|mode| (4, mode)));
         Sa::new(vec![esp(1, vec![transform(1, &attributes)])])
     };
-    let chosen = |mode, carriage| {
-        select(&[aes()], &of_mode(mode), carriage).map(|(agreed, _)| agreed.mode)
-    };
+    let chosen =
+        |mode, carriage| select(&[aes()], &of_mode(mode), carriage).map(|(agreed, _)| agreed.mode);
     assert_eq!(chosen(Some(1), RAW), Some(TunnelMode::Raw));
     assert_eq!(chosen(None, RAW), Some(TunnelMode::Raw));
     assert_eq!(chosen(Some(3), RAW), None);
@@ -146,7 +145,10 @@ fn the_carriage_decides_which_modes_can_work() {
     assert_eq!(chosen(Some(1), BEHIND_NAT), None);
     assert_eq!(chosen(None, BEHIND_NAT), Some(TunnelMode::Udp));
     assert_eq!(chosen(Some(3), BEHIND_NAT), Some(TunnelMode::Udp));
-    assert_eq!(chosen(Some(61_443), BEHIND_NAT), Some(TunnelMode::UdpDrafts));
+    assert_eq!(
+        chosen(Some(61_443), BEHIND_NAT),
+        Some(TunnelMode::UdpDrafts)
+    );
     assert_eq!(chosen(Some(61_444), BEHIND_NAT), None, "transport");
 }
 
@@ -205,12 +207,17 @@ fn an_answer_that_we_did_not_propose_is_refused() {
     let check = |sa: &Sa<'_>, method| check_answer(&[aes()], sa, method, RAW).is_some();
     assert!(check(&answer(&AES128_SHA1), None));
     assert!(!check(&answer(&[(4, 1), (5, 6), (6, 128)]), None));
-    assert!(!check(&answer(&AES128_SHA1), Some(KeyExchangeMethod::Modp2048)));
+    assert!(!check(
+        &answer(&AES128_SHA1),
+        Some(KeyExchangeMethod::Modp2048)
+    ));
     let mut two = answer(&AES128_SHA1);
     two.proposals.push(two.proposals[0].clone());
     assert!(!check(&two, None));
     let mut choice = answer(&AES128_SHA1);
-    choice.proposals[0].transforms.push(transform(2, &AES256_SHA1));
+    choice.proposals[0]
+        .transforms
+        .push(transform(2, &AES256_SHA1));
     assert!(!check(&choice, None));
 }
 

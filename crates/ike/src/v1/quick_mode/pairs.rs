@@ -5,15 +5,17 @@ use core::net::IpAddr;
 use ipsec::{ChildPolicy, Selectors, TrafficSelector};
 
 use super::client_id;
-use crate::v1::IkeSa;
 use crate::allowed::{Ends, allowed};
+use crate::v1::IkeSa;
 
 /// Pairs that one child stands for at most.
 const PAIRS_MAX: usize = 16;
 
 /// What a child's policy allows between the ends as they are now.
 pub(super) fn allowed_now(sa: &IkeSa, policy: &ChildPolicy) -> Selectors {
-    let own = sa.standing().map_or(&[][..], |standing| &standing.addresses);
+    let own = sa
+        .standing()
+        .map_or(&[][..], |standing| &standing.addresses);
     let peer = peer_addresses(sa);
     let ends = Ends {
         local: own,
@@ -61,7 +63,9 @@ pub(super) fn accept(
     if within(&local, allowed.local()) {
         return Some(Selectors::new(&[local], &[remote]));
     }
-    let client = sa.standing().is_some_and(|standing| !standing.leases.is_empty());
+    let client = sa
+        .standing()
+        .is_some_and(|standing| !standing.leases.is_empty());
     let everything = local == TrafficSelector::ANY_V4 || local == TrafficSelector::ANY_V6;
     let same_family: Vec<TrafficSelector> = allowed
         .local()

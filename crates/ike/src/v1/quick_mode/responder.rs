@@ -4,8 +4,7 @@ use crypto::{KeyExchangeMethod, Secret};
 use ipsec::{EspSpi, Selectors, TrafficSelector};
 use wire::ikev1::numbers::{doi, protocol};
 use wire::ikev1::{
-    Notification, NotifyType, Payload, PayloadType, Proposal, Sa, encode_attributes,
-    encode_body,
+    Notification, NotifyType, Payload, PayloadType, Proposal, Sa, encode_attributes, encode_body,
 };
 
 use super::contents::{Contents, repeated_id};
@@ -156,14 +155,10 @@ fn judge(
 
 /// The selectors that the peer names, its own first. Without identities the ends speak for
 /// themselves (RFC 2409 §5.5).
-fn proposed(
-    sa: &IkeSa,
-    contents: &Contents<'_>,
-) -> Result<(TrafficSelector, TrafficSelector), No> {
+fn proposed(sa: &IkeSa, contents: &Contents<'_>) -> Result<(TrafficSelector, TrafficSelector), No> {
     let Some((peer, own)) = contents.clients else {
-        let host = |address: core::net::SocketAddr| {
-            TrafficSelector::host(address.ip().to_canonical())
-        };
+        let host =
+            |address: core::net::SocketAddr| TrafficSelector::host(address.ip().to_canonical());
         return Ok((host(sa.path.remote), host(sa.path.local)));
     };
     match (peer.selector(), own.selector()) {

@@ -66,7 +66,14 @@ pub(super) fn install(
     let suite = child.agreed.terms.protection();
     let outbound = child.agreed.peer_spi;
     let (outbound_key, inbound_key) = child_keys(seed, suite, inbound, outbound);
-    let place = place(standing, child.policy, &child.selectors, side, role, child.collided);
+    let place = place(
+        standing,
+        child.policy,
+        &child.selectors,
+        side,
+        role,
+        child.collided,
+    );
     if child.collided {
         standing.contested.push(inbound);
     }

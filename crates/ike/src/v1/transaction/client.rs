@@ -22,8 +22,7 @@ pub(super) fn on_question(
 ) {
     let reply = credentials(sa, request);
     // draft-beaulieu-ike-xauth-02 §6.1: who cannot answer says so.
-    let reply = reply
-        .unwrap_or_else(|| vec![(xauth::STATUS, Owned::Basic(xauth::STATUS_FAIL))]);
+    let reply = reply.unwrap_or_else(|| vec![(xauth::STATUS, Owned::Basic(xauth::STATUS_FAIL))]);
     answer(sa, id, request, &reply, ctx, actions);
     if let Some(standing) = sa.standing_mut()
         && let Some(admission) = &mut standing.admission
@@ -37,7 +36,10 @@ pub(super) fn on_question(
 /// Name and password, if these are all that is asked for.
 fn credentials(sa: &IkeSa, request: &Attributes<'_>) -> Option<Vec<(u16, Owned)>> {
     let standing = sa.standing()?;
-    let attempts = standing.admission.as_ref().map_or(0, |admission| admission.attempts);
+    let attempts = standing
+        .admission
+        .as_ref()
+        .map_or(0, |admission| admission.attempts);
     let Some(Xauth::Client { user, password }) = &standing.connection.v1.xauth else {
         return None;
     };
@@ -81,7 +83,9 @@ pub(super) fn on_set(
     }
     let accepted = accept(sa, set);
     answer(sa, id, set, &accepted, ctx, actions);
-    let given = sa.standing().is_some_and(|standing| !standing.addresses.is_empty());
+    let given = sa
+        .standing()
+        .is_some_and(|standing| !standing.addresses.is_empty());
     if given && matches!(step(sa), Some(Step::BeSet | Step::Request)) {
         sa.drop_transactions();
         super::open(sa, ctx, actions);
@@ -148,10 +152,7 @@ pub(super) fn request(sa: &mut IkeSa, ctx: &mut Context<'_>, actions: &mut Vec<A
         ]);
     }
     if v6 {
-        kinds.extend([
-            attribute::INTERNAL_IP6_ADDRESS,
-            attribute::INTERNAL_IP6_DNS,
-        ]);
+        kinds.extend([attribute::INTERNAL_IP6_ADDRESS, attribute::INTERNAL_IP6_DNS]);
     }
     let empty = |kind| (kind, Owned::Octets(Vec::new()));
     let attributes: Vec<(u16, Owned)> = kinds.into_iter().map(empty).collect();
@@ -170,7 +171,9 @@ pub(super) fn on_reply(
         return;
     }
     take(sa, reply);
-    let given = sa.standing().is_some_and(|standing| !standing.addresses.is_empty());
+    let given = sa
+        .standing()
+        .is_some_and(|standing| !standing.addresses.is_empty());
     if given {
         super::open(sa, ctx, actions);
     } else {

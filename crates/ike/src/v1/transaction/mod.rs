@@ -42,9 +42,7 @@ enum Step {
     /// Server: we ask for name and password.
     AskUser,
     /// Server: we tell what came of it.
-    TellUser {
-        passed: bool,
-    },
+    TellUser { passed: bool },
     /// Client: the server asks for name and password and tells what came of it.
     BeAsked,
     /// Server: the client requests its configuration.
@@ -175,7 +173,10 @@ fn open(sa: &mut IkeSa, ctx: &mut Context<'_>, actions: &mut Vec<Action>) {
     let Some(standing) = sa.standing_mut() else {
         return;
     };
-    let from = standing.admission.take().map(|admission| admission.step.stage());
+    let from = standing
+        .admission
+        .take()
+        .map(|admission| admission.step.stage());
     let contact = core::mem::take(&mut standing.initial_contact_held);
     if let Some(from) = from {
         ctx.trace(actions, || Trace::Turned {
@@ -194,11 +195,7 @@ fn open(sa: &mut IkeSa, ctx: &mut Context<'_>, actions: &mut Vec<Action>) {
 }
 
 /// Begins the first Child SA of an initiator, if nobody has brought one.
-pub(super) fn begin_first_child(
-    sa: &mut IkeSa,
-    ctx: &mut Context<'_>,
-    actions: &mut Vec<Action>,
-) {
+pub(super) fn begin_first_child(sa: &mut IkeSa, ctx: &mut Context<'_>, actions: &mut Vec<Action>) {
     let Some(standing) = sa.standing_mut().filter(|standing| standing.is_open()) else {
         return;
     };
@@ -359,11 +356,7 @@ pub(super) fn on_given_up(
 }
 
 /// The peer did not begin what was up to it.
-pub(super) fn out_of_patience(
-    sa: &mut IkeSa,
-    ctx: &mut Context<'_>,
-    actions: &mut Vec<Action>,
-) {
+pub(super) fn out_of_patience(sa: &mut IkeSa, ctx: &mut Context<'_>, actions: &mut Vec<Action>) {
     let reason = match step(sa) {
         Some(Step::BeSet) => CloseReason::NoVirtualAddress,
         _ => CloseReason::HalfOpenTimeout,

@@ -95,7 +95,14 @@ pub(super) fn tell_user(
         xauth::STATUS_FAIL
     };
     let set = [(xauth::STATUS, Owned::Basic(status))];
-    send(sa, ConfigurationKind::Set, About::Status, &set, ctx, actions);
+    send(
+        sa,
+        ConfigurationKind::Set,
+        About::Status,
+        &set,
+        ctx,
+        actions,
+    );
 }
 
 /// The client knows what came of it.
@@ -143,7 +150,8 @@ pub(super) fn on_request(
 }
 
 fn has_lease(sa: &IkeSa) -> bool {
-    sa.standing().is_some_and(|standing| !standing.leases.is_empty())
+    sa.standing()
+        .is_some_and(|standing| !standing.leases.is_empty())
 }
 
 fn wants_address(request: &Attributes<'_>) -> bool {
@@ -205,11 +213,7 @@ fn reply_to(sa: &IkeSa, request: &Attributes<'_>, ctx: &Context<'_>) -> Vec<(u16
 }
 
 /// The configuration of a client, of each kind that `wanted` says.
-fn describe(
-    sa: &IkeSa,
-    wanted: &dyn Fn(u16) -> bool,
-    ctx: &Context<'_>,
-) -> Vec<(u16, Owned)> {
+fn describe(sa: &IkeSa, wanted: &dyn Fn(u16) -> bool, ctx: &Context<'_>) -> Vec<(u16, Owned)> {
     let Some(standing) = sa.standing() else {
         return Vec::new();
     };
