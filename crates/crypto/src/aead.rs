@@ -1,173 +1,146 @@
-use aes_gcm::aead::{AeadInOut, KeyInit};
-use aes_gcm::aes::Aes192;
-use aes_gcm::{Aes128Gcm, Aes256Gcm, AesGcm};
-use aws_lc_rs::aead as aws_lc;
-use chacha20poly1305::ChaCha20Poly1305;
-
+#[cfg(target_arch = "x86_64")]
+use crate::gcm::GcmKey;
+use crate::library::LibraryKey;
 use crate::{EncryptionAlgorithm, IcvMismatch};
 
-/// Who computes an AEAD. Both give the same octets; the tests hold them against each other.
+/// Who computes an AEAD. All give the same octets; the tests hold them against each other.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub enum Provider {
-    /// AWS-LC: assembly for the processor at hand. Its key schedule lives behind a pointer.
+    /// The fastest that was measured: AES-GCM by our own code where the processor has AVX-512, VAES
+    /// and VPCLMULQDQ, everything else by AWS-LC.
     #[default]
+    Fastest,
+    /// AWS-LC: assembly for the processor at hand. Its key schedule lives behind a pointer.
     AwsLc,
-    /// Pure Rust: the check on the other, and the way out where AWS-LC cannot be built.
+    /// Pure Rust: the check on the others, and the way out where AWS-LC cannot be built.
     Portable,
 }
 
 pub(crate) const ICV_LEN: usize = 16;
-const NONCE_LEN: usize = 12;
+pub(crate) const NONCE_LEN: usize = 12;
+pub(crate) const SALT_LEN: usize = 4;
+pub(crate) const IV_LEN: usize = 8;
 
-type Aes192Gcm = AesGcm<Aes192, aes_gcm::aead::consts::U12>;
+const ROOM: &str = "room for IV and ICV";
 
-/// An AEAD key without its salt. The pure Rust schedules are boxed so that the usual key stays
-/// small.
+/// An AEAD key with its salt.
+#[cfg_attr(
+    target_arch = "x86_64",
+    expect(
+        clippy::large_enum_variant,
+        reason = "the usual key lies inline, so that an SA's cache lines hold it"
+    )
+)]
 pub(crate) enum AeadKey {
-    AwsLc(aws_lc::LessSafeKey),
-    Aes128Gcm(Box<Aes128Gcm>),
-    Aes192Gcm(Box<Aes192Gcm>),
-    Aes256Gcm(Box<Aes256Gcm>),
-    ChaCha20Poly1305(Box<ChaCha20Poly1305>),
+    #[cfg(target_arch = "x86_64")]
+    Gcm(GcmKey),
+    Library {
+        key: LibraryKey,
+        salt: [u8; SALT_LEN],
+    },
 }
 
 impl AeadKey {
     /// # Panics
     /// When `key` has not the length of the algorithm's key, or the algorithm is not an AEAD.
-    pub(crate) fn new(provider: Provider, algorithm: EncryptionAlgorithm, key: &[u8]) -> Self {
-        match provider {
-            Provider::AwsLc => Self::aws_lc(algorithm, key),
-            Provider::Portable => Self::portable(algorithm, key),
-        }
-    }
-
-    fn aws_lc(algorithm: EncryptionAlgorithm, key: &[u8]) -> Self {
-        let algorithm = match algorithm {
-            EncryptionAlgorithm::Aes128Gcm16 => &aws_lc::AES_128_GCM,
-            EncryptionAlgorithm::Aes192Gcm16 => &aws_lc::AES_192_GCM,
-            EncryptionAlgorithm::Aes256Gcm16 => &aws_lc::AES_256_GCM,
-            EncryptionAlgorithm::ChaCha20Poly1305 => &aws_lc::CHACHA20_POLY1305,
-            EncryptionAlgorithm::Aes128Cbc
-            | EncryptionAlgorithm::Aes192Cbc
-            | EncryptionAlgorithm::Aes256Cbc
-            | EncryptionAlgorithm::TripleDesCbc => not_an_aead(),
+    pub(crate) fn new(
+        provider: Provider,
+        algorithm: EncryptionAlgorithm,
+        key: &[u8],
+        salt: [u8; SALT_LEN],
+    ) -> Self {
+        let key = match provider {
+            Provider::Fastest => {
+                if let Some(own) = Self::own(algorithm, key, salt) {
+                    return own;
+                }
+                LibraryKey::aws_lc(algorithm, key)
+            }
+            Provider::AwsLc => LibraryKey::aws_lc(algorithm, key),
+            Provider::Portable => LibraryKey::portable(algorithm, key),
         };
-        let key = aws_lc::UnboundKey::new(algorithm, key).expect("the key has the cipher's length");
-        Self::AwsLc(aws_lc::LessSafeKey::new(key))
+        Self::Library { key, salt }
     }
 
-    fn portable(algorithm: EncryptionAlgorithm, key: &[u8]) -> Self {
-        const LENGTH: &str = "the key has the cipher's length";
+    #[cfg(target_arch = "x86_64")]
+    fn own(algorithm: EncryptionAlgorithm, key: &[u8], salt: [u8; SALT_LEN]) -> Option<Self> {
         match algorithm {
-            EncryptionAlgorithm::Aes128Gcm16 => {
-                Self::Aes128Gcm(Box::new(Aes128Gcm::new_from_slice(key).expect(LENGTH)))
+            EncryptionAlgorithm::Aes128Gcm16 | EncryptionAlgorithm::Aes256Gcm16 => {
+                GcmKey::new(key, salt).map(Self::Gcm)
             }
-            EncryptionAlgorithm::Aes192Gcm16 => {
-                Self::Aes192Gcm(Box::new(Aes192Gcm::new_from_slice(key).expect(LENGTH)))
-            }
-            EncryptionAlgorithm::Aes256Gcm16 => {
-                Self::Aes256Gcm(Box::new(Aes256Gcm::new_from_slice(key).expect(LENGTH)))
-            }
-            EncryptionAlgorithm::ChaCha20Poly1305 => Self::ChaCha20Poly1305(Box::new(
-                ChaCha20Poly1305::new_from_slice(key).expect(LENGTH),
-            )),
-            EncryptionAlgorithm::Aes128Cbc
-            | EncryptionAlgorithm::Aes192Cbc
-            | EncryptionAlgorithm::Aes256Cbc
-            | EncryptionAlgorithm::TripleDesCbc => not_an_aead(),
+            _ => None,
         }
     }
 
-    /// Encrypts `text` in place and writes the ICV.
+    #[cfg(not(target_arch = "x86_64"))]
+    const fn own(_: EncryptionAlgorithm, _: &[u8], _: [u8; SALT_LEN]) -> Option<Self> {
+        None
+    }
+
+    /// Writes the IV at the start of `packet`, encrypts in place what lies between IV and ICV, and
+    /// writes the ICV.
     ///
     /// # Panics
-    /// When `text` is longer than the cipher's limit, 64 GiB: no packet is.
-    pub(crate) fn seal(
-        &self,
-        nonce: [u8; NONCE_LEN],
-        associated: &[u8],
-        text: &mut [u8],
-        icv: &mut [u8; ICV_LEN],
-    ) {
-        const LENGTH: &str = "a packet is shorter than the cipher's limit";
+    /// When `packet` has no room for IV and ICV, or its text is longer than the cipher's
+    /// limit, 64 GiB: no packet is.
+    #[inline]
+    pub(crate) fn seal(&self, iv: [u8; IV_LEN], associated: &[u8], packet: &mut [u8]) {
+        *packet.first_chunk_mut().expect(ROOM) = iv;
         match self {
-            Self::AwsLc(key) => key
-                .seal_in_place_scatter(
-                    aws_lc::Nonce::assume_unique_for_key(nonce),
-                    aws_lc::Aad::from(associated),
-                    text,
-                    &[],
-                    icv,
-                )
-                .expect(LENGTH),
-            Self::Aes128Gcm(key) => {
-                *icv = portable_seal(&**key, nonce, associated, text).expect(LENGTH);
+            #[cfg(target_arch = "x86_64")]
+            Self::Gcm(key) => {
+                let end = packet.len().checked_sub(ICV_LEN).expect(ROOM);
+                let nonce = nonce(key.salt(), iv);
+                let icv = key.seal(&nonce, associated, packet, IV_LEN..end);
+                *packet.last_chunk_mut().expect(ROOM) = icv;
             }
-            Self::Aes192Gcm(key) => {
-                *icv = portable_seal(&**key, nonce, associated, text).expect(LENGTH);
-            }
-            Self::Aes256Gcm(key) => {
-                *icv = portable_seal(&**key, nonce, associated, text).expect(LENGTH);
-            }
-            Self::ChaCha20Poly1305(key) => {
-                *icv = portable_seal(&**key, nonce, associated, text).expect(LENGTH);
+            Self::Library { key, salt } => {
+                let (text, icv) = text_and_icv(packet).expect(ROOM);
+                key.seal(&nonce(*salt, iv), associated, text, icv);
             }
         }
     }
 
-    /// Verifies and decrypts `text` in place; on failure its content is unspecified.
-    pub(crate) fn open(
-        &self,
-        nonce: [u8; NONCE_LEN],
-        associated: &[u8],
-        text: &mut [u8],
-        icv: &[u8; ICV_LEN],
-    ) -> Result<(), IcvMismatch> {
+    /// Verifies and decrypts in place what lies in `packet` between IV and ICV; on failure its content
+    /// is unspecified.
+    #[inline]
+    pub(crate) fn open(&self, associated: &[u8], packet: &mut [u8]) -> Result<(), IcvMismatch> {
+        let iv = *packet.first_chunk().ok_or(IcvMismatch)?;
         match self {
-            Self::AwsLc(key) => key
-                .open_in_place_separate_tag(
-                    aws_lc::Nonce::assume_unique_for_key(nonce),
-                    aws_lc::Aad::from(associated),
-                    icv,
-                    text,
-                )
-                .map(|_| ())
-                .map_err(|_| IcvMismatch),
-            Self::Aes128Gcm(key) => portable_open(&**key, nonce, associated, text, icv),
-            Self::Aes192Gcm(key) => portable_open(&**key, nonce, associated, text, icv),
-            Self::Aes256Gcm(key) => portable_open(&**key, nonce, associated, text, icv),
-            Self::ChaCha20Poly1305(key) => portable_open(&**key, nonce, associated, text, icv),
+            #[cfg(target_arch = "x86_64")]
+            Self::Gcm(key) => {
+                let end = packet.len().checked_sub(ICV_LEN).ok_or(IcvMismatch)?;
+                if IV_LEN > end {
+                    return Err(IcvMismatch);
+                }
+                let nonce = nonce(key.salt(), iv);
+                let expected = key.open(&nonce, associated, packet, IV_LEN..end);
+                let icv = packet.last_chunk::<ICV_LEN>().ok_or(IcvMismatch)?;
+                if crate::equal(&expected, icv) {
+                    Ok(())
+                } else {
+                    Err(IcvMismatch)
+                }
+            }
+            Self::Library { key, salt } => {
+                let (text, icv) = text_and_icv(packet).ok_or(IcvMismatch)?;
+                key.open(&nonce(*salt, iv), associated, text, icv)
+            }
         }
     }
 }
 
-fn not_an_aead() -> ! {
+fn text_and_icv(packet: &mut [u8]) -> Option<(&mut [u8], &mut [u8; ICV_LEN])> {
+    packet.get_mut(IV_LEN..)?.split_last_chunk_mut()
+}
+
+/// RFC 4106 §4, RFC 7634 §2: salt, then the IV of the packet.
+#[inline]
+const fn nonce(salt: [u8; SALT_LEN], iv: [u8; IV_LEN]) -> [u8; NONCE_LEN] {
+    let ([s, t, u, v], [a, b, c, d, e, f, g, h]) = (salt, iv);
+    [s, t, u, v, a, b, c, d, e, f, g, h]
+}
+
+pub(crate) fn not_an_aead() -> ! {
     panic!("a CBC suite is built with an integrity algorithm, not as an AEAD")
-}
-
-fn portable_seal<A>(
-    key: &A,
-    nonce: [u8; NONCE_LEN],
-    associated: &[u8],
-    text: &mut [u8],
-) -> Result<[u8; ICV_LEN], aes_gcm::Error>
-where
-    A: AeadInOut<NonceSize = aes_gcm::aead::consts::U12, TagSize = aes_gcm::aead::consts::U16>,
-{
-    let icv = key.encrypt_inout_detached(&nonce.into(), associated, text.into())?;
-    Ok(icv.into())
-}
-
-fn portable_open<A>(
-    key: &A,
-    nonce: [u8; NONCE_LEN],
-    associated: &[u8],
-    text: &mut [u8],
-    icv: &[u8; ICV_LEN],
-) -> Result<(), IcvMismatch>
-where
-    A: AeadInOut<NonceSize = aes_gcm::aead::consts::U12, TagSize = aes_gcm::aead::consts::U16>,
-{
-    key.decrypt_inout_detached(&nonce.into(), associated, text.into(), &(*icv).into())
-        .map_err(|_| IcvMismatch)
 }

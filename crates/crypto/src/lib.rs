@@ -18,8 +18,11 @@ mod cbc;
 mod cbc_hmac;
 mod entropy;
 mod exchange;
+#[cfg(target_arch = "x86_64")]
+mod gcm;
 mod hash;
 mod hmac_key;
+mod library;
 mod prf;
 mod protection;
 mod secret;

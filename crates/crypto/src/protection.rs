@@ -1,6 +1,6 @@
 use std::ops::Range;
 
-use crate::aead::{self, AeadKey};
+use crate::aead::{self, AeadKey, SALT_LEN};
 use crate::cbc_hmac::{CbcOpener, CbcSealer};
 use crate::{EncryptionAlgorithm, IntegrityAlgorithm, ProtectionSuite, Provider};
 
@@ -16,8 +16,6 @@ impl std::fmt::Display for IcvMismatch {
 
 impl std::error::Error for IcvMismatch {}
 
-const SALT_LEN: usize = 4;
-const AEAD_IV_LEN: usize = 8;
 /// SPI, high and low half of the sequence number (RFC 4106 §5).
 const ESN_ASSOCIATED_LEN: usize = 12;
 
@@ -28,11 +26,15 @@ const ESN_ASSOCIATED_LEN: usize = 12;
 /// Encrypted payload's own generic header.
 pub struct SealingKey(Sealing);
 
+#[cfg_attr(
+    target_arch = "x86_64",
+    expect(
+        clippy::large_enum_variant,
+        reason = "the usual key lies inline, so that an SA's cache lines hold it"
+    )
+)]
 enum Sealing {
-    Aead {
-        key: AeadKey,
-        salt: [u8; SALT_LEN],
-    },
+    Aead(AeadKey),
     CbcHmac {
         key: Box<CbcSealer>,
         block_len: u8,
@@ -43,11 +45,15 @@ enum Sealing {
 /// The key of one direction, for the side that receives.
 pub struct OpeningKey(Opening);
 
+#[cfg_attr(
+    target_arch = "x86_64",
+    expect(
+        clippy::large_enum_variant,
+        reason = "the usual key lies inline, so that an SA's cache lines hold it"
+    )
+)]
 enum Opening {
-    Aead {
-        key: AeadKey,
-        salt: [u8; SALT_LEN],
-    },
+    Aead(AeadKey),
     CbcHmac {
         key: Box<CbcOpener>,
         block_len: u8,
@@ -77,10 +83,7 @@ impl SealingKey {
                 algorithm,
                 key,
                 salt,
-            } => Sealing::Aead {
-                key: AeadKey::new(provider, algorithm, key),
-                salt,
-            },
+            } => Sealing::Aead(AeadKey::new(provider, algorithm, key, salt)),
             KeyParts::CbcHmac {
                 encryption,
                 integrity,
@@ -108,13 +111,10 @@ impl SealingKey {
     /// not a multiple of [`ProtectionSuite::block_len`]: the caller laid the packet out.
     pub fn seal(&self, packet: &mut [u8], associated: usize, esn_high: Option<u32>, counter: u64) {
         match &self.0 {
-            Sealing::Aead { key, salt } => {
+            Sealing::Aead(key) => {
                 let (associated, rest) = packet.split_at_mut(associated);
-                let (iv, rest) = rest.split_first_chunk_mut().expect("room for the IV");
-                let (text, icv) = rest.split_last_chunk_mut().expect("room for the ICV");
-                *iv = counter.to_be_bytes();
                 with_aead_associated(associated, esn_high, |associated| {
-                    key.seal(nonce(salt, iv), associated, text, icv);
+                    key.seal(counter.to_be_bytes(), associated, rest);
                 });
             }
             Sealing::CbcHmac {
@@ -165,10 +165,7 @@ impl OpeningKey {
                 algorithm,
                 key,
                 salt,
-            } => Opening::Aead {
-                key: AeadKey::new(provider, algorithm, key),
-                salt,
-            },
+            } => Opening::Aead(AeadKey::new(provider, algorithm, key, salt)),
             KeyParts::CbcHmac {
                 encryption,
                 integrity,
@@ -198,13 +195,11 @@ impl OpeningKey {
         esn_high: Option<u32>,
     ) -> Result<Range<usize>, IcvMismatch> {
         match &self.0 {
-            Opening::Aead { key, salt } => {
-                let text = text_range(packet, associated, AEAD_IV_LEN, aead::ICV_LEN)?;
+            Opening::Aead(key) => {
+                let text = text_range(packet, associated, aead::IV_LEN, aead::ICV_LEN)?;
                 let (associated, rest) = packet.split_at_mut(associated);
-                let (iv, rest) = rest.split_first_chunk_mut().ok_or(IcvMismatch)?;
-                let (ciphertext, icv) = rest.split_last_chunk_mut().ok_or(IcvMismatch)?;
                 with_aead_associated(associated, esn_high, |associated| {
-                    key.open(nonce(salt, iv), associated, ciphertext, icv)
+                    key.open(associated, rest)
                 })?;
                 Ok(text)
             }
@@ -261,14 +256,6 @@ fn with_aead_associated<R>(sent: &[u8], esn_high: Option<u32>, then: impl FnOnce
         }
         _ => then(sent),
     }
-}
-
-/// RFC 4106 §4, RFC 7634 §2: salt, then the IV of the packet.
-fn nonce(salt: &[u8; SALT_LEN], iv: &[u8; AEAD_IV_LEN]) -> [u8; SALT_LEN + AEAD_IV_LEN] {
-    let mut nonce = [0; SALT_LEN + AEAD_IV_LEN];
-    nonce[..SALT_LEN].copy_from_slice(salt);
-    nonce[SALT_LEN..].copy_from_slice(iv);
-    nonce
 }
 
 /// Keying material, cut up.

