@@ -124,6 +124,7 @@ impl World {
                 remote: ([192, 0, 2, 2], 4500).into(),
                 encapsulation: Encapsulation::Udp,
                 mtu: 1500,
+                fvrf: ipsec::FrontVrf::GLOBAL,
             },
         };
         let handle = self

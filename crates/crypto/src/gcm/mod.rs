@@ -4,7 +4,7 @@
 //! It exists for three things that libraries do not give together: the expanded key lies inline,
 //! so that an SA's cache lines can be fetched ahead; short packets cost no more than they must; and
 //! there is no `unsafe` in it. Nothing depends on secrets but the values in registers: there are no
-//! tables to look up and no branches but on lengths. ADR 0013 has the reasons and the figures, and
+//! tables to look up and no branches but on lengths. ADR 0007 has the reasons and the figures, and
 //! the tests hold it against the other providers octet for octet.
 
 mod ghash;
