@@ -1,5 +1,6 @@
 //! The other end of the unix socket, for the command line and the peer generator.
 
+use core::time::Duration;
 use std::io;
 use std::path::{Path, PathBuf};
 
@@ -117,30 +118,58 @@ impl Client {
     pub fn events(
         &self,
         subscribed: impl FnOnce(),
-        mut each: impl FnMut(Event) -> bool,
+        each: impl FnMut(Event) -> bool,
     ) -> Result<(), ClientError> {
+        self.follow("/v1/events", None, subscribed, each)
+    }
+
+    /// Reads the stream at `path` until it ends, `each` returns `false`, or `limit` is over.
+    ///
+    /// # Errors
+    /// [`ClientError`].
+    pub fn follow<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        limit: Option<Duration>,
+        subscribed: impl FnOnce(),
+        each: impl FnMut(T) -> bool,
+    ) -> Result<(), ClientError> {
+        let reading = self.read_stream(path, subscribed, each);
         self.runtime.block_on(async {
-            let response = send(&self.socket, Method::GET, "/v1/events", Vec::new()).await?;
-            let mut body = refuse_failure(response).await?.into_body();
-            subscribed();
-            let mut pending = Vec::new();
-            while let Some(frame) = body.frame().await {
-                let Ok(data) = frame?.into_data() else {
-                    continue;
-                };
-                pending.extend_from_slice(&data);
-                while let Some(end) = pending.iter().position(|octet| *octet == b'\n') {
-                    let line: Vec<u8> = pending.drain(..=end).collect();
-                    if !each(parse(&line)?) {
-                        return Ok(());
-                    }
-                }
-                if pending.len() > LINE_MAX {
-                    return Err(ClientError::Answer("an event without an end".to_owned()));
+            match limit {
+                None => reading.await,
+                // That the time is over is what was asked for.
+                Some(limit) => tokio::time::timeout(limit, reading).await.unwrap_or(Ok(())),
+            }
+        })
+    }
+
+    async fn read_stream<T: DeserializeOwned>(
+        &self,
+        path: &str,
+        subscribed: impl FnOnce(),
+        mut each: impl FnMut(T) -> bool,
+    ) -> Result<(), ClientError> {
+        let response = send(&self.socket, Method::GET, path, Vec::new()).await?;
+        let mut body = refuse_failure(response).await?.into_body();
+        subscribed();
+        let mut pending = Vec::new();
+        while let Some(frame) = body.frame().await {
+            let Ok(data) = frame?.into_data() else {
+                continue;
+            };
+            pending.extend_from_slice(&data);
+            while let Some(end) = pending.iter().position(|octet| *octet == b'\n') {
+                let line: Vec<u8> = pending.drain(..=end).collect();
+                if !each(parse(&line)?) {
+                    return Ok(());
                 }
             }
-            Ok(())
-        })
+            if pending.len() > LINE_MAX {
+                return Err(ClientError::Answer("a line without an end".to_owned()));
+            }
+        }
+        Ok(())
     }
 }
 

@@ -1,3 +1,4 @@
+use crate::trace::{TraceQuery, TraceSource};
 use crate::view::{
     Command, DeathRecord, Done, PeerDetail, PeerPage, PeerQuery, Readiness, SaPage, Status,
 };
@@ -69,6 +70,13 @@ pub trait Headend: Send + Sync + 'static {
     /// # Errors
     /// [`Refusal::NotFound`] when no verdict on such a peer is remembered.
     fn why_dead(&self, peer: &str) -> Result<Vec<DeathRecord>, Refusal>;
+
+    /// Begins to tell what peers go through, in every detail.
+    ///
+    /// # Errors
+    /// [`Refusal::Invalid`] for a peer that can be neither an address nor an identity, or
+    /// [`Refusal::Busy`] when as many watch as may.
+    fn watch(&self, query: &TraceQuery) -> Result<Box<dyn TraceSource>, Refusal>;
 
     /// Sets something in motion and says what; the event stream tells how it went.
     ///

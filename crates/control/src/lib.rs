@@ -13,7 +13,9 @@ mod page;
 mod routes;
 mod server;
 mod stream;
+pub mod trace;
 pub mod view;
+mod watch;
 
 pub use client::{Client, ClientError, path_segment};
 pub use events::EventHub;

@@ -16,8 +16,10 @@ use serde::{Deserialize, Serialize};
 use crate::events::EventHub;
 use crate::headend::{Headend, Refusal};
 use crate::page;
-use crate::stream::EventBody;
+use crate::stream::LineBody;
+use crate::trace::TraceQuery;
 use crate::view::{Command, PeerQuery, Problem};
+use crate::watch;
 
 /// What every handler needs.
 #[derive(Clone)]
@@ -79,6 +81,7 @@ pub(crate) fn private(shared: Shared) -> Router {
         .route("/v1/sas", get(sas))
         .route("/v1/why-dead/{peer}", get(why_dead))
         .route("/v1/events", get(events))
+        .route("/v1/trace", get(trace))
         .route("/v1/initiate", post(initiate))
         .route("/v1/terminate", post(terminate))
         .route("/v1/rekey", post(rekey))
@@ -191,8 +194,23 @@ async fn why_dead(State(shared): State<Shared>, Path(peer): Path<String>) -> Res
 }
 
 async fn events(State(shared): State<Shared>) -> Response {
-    let body = Body::new(EventBody::forward(shared.events.subscribe()));
+    let body = Body::new(LineBody::events(shared.events.subscribe()));
     ([(header::CONTENT_TYPE, "application/x-ndjson")], body).into_response()
+}
+
+async fn trace(State(shared): State<Shared>, Query(query): Query<TraceQuery>) -> Response {
+    let begin = move |shared: &Shared| {
+        let source = shared.headend.watch(&query)?;
+        watch::forward(source).map_err(|error| Refusal::Busy(error.to_string()))
+    };
+    match ask(shared, begin).await {
+        Ok(Ok(lines)) => (
+            [(header::CONTENT_TYPE, "application/x-ndjson")],
+            Body::new(lines),
+        )
+            .into_response(),
+        Ok(Err(refusal)) | Err(refusal) => refuse(&refusal),
+    }
 }
 
 #[derive(Deserialize)]

@@ -13,18 +13,19 @@ use crate::view::{Event, EventKind};
 /// Lines that may wait for one reader's socket before its events back up into the hub.
 const LINES_MAX: usize = 64;
 
-pub(crate) struct EventBody(mpsc::Receiver<Bytes>);
+/// Lines as they come.
+pub(crate) struct LineBody(pub(crate) mpsc::Receiver<Bytes>);
 
-impl EventBody {
+impl LineBody {
     /// Starts to forward. The reader misses nothing that is published after `events` was subscribed.
-    pub(crate) fn forward(events: broadcast::Receiver<Arc<Event>>) -> Self {
+    pub(crate) fn events(events: broadcast::Receiver<Arc<Event>>) -> Self {
         let (sender, receiver) = mpsc::channel(LINES_MAX);
         tokio::spawn(forward(events, sender));
         Self(receiver)
     }
 }
 
-impl Body for EventBody {
+impl Body for LineBody {
     type Data = Bytes;
     type Error = Infallible;
 

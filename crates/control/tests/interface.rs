@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 
+use control::trace::{Next, Step, TraceQuery, TraceRecord, TraceSource};
 use control::view::{
     Command, DeathRecord, Done, Event, EventKind, PeerDetail, PeerPage, PeerQuery, PeerView,
     Readiness, SaPage, Status, TryView,
@@ -20,6 +21,31 @@ use serde_json::json;
 #[derive(Default)]
 struct Cardboard {
     ready: AtomicBool,
+    /// Set when a watch has ended.
+    watched: Arc<AtomicBool>,
+}
+
+/// So many records, and then nothing.
+struct Watched {
+    left: u64,
+    ended: Arc<AtomicBool>,
+}
+
+impl TraceSource for Watched {
+    fn next(&mut self) -> Next {
+        if self.left == 0 {
+            std::thread::sleep(std::time::Duration::from_millis(5));
+            return Next::Nothing;
+        }
+        self.left -= 1;
+        Next::Record(Box::new(TraceRecord::missed(self.left)))
+    }
+}
+
+impl Drop for Watched {
+    fn drop(&mut self) {
+        self.ended.store(true, Ordering::Release);
+    }
 }
 
 impl Headend for Cardboard {
@@ -82,6 +108,20 @@ impl Headend for Cardboard {
 
     fn why_dead(&self, peer: &str) -> Result<Vec<DeathRecord>, Refusal> {
         Ok(vec![death(peer)])
+    }
+
+    fn watch(&self, query: &TraceQuery) -> Result<Box<dyn TraceSource>, Refusal> {
+        match query.peer.as_deref() {
+            Some("nobody") => Err(Refusal::Invalid("`nobody` is nobody".into())),
+            Some("many") => Ok(Box::new(Watched {
+                left: 10_000,
+                ended: self.watched.clone(),
+            })),
+            _ => Ok(Box::new(Watched {
+                left: 3,
+                ended: self.watched.clone(),
+            })),
+        }
     }
 
     fn command(&self, command: &Command) -> Result<Done, Refusal> {
@@ -379,6 +419,66 @@ fn a_reader_that_lags_is_told_how_much_it_missed() {
     client.events(publish, each).expect("a stream");
     let detail = missed.expect("a gap is told");
     assert!(detail.contains("events were missed"), "{detail}");
+}
+
+#[test]
+fn a_watch_is_a_stream_that_ends_with_its_reader() {
+    let stage = Stage::new("watch");
+    let client = stage.client();
+    let mut counts = Vec::new();
+    let each = |record: TraceRecord| {
+        if let Step::Missed { count } = record.step {
+            counts.push(count);
+        }
+        counts.len() < 3
+    };
+    let path = "/v1/trace?topic=dpd";
+    client.follow(path, None, || {}, each).expect("a stream");
+    assert_eq!(counts, [2, 1, 0]);
+    drop(client);
+    let ended = || stage.headend.watched.load(Ordering::Acquire);
+    let patience = std::time::Instant::now();
+    while !ended() && patience.elapsed().as_secs() < 10 {
+        std::thread::sleep(std::time::Duration::from_millis(5));
+    }
+    assert!(ended(), "the service is told that nobody watches any more");
+    let client = stage.client();
+    let refused = client.follow(
+        "/v1/trace?topic=dpd&peer=nobody",
+        None,
+        || {},
+        |_: TraceRecord| true,
+    );
+    assert!(
+        matches!(refused, Err(ClientError::Refusal { code: 400, .. })),
+        "{refused:?}"
+    );
+    let unknown = client.follow(
+        "/v1/trace?topic=weather",
+        None,
+        || {},
+        |_: TraceRecord| true,
+    );
+    assert!(
+        matches!(unknown, Err(ClientError::Refusal { code: 400, .. })),
+        "{unknown:?}"
+    );
+}
+
+#[test]
+fn a_watch_may_last_for_a_limited_time() {
+    let stage = Stage::new("limit");
+    let mut seen = 0;
+    let limit = Some(std::time::Duration::from_millis(300));
+    let each = |_: TraceRecord| {
+        seen += 1;
+        true
+    };
+    stage
+        .client()
+        .follow("/v1/trace?topic=dpd&peer=many", limit, || {}, each)
+        .expect("ends when its time is over");
+    assert!(seen > 0);
 }
 
 #[test]

@@ -23,7 +23,6 @@ mod policy_error;
 mod proof;
 mod rut;
 mod stamp;
-mod trace;
 
 pub use breaker::{Breaker, BreakerEvent, BreakerPolicy, DomainKey, FaultDomain};
 pub use budget::{BudgetPolicy, Budgets, TokenBucket};
@@ -38,4 +37,3 @@ pub use policy::{Action, DpdPolicy, Mode, Protocol, SuppressOn};
 pub use policy_error::{PolicyError, Setting};
 pub use proof::{NotProof, Proof};
 pub use rut::{OwnSequence, PeerSequence, SequenceVerdict};
-pub use trace::Line;

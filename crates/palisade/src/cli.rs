@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
+use control::trace::Topic;
 
 /// Palisade, an IPsec headend in user space.
 ///
@@ -65,6 +66,18 @@ Examples:
   palisade events
   palisade events --json | jq 'select(.event == \"dead\") | .evidence'")]
     Events(Ask),
+    /// Watch live what peers go through, message by message
+    #[command(after_help = "\
+It costs the service nothing while nobody watches. Up to eight may watch at the same time; who reads
+too slowly misses records and is told how many. Times are UTC.
+
+Examples:
+  palisade debug dpd                          who is asked, who answers, who dies
+  palisade debug isakmp --peer 10.2.80.209    one peer, in the lines of IOS
+  palisade debug ikev2 --peer joe@example.org --format text
+  palisade debug ipsec --format json | jq 'select(.step == \"child-removed\")'
+  palisade debug dpd --seconds 60 --count 100 for scripts: ends by itself")]
+    Debug(DebugArgs),
     /// Establish a connection or a child as initiator
     #[command(after_help = "\
 Examples:
@@ -160,6 +173,71 @@ pub(crate) struct PeerArgs {
     pub(crate) peer: String,
     #[command(flatten)]
     pub(crate) ask: Ask,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct DebugArgs {
+    /// What to watch
+    #[arg(value_enum)]
+    pub(crate) topic: DebugTopic,
+    /// Only the peer at this outer address, or with this identity (from its authentication on)
+    #[arg(long, value_name = "IP|ID")]
+    pub(crate) peer: Option<String>,
+    /// How it is shown
+    #[arg(long, value_enum, default_value_t = Format::Ios)]
+    pub(crate) format: Format,
+    /// End after this time
+    #[arg(long, value_name = "N")]
+    pub(crate) seconds: Option<u64>,
+    /// End after this many records
+    #[arg(long, value_name = "N")]
+    pub(crate) count: Option<u64>,
+    #[command(flatten)]
+    pub(crate) ask: Ask,
+}
+
+/// What may be watched.
+#[derive(clap::ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum DebugTopic {
+    /// IKEv1, with its dead peer detection
+    Isakmp,
+    /// IKEv2, with its dead peer detection
+    Ikev2,
+    /// Child SAs
+    Ipsec,
+    /// Dead peer detection of both versions
+    Dpd,
+}
+
+impl DebugTopic {
+    pub(crate) const fn topic(self) -> Topic {
+        match self {
+            Self::Isakmp => Topic::Isakmp,
+            Self::Ikev2 => Topic::Ikev2,
+            Self::Ipsec => Topic::Ipsec,
+            Self::Dpd => Topic::Dpd,
+        }
+    }
+
+    pub(crate) const fn word(self) -> &'static str {
+        match self {
+            Self::Isakmp => "isakmp",
+            Self::Ikev2 => "ikev2",
+            Self::Ipsec => "ipsec",
+            Self::Dpd => "dpd",
+        }
+    }
+}
+
+/// How records are shown.
+#[derive(clap::ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Format {
+    /// The lines of Cisco IOS
+    Ios,
+    /// Plain words
+    Text,
+    /// One JSON object a line
+    Json,
 }
 
 #[derive(Args, Debug)]

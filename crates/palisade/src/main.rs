@@ -7,6 +7,7 @@ mod cli;
 mod demo;
 mod directories;
 mod failure;
+mod ios;
 mod logging;
 mod run;
 mod signals;
@@ -37,6 +38,7 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Peer(args) => ask::peer(&args),
         Command::WhyDead(args) => ask::why_dead(&args),
         Command::Events(args) => ask::events(&args),
+        Command::Debug(args) => ask::debug(&args),
         Command::Initiate(args) => ask::initiate(&args),
         Command::Terminate(args) => ask::terminate(&args),
         Command::Rekey(args) => ask::rekey(&args),

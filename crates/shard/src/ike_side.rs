@@ -432,6 +432,7 @@ impl Shard {
             self.unresponsive(spi, now, out);
         }
         let reference = self.peer_ref(spi);
+        self.tell(spi, now, out, || TraceStep::Gone);
         self.leave(spi, now);
         let Some(peer) = self.peers.remove(spi) else {
             return;

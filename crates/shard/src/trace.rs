@@ -4,7 +4,7 @@ use core::net::{IpAddr, SocketAddr};
 
 use dpd::DpdPolicy;
 use ike::trace::Stage;
-use ike::{ChildFailure, RemovalReason, Role, Trace};
+use ike::{ChildFailure, CloseReason, RemovalReason, Role, Trace};
 use ipsec::{EspSpi, Identity};
 use timer::Instant;
 
@@ -140,6 +140,8 @@ pub enum TraceStep {
         /// The former.
         up: bool,
     },
+    /// All that was kept of the IKE SA is gone.
+    Gone,
 }
 
 impl TraceStep {
@@ -147,8 +149,16 @@ impl TraceStep {
     pub(crate) const fn topics(&self, version: u8) -> Topics {
         let ike = Topics::of_version(version);
         match self {
-            Self::Ike(Trace::Liveness { .. }) | Self::Dpd(_) => ike.and(Topics::DPD),
-            Self::Ike(_) => ike,
+            Self::Ike(
+                Trace::Liveness { .. }
+                | Trace::Deleting {
+                    reason: Some(CloseReason::Unresponsive),
+                    ..
+                },
+            )
+            | Self::Dpd(_) => ike.and(Topics::DPD),
+            Self::Ike(_) | Self::Gone => ike,
+            Self::Child(ChildStep::Removed { .. }) => ike.and(Topics::IPSEC),
             Self::Child(_) => Topics::IPSEC,
             Self::Session { .. } => ike.and(Topics::DPD).and(Topics::IPSEC),
         }

@@ -1,5 +1,6 @@
 //! Commands that ask the running service.
 
+mod debug;
 mod events;
 mod order;
 mod peer;
@@ -15,6 +16,7 @@ use control::Client;
 use crate::cli::Ask;
 use crate::directories;
 
+pub(crate) use debug::debug;
 pub(crate) use events::events;
 pub(crate) use order::{initiate, rekey, terminate};
 pub(crate) use peer::peer;

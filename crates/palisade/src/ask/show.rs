@@ -1,6 +1,6 @@
 //! How things look on a terminal.
 
-use std::io::Write as _;
+use std::io::{IsTerminal as _, Write as _};
 
 use anyhow::Result;
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
@@ -51,6 +51,11 @@ pub(super) fn write(text: &str) -> Result<()> {
     }
 }
 
+/// Whether standard output is read by a program.
+pub(super) fn is_piped() -> bool {
+    !std::io::stdout().is_terminal()
+}
+
 /// `1.5 MiB`.
 pub(crate) fn octets(count: u64) -> String {
     let mut value = count as f64;
@@ -93,12 +98,44 @@ pub(super) fn maybe_seconds(value: Option<f64>) -> String {
 
 /// A moment of the wall clock in UTC: `2026-01-31 12:00:00.123`.
 pub(crate) fn moment(unix_ns: u64) -> String {
+    let CivilTime {
+        year,
+        month,
+        day,
+        hour,
+        minute,
+        second,
+        millisecond,
+    } = civil_time(unix_ns);
+    format!("{year:04}-{month:02}-{day:02} {hour:02}:{minute:02}:{second:02}.{millisecond:03}")
+}
+
+/// A moment of the wall clock in UTC, by the Gregorian calendar.
+pub(crate) struct CivilTime {
+    pub(crate) year: u64,
+    /// From 1.
+    pub(crate) month: u64,
+    /// From 1.
+    pub(crate) day: u64,
+    pub(crate) hour: u64,
+    pub(crate) minute: u64,
+    pub(crate) second: u64,
+    pub(crate) millisecond: u64,
+}
+
+pub(crate) fn civil_time(unix_ns: u64) -> CivilTime {
     let (days, rest) = (unix_ns / 86_400_000_000_000, unix_ns % 86_400_000_000_000);
     let (year, month, day) = civil(days);
     let millis = rest / 1_000_000;
-    let (hours, minutes) = (millis / 3_600_000, millis / 60_000 % 60);
-    let (secs, millis) = (millis / 1_000 % 60, millis % 1_000);
-    format!("{year:04}-{month:02}-{day:02} {hours:02}:{minutes:02}:{secs:02}.{millis:03}")
+    CivilTime {
+        year,
+        month,
+        day,
+        hour: millis / 3_600_000,
+        minute: millis / 60_000 % 60,
+        second: millis / 1_000 % 60,
+        millisecond: millis % 1_000,
+    }
 }
 
 /// Days since 1970 as year, month and day of the Gregorian calendar: months are counted from March, so

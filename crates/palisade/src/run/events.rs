@@ -14,6 +14,7 @@ use runtime::Subscription;
 
 use super::headend::Front;
 use super::verdict;
+use crate::ios;
 
 /// Events that may wait to be forwarded. A mass death of as many peers fits.
 pub(super) const BACKLOG: usize = 65_536;
@@ -192,23 +193,11 @@ fn closed(reason: CloseReason, established: bool) -> Option<EventKind> {
 
 /// The lines that operators of IOS search their logs for.
 fn log_as_ios_does(event: &Event) {
-    let address = event
-        .remote
-        .rsplit_once(':')
-        .map_or("", |(address, _)| address);
-    let id = match event.identity.as_str() {
-        "" => address,
-        identity => identity,
-    };
-    let lines = [
-        dpd::Line::NotResponding { peer: &address },
-        dpd::Line::DeletingSa,
-        dpd::Line::TunnelDown {
-            peer: &event.remote,
-            id: &id,
-        },
-    ];
-    for line in lines {
+    for line in [
+        ios::not_responding(&event.remote),
+        ios::deleting("peers alive"),
+        ios::session_line(false, &event.remote, &event.identity),
+    ] {
         tracing::info!("{line}");
     }
 }

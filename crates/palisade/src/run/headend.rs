@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 
 use config::Config;
+use control::trace::{TraceQuery, TraceSource};
 use control::view::{
     Command, DeathRecord, Done, PeerDetail, PeerPage, PeerQuery, Readiness, SaPage, ShardStatus,
     Status,
@@ -13,7 +14,7 @@ use metrics::Scrape;
 use runtime::{Busy, Cursor, Service, ShardReport};
 use shard::{PeerRow, SaRow};
 
-use super::{listing, scrape, settings, system, verdict, which};
+use super::{listing, scrape, settings, system, verdict, watch, which};
 
 /// Joins the runtime to the control interface.
 pub(super) struct Front {
@@ -294,6 +295,18 @@ impl Headend for Front {
         Err(Refusal::NotFound(format!(
             "no verdict on `{peer}` is remembered; the last 4,096 of each worker are"
         )))
+    }
+
+    fn watch(&self, query: &TraceQuery) -> Result<Box<dyn TraceSource>, Refusal> {
+        let filter = watch::filter(query)?;
+        let subscription = self
+            .service
+            .watch(filter, watch::BACKLOG)
+            .map_err(|error| Refusal::Busy(error.to_string()))?;
+        Ok(Box::new(watch::Source {
+            subscription,
+            clock: self.service.clock(),
+        }))
     }
 
     fn command(&self, command: &Command) -> Result<Done, Refusal> {

@@ -5,11 +5,13 @@ mod deprecated;
 mod events;
 mod headend;
 mod listing;
+mod names;
 mod reload;
 mod scrape;
 mod settings;
 mod system;
 mod verdict;
+mod watch;
 mod which;
 mod words;
 

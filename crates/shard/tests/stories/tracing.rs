@@ -153,12 +153,13 @@ fn a_death_is_told_try_by_try() {
     expected.extend([
         unanswered,
         "Dpd(NotResponding)".to_owned(),
+        "Ike(Deleting { reason: Some(Unresponsive), stage: Established })".to_owned(),
         "Session { up: false }".to_owned(),
     ]);
     let told: Vec<_> = told.iter().map(|step| format!("{step:?}")).collect();
     assert_eq!(told, expected);
     let seconds = |index: usize| world.headend.traces[index].at;
-    let (first, verdict) = (seconds(0), seconds(expected.len() - 2));
+    let (first, verdict) = (seconds(0), seconds(expected.len() - 3));
     let took = verdict - first;
     assert!(
         took >= SECOND * 10 && took < SECOND * 10 + Duration::from_millis(100),

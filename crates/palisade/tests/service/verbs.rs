@@ -1,0 +1,81 @@
+//! Watching peers, ending them, and looking at them as IOS does.
+
+use std::process::{Command, Stdio};
+
+use serde_json::Value;
+
+use crate::stage::{PROGRAM, Stage};
+
+/// A watch that runs beside the test and ends by itself.
+fn watching(stage: &Stage, arguments: &[&str]) -> std::process::Child {
+    let before = watchers(stage);
+    let child = Command::new(PROGRAM)
+        .arg("debug")
+        .args(arguments)
+        .arg("--run-dir")
+        .arg(&stage.directory)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null())
+        .spawn()
+        .expect("runs");
+    stage.wait("a watcher", |stage| watchers(stage) > before);
+    child
+}
+
+fn watchers(stage: &Stage) -> u32 {
+    let metrics = stage.get("/metrics");
+    let line = metrics
+        .lines()
+        .find_map(|line| line.strip_prefix("palisade_trace_watchers "));
+    line.and_then(|count| count.parse().ok()).expect("a count")
+}
+
+fn told(child: std::process::Child) -> String {
+    let output = child.wait_with_output().expect("ends");
+    assert!(output.status.success());
+    String::from_utf8(output.stdout).expect("text")
+}
+
+#[test]
+fn what_peers_go_through_can_be_watched_while_it_happens() {
+    let mut stage = Stage::new("watch");
+    let all = watching(&stage, &["ikev2", "--format", "json", "--count", "12"]);
+    let one = watching(
+        &stage,
+        &["dpd", "--peer", "peer-1@load.example", "--count", "3"],
+    );
+    let nobody = watching(
+        &stage,
+        &["ikev2", "--peer", "203.0.113.9", "--seconds", "6"],
+    );
+    stage.start_peers(3, &[]);
+    let records: Vec<Value> = told(all)
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("JSON"))
+        .collect();
+    assert_eq!(records.len(), 12);
+    let first = &records[0];
+    assert_eq!(
+        (&first["step"], &first["exchange"], &first["version"]),
+        (&"received".into(), &"IKE_SA_INIT".into(), &2.into())
+    );
+    let lines = told(one);
+    let lines: Vec<_> = lines.lines().collect();
+    assert!(
+        lines[0].ends_with("IKE DPD is enabled, initializing timers"),
+        "{lines:?}"
+    );
+    assert!(
+        lines[1].contains("%CRYPTO-5-SESSION_STATUS: Crypto tunnel is UP")
+            && lines[1].ends_with("Id: peer-1@load.example"),
+        "{lines:?}"
+    );
+    assert!(
+        lines[2].ends_with("Sending DPD/liveness query"),
+        "{lines:?}"
+    );
+    assert_eq!(told(nobody), "", "nobody is at that address");
+    stage.wait("the end of the watches", |stage| watchers(stage) == 0);
+    let wrong = stage.ask(&["debug", "dpd", "--peer", ""]);
+    assert!(!wrong.status.success());
+}
