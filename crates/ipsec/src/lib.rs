@@ -4,7 +4,7 @@
 //! | to | use |
 //! |---|---|
 //! | choose and find inbound SAs | [`Sad`], [`EspSpiLayout`] |
-//! | find the SA of an outbound packet | [`Spd`] |
+//! | find the SA of an outbound packet | [`Spd`], [`FlowTable`] |
 //! | say which packets an SA may carry | [`TrafficSelector`], [`Selectors`], [`narrow`] |
 //! | count what came and went | [`ReplayWindow`], [`SequenceNumbers`], [`VolumeLimits`] |
 //! | decide who may connect | [`PolicySnapshot`], [`IdentityPattern`], [`Secrets`] |
@@ -12,6 +12,7 @@
 #![forbid(unsafe_code)]
 
 mod counters;
+mod flow_table;
 mod hash;
 mod identity;
 mod inbound;
@@ -40,6 +41,7 @@ mod vrf;
 pub use crypto::{EncryptionAlgorithm, IntegrityAlgorithm, KeyExchangeMethod, PrfAlgorithm};
 
 pub use counters::{InboundCounters, OutboundCounters};
+pub use flow_table::FlowTable;
 pub use identity::{Identity, IdentityParseError};
 pub use inbound::{InboundParameters, InboundSa};
 pub use lifetime::{LifeStage, VolumeLimits};

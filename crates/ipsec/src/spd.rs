@@ -1,221 +1,48 @@
-use core::net::IpAddr;
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
-
-use crate::hash::KeyedState;
-use crate::prefix::{host_bits, number, prefixes};
+use crate::flow_table::FlowTable;
 use crate::{Flow, OutboundHandle, Sad, Selectors};
 
 /// The outbound side of a shard's security policy database: which SA an inner packet goes into
 /// (RFC 4301 §4.4.1, as a cache over the SAs that exist).
 ///
-/// Single addresses are found by hash in one step. Everything else is found by longest prefix, one
-/// hash look-up for each prefix length in use. Among the SAs of one prefix the youngest whose
-/// selectors accept the packet is taken, so that a rekeyed SA takes over when it is added.
-pub struct Spd {
-    v4: Family,
-    v6: Family,
-}
-
-struct Family {
-    hosts: HashMap<u128, Candidates, KeyedState>,
-    nets: HashMap<(u128, u8), Candidates, KeyedState>,
-    /// How many networks there are of each length.
-    lengths: [u32; 129],
-    /// The lengths in use, the longest first.
-    in_use: Vec<u8>,
-    width: u8,
-}
-
-/// Almost always one; the youngest last.
-enum Candidates {
-    One(OutboundHandle),
-    Many(Vec<OutboundHandle>),
-}
-
-impl Candidates {
-    fn as_slice(&self) -> &[OutboundHandle] {
-        match self {
-            Self::One(handle) => core::slice::from_ref(handle),
-            Self::Many(handles) => handles,
-        }
-    }
-
-    fn add(&mut self, handle: OutboundHandle) {
-        match self {
-            // Two selectors of one SA may differ in their ports alone.
-            Self::One(first) if *first == handle => {}
-            Self::One(first) => *self = Self::Many(vec![*first, handle]),
-            Self::Many(handles) if handles.last() == Some(&handle) => {}
-            Self::Many(handles) => handles.push(handle),
-        }
-    }
-
-    /// Whether nobody is left.
-    fn remove(&mut self, handle: OutboundHandle) -> bool {
-        match self {
-            Self::One(only) => *only == handle,
-            Self::Many(handles) => {
-                handles.retain(|kept| *kept != handle);
-                match handles.as_slice() {
-                    [] => true,
-                    [last] => {
-                        *self = Self::One(*last);
-                        false
-                    }
-                    _ => false,
-                }
-            }
-        }
-    }
-}
+/// It is a [`FlowTable`]: among the SAs of one prefix the youngest whose selectors accept the packet
+/// is taken, so that a rekeyed SA takes over when it is added.
+pub struct Spd(FlowTable<OutboundHandle>);
 
 impl Spd {
-    /// An empty database. `seed` must be unpredictable: peers have a say in the addresses, and must
-    /// not be able to choose such as fall into one place of the table.
+    /// An empty database. `seed` must be unpredictable, see [`FlowTable::new`].
     #[must_use]
     pub fn new(seed: u64) -> Self {
-        Self {
-            v4: Family::new(32, seed),
-            v6: Family::new(128, seed),
-        }
+        Self(FlowTable::new(seed))
     }
 
     /// Sends what `selectors` mean into an SA, before any older SA of the same prefix.
     pub fn insert(&mut self, handle: OutboundHandle, selectors: &Selectors) {
-        for ts in selectors.remote() {
-            for (network, length) in prefixes(ts.start, ts.end) {
-                self.family_mut(network)
-                    .insert(number(network).0, length, handle);
-            }
-        }
+        self.0.insert(handle, selectors.remote());
     }
 
     /// Takes an SA out; `selectors` are those with which it was added.
     pub fn remove(&mut self, handle: OutboundHandle, selectors: &Selectors) {
-        for ts in selectors.remote() {
-            for (network, length) in prefixes(ts.start, ts.end) {
-                self.family_mut(network)
-                    .remove(number(network).0, length, handle);
-            }
-        }
+        self.0.remove(handle, selectors.remote());
     }
 
     /// The SA into which a packet goes.
     #[must_use]
     pub fn lookup(&self, sad: &Sad, flow: &Flow) -> Option<OutboundHandle> {
-        let family = if flow.destination.is_ipv4() {
-            &self.v4
-        } else {
-            &self.v6
-        };
-        let accepts = |handle: &&OutboundHandle| {
-            sad.outbound(**handle)
+        self.0.find(flow.destination, |handle| {
+            sad.outbound(handle)
                 .is_some_and(|sa| sa.selectors.allow_outbound(flow))
-        };
-        family
-            .candidates(number(flow.destination).0)
-            .find_map(|candidates| candidates.as_slice().iter().rev().find(accepts).copied())
+        })
     }
 
     /// How many addresses and networks lead to an SA.
     #[must_use]
     pub fn len(&self) -> usize {
-        self.v4.len() + self.v6.len()
+        self.0.len()
     }
 
     /// Whether no address leads anywhere.
     #[must_use]
     pub fn is_empty(&self) -> bool {
-        self.len() == 0
+        self.0.is_empty()
     }
-
-    const fn family_mut(&mut self, address: IpAddr) -> &mut Family {
-        if address.is_ipv4() {
-            &mut self.v4
-        } else {
-            &mut self.v6
-        }
-    }
-}
-
-impl Family {
-    fn new(width: u8, seed: u64) -> Self {
-        Self {
-            hosts: HashMap::with_hasher(KeyedState::new(seed)),
-            nets: HashMap::with_hasher(KeyedState::new(seed.rotate_left(32))),
-            lengths: [0; 129],
-            in_use: Vec::new(),
-            width,
-        }
-    }
-
-    fn insert(&mut self, bits: u128, length: u8, handle: OutboundHandle) {
-        if length == self.width {
-            add(self.hosts.entry(bits), handle);
-        } else if add(self.nets.entry((bits, length)), handle) {
-            self.count_length(length, 1);
-        }
-    }
-
-    fn remove(&mut self, bits: u128, length: u8, handle: OutboundHandle) {
-        if length == self.width {
-            take(self.hosts.entry(bits), handle);
-        } else if take(self.nets.entry((bits, length)), handle) {
-            self.count_length(length, -1);
-        }
-    }
-
-    fn count_length(&mut self, length: u8, change: i32) {
-        let Some(count) = self.lengths.get_mut(usize::from(length)) else {
-            return;
-        };
-        *count = count.saturating_add_signed(change);
-        let place = self.in_use.binary_search_by(|used| length.cmp(used));
-        match (place, *count) {
-            (Err(place), 1..) => self.in_use.insert(place, length),
-            (Ok(place), 0) => {
-                self.in_use.remove(place);
-            }
-            _ => {}
-        }
-    }
-
-    /// Who may take a packet to `destination`, the closest first.
-    fn candidates(&self, destination: u128) -> impl Iterator<Item = &Candidates> {
-        let nets = self.in_use.iter().filter_map(move |&length| {
-            let network = destination & !host_bits(self.width, length);
-            self.nets.get(&(network, length))
-        });
-        self.hosts.get(&destination).into_iter().chain(nets)
-    }
-
-    fn len(&self) -> usize {
-        self.hosts.len() + self.nets.len()
-    }
-}
-
-/// Whether the key is new.
-fn add<K>(entry: Entry<'_, K, Candidates>, handle: OutboundHandle) -> bool {
-    match entry {
-        Entry::Vacant(vacant) => {
-            vacant.insert(Candidates::One(handle));
-            true
-        }
-        Entry::Occupied(mut occupied) => {
-            occupied.get_mut().add(handle);
-            false
-        }
-    }
-}
-
-/// Whether the key is gone.
-fn take<K>(entry: Entry<'_, K, Candidates>, handle: OutboundHandle) -> bool {
-    if let Entry::Occupied(mut occupied) = entry
-        && occupied.get_mut().remove(handle)
-    {
-        occupied.remove();
-        return true;
-    }
-    false
 }

@@ -134,6 +134,7 @@ impl Plan {
             ike_sockets: Vec::new(),
             nat_sockets: Vec::new(),
             path_mtu: 1500,
+            ..shard::Settings::default()
         };
         let mut settings = Settings::new(shard, policy);
         settings.listen = vec![Listen {

@@ -143,7 +143,13 @@ impl Shard {
         };
         child.active = true;
         child.awaits_traffic = false;
-        let (handle, ivrf, replaces) = (child.outbound, child.ivrf, child.replaces);
+        let Child {
+            outbound: handle,
+            ivrf,
+            policy,
+            replaces,
+            ..
+        } = *child;
         let Some(sa) = self.world.sad.outbound(handle) else {
             return;
         };
@@ -152,6 +158,7 @@ impl Shard {
         self.spds.insert(ivrf, handle, &selectors);
         self.announce(ivrf, &selectors, out);
         let outbound = sa.spi;
+        self.child_in_use(spi, policy, out);
         if let Some(old) = replaces {
             self.deactivate_child(spi, old, out);
         }
@@ -170,13 +177,14 @@ impl Shard {
             return;
         };
         child.active = false;
-        let (handle, ivrf) = (child.outbound, child.ivrf);
+        let (handle, ivrf, policy) = (child.outbound, child.ivrf, child.policy);
         let Some(sa) = self.world.sad.outbound(handle) else {
             return;
         };
         let selectors = sa.selectors.clone();
         self.spds.remove(ivrf, handle, &selectors);
         self.withdraw(ivrf, &selectors, out);
+        self.child_out_of_use(spi, policy);
     }
 
     pub(crate) fn remove_child(
@@ -214,6 +222,7 @@ impl Shard {
             self.world.sad.remove_inbound(inbound);
         }
         self.world.sad.remove_outbound(child.outbound);
+        self.child_removed(spi, child.policy, reason, out);
         bump(&mut self.counters.children_removed, reason.index());
         self.emit(spi, EventKind::ChildRemoved { inbound, reason }, now, out);
         self.tell(spi, now, out, || {

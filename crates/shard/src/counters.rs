@@ -17,8 +17,12 @@ reasons! {
             "A new IKE SA was asked for while the service stops.";
         NoSa = "no_sa",
             "No Child SA covers the inner packet.";
-        Acquiring = "acquiring",
-            "The inner packet made us initiate; it was not kept.";
+        HoldFull = "hold_full",
+            "The tunnel for the inner packet is being set up, and as much waits for it as may.";
+        HoldExpired = "hold_expired",
+            "The inner packet waited too long for its tunnel.";
+        HoldAbandoned = "hold_abandoned",
+            "The inner packet waited for a tunnel that will not come.";
         InnerMalformed = "inner_malformed",
             "The inner packet is no valid IP packet.";
         SendRefused = "send_refused",
@@ -71,6 +75,12 @@ pub struct Counters {
     pub keepalives: [u64; 2],
     /// Datagrams and inner packets that belonged to another shard.
     pub strays: u64,
+    /// Inner packets that were kept because their tunnel was being set up.
+    pub held: u64,
+    /// Inner packets that were kept and sent when their tunnel stood.
+    pub released: u64,
+    /// Set-ups that reached another peer of their connection than the one before.
+    pub failovers: u64,
     /// ICMP "packet too big" answers to inner senders.
     pub icmp_too_big: u64,
     /// Liveness.
@@ -91,6 +101,8 @@ pub struct Counters {
     pub children: u64,
     /// Timers armed now.
     pub timers: u64,
+    /// Inner packets that wait for a tunnel now.
+    pub held_now: u64,
 }
 
 impl Counters {
@@ -117,6 +129,9 @@ impl Counters {
             dropped: zeros(ShardDrop::ALL.len()),
             keepalives: [0; 2],
             strays: 0,
+            held: 0,
+            released: 0,
+            failovers: 0,
             icmp_too_big: 0,
             dpd: dpd::Counters::default(),
             handshake_us: histogram(60_000_000),
@@ -127,6 +142,7 @@ impl Counters {
             half_open: 0,
             children: 0,
             timers: 0,
+            held_now: 0,
         }
     }
 
@@ -136,6 +152,12 @@ impl Counters {
 
     pub(crate) fn dropped(&mut self, reason: ShardDrop) {
         bump(&mut self.dropped, reason.index());
+    }
+
+    pub(crate) fn dropped_several(&mut self, reason: ShardDrop, count: u64) {
+        if let Some(counter) = self.dropped.get_mut(reason.index()) {
+            *counter += count;
+        }
     }
 }
 

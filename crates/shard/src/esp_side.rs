@@ -332,9 +332,7 @@ impl Shard {
                 self.counters.strays += 1;
                 out.hand_over_inner(owner, ivrf, octets);
             }
-            _ if self.spring_trap(ivrf, flow, now, out) => {
-                self.counters.dropped(ShardDrop::Acquiring)
-            }
+            _ if self.spring_trap(ivrf, flow, octets, now, out) => {}
             _ => self.counters.dropped(ShardDrop::NoSa),
         }
     }

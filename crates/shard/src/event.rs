@@ -106,6 +106,11 @@ pub enum EventKind {
     Suspect,
     /// A suspected peer showed that it lives.
     Recovered,
+    /// The host name of a peer could not be resolved. The event names no IKE SA.
+    Unresolved {
+        /// The name.
+        name: Arc<str>,
+    },
     /// Many peers of one fault domain fell silent together, or most of them spoke again. The event
     /// names no peer.
     Breaker(BreakerEvent),
@@ -130,6 +135,7 @@ impl EventKind {
             Self::PathChanged { .. } => "path-changed",
             Self::Suspect => "suspect",
             Self::Recovered => "recovered",
+            Self::Unresolved { .. } => "unresolved",
             Self::Breaker(_) => "breaker",
             Self::Dead { .. } => "dead",
         }

@@ -186,6 +186,7 @@ impl Shard {
         for action in actions.drain(..) {
             self.apply(spi, action, now, out);
         }
+        self.release_held(now, out);
     }
 
     fn apply(&mut self, spi: IkeSpi, action: Action, now: Instant, out: &mut impl Output) {
@@ -219,6 +220,7 @@ impl Shard {
                 self.tell(spi, now, out, || {
                     TraceStep::Child(ChildStep::Failed { reason })
                 });
+                self.child_failed(spi, policy);
             }
             Action::Rekeyed { successor } => self.succeeded(spi, successor, now, out),
             Action::Redundant { sa } => {
@@ -297,7 +299,7 @@ impl Shard {
             now,
             out,
         );
-        self.initiation_succeeded(spi);
+        self.reached(spi);
         if let Some(old) = replaces {
             self.with_sa(old, now, out, |sa, ctx, actions| {
                 sa.delete_ike(CloseReason::Reauthenticated, ctx, actions);
@@ -407,6 +409,7 @@ impl Shard {
             );
         }
         self.peers.insert(heir);
+        self.inherited(spi, new);
         self.inherit_timers(new, dpd_timer, keepalive_timer, now);
         self.rearm_ike(new);
     }

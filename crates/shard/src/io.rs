@@ -1,12 +1,13 @@
 //! The wall between a shard and the world: what goes in, what comes out, what shards share.
 
 use core::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 
 use esp::OuterFields;
 use ike::{Job, LeaseRequest, Path};
 use ipsec::{EspPath, FrontVrf, Identity, IkeSpi, InnerVrf, PoolName, TrafficSelector};
 
-use crate::{Event, Mail, TraceRecord};
+use crate::{Event, Mail, Question, TraceRecord};
 
 /// The number of a shard, which is also in every SPI that it chooses.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
@@ -110,6 +111,10 @@ pub trait Output {
 
     /// Has slow work done; the result comes back through [`Shard::computed`](crate::Shard::computed).
     fn compute(&mut self, ticket: Ticket, job: Job);
+
+    /// Has a host name resolved; the addresses come back through
+    /// [`Shard::resolved`](crate::Shard::resolved).
+    fn resolve(&mut self, question: Question, name: &Arc<str>);
 
     /// Sends a datagram that another shard owns to that shard.
     fn hand_over_outer(&mut self, to: ShardId, packet: &OuterPacket<'_>);

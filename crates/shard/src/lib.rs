@@ -16,6 +16,7 @@ mod initiate;
 mod io;
 mod liveness;
 mod obituary;
+mod orders;
 mod peers;
 mod report;
 mod shard;
@@ -26,6 +27,7 @@ mod watchers;
 pub use command::{Command, DpdException, Mail, Policy};
 pub use counters::{Counters, ShardDrop};
 pub use event::{Event, EventKind, PeerRef};
+pub use initiate::{HoldLimits, Question, home};
 pub use io::{
     Directory, Disposition, FrontSocket, InnerPacket, Listener, OuterPacket, Output, RouteChange,
     ShardId, Ticket,

@@ -17,7 +17,7 @@ use crate::obituary::Obituary;
 use crate::peers::Peer;
 use crate::shard::Token;
 use crate::trace::{DpdStep, TraceStep};
-use crate::{Disposition, Event, EventKind, Output, PeerRef, Shard};
+use crate::{Disposition, Event, EventKind, Output, PeerRef, Shard, ShardId};
 
 impl Shard {
     /// Begins to watch a peer that was just authenticated.
@@ -164,19 +164,9 @@ impl Shard {
     /// Says once when the breaker opens for a fault domain, and once when it closes.
     pub(crate) fn raise_alarms(&mut self, out: &mut impl Output) {
         while let Some(alarm) = self.watch.breaker.take_event() {
-            let nowhere = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), 0);
             out.event(Event {
                 at: alarm.at,
-                peer: PeerRef {
-                    shard: self.id,
-                    spi: IkeSpi::ZERO,
-                    connection: "".into(),
-                    identity: None,
-                    local: nowhere,
-                    remote: nowhere,
-                    fvrf: FrontVrf::GLOBAL,
-                    ivrf: InnerVrf::GLOBAL,
-                },
+                peer: nobody(self.id),
                 kind: EventKind::Breaker(alarm),
             });
         }
@@ -341,6 +331,21 @@ impl Shard {
             Disposition::Refused => self.counters.dropped(ShardDrop::SendRefused),
         }
         self.arm_keepalive(spi, now);
+    }
+}
+
+/// Names no peer, for what happens to many or to none.
+pub(crate) fn nobody(shard: ShardId) -> PeerRef {
+    let nowhere = SocketAddr::new(Ipv4Addr::UNSPECIFIED.into(), 0);
+    PeerRef {
+        shard,
+        spi: IkeSpi::ZERO,
+        connection: "".into(),
+        identity: None,
+        local: nowhere,
+        remote: nowhere,
+        fvrf: FrontVrf::GLOBAL,
+        ivrf: InnerVrf::GLOBAL,
     }
 }
 

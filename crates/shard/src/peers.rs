@@ -179,6 +179,10 @@ impl Peers {
         Some(peer)
     }
 
+    pub(crate) fn iter_mut(&mut self) -> impl Iterator<Item = &mut Peer> {
+        self.live.iter_mut().flatten().map(|peer| &mut **peer)
+    }
+
     pub(crate) const fn len(&self) -> usize {
         self.count
     }

@@ -15,7 +15,9 @@ use crate::initiate::Initiations;
 use crate::obituary::Obituaries;
 use crate::peers::Peers;
 use crate::spds::Spds;
-use crate::{Command, Directory, FrontSocket, Mail, Output, Policy, ShardId, TraceFilter};
+use crate::{
+    Command, Directory, FrontSocket, HoldLimits, Mail, Output, Policy, ShardId, TraceFilter,
+};
 
 /// Limits and times of a shard.
 #[derive(Clone, Debug)]
@@ -38,6 +40,10 @@ pub struct Settings {
     pub nat_sockets: Vec<FrontSocket>,
     /// Octets that an outer IP packet may have.
     pub path_mtu: u16,
+    /// How much may wait for tunnels.
+    pub hold: HoldLimits,
+    /// How long one of several peers is tried before the next.
+    pub peer_patience: Duration,
 }
 
 impl Default for Settings {
@@ -52,6 +58,8 @@ impl Default for Settings {
             ike_sockets: Vec::new(),
             nat_sockets: Vec::new(),
             path_mtu: 1500,
+            hold: HoldLimits::default(),
+            peer_patience: Duration::from_secs(10),
         }
     }
 }
@@ -136,7 +144,7 @@ impl Shard {
             wheel: Wheel::new(now),
             watch: Watch::new(&settings.budgets, settings.breaker.clone()),
             health: ServiceHealth::good(now),
-            initiations: Initiations::default(),
+            initiations: Initiations::new(&policy.snapshot.connections, spi_entropy.next_u64()),
             counters: Counters::new(),
             obituaries: Obituaries::default(),
             inbound_report: InboundReport::default(),
@@ -191,9 +199,7 @@ impl Shard {
     /// or connection.
     pub fn command(&mut self, command: Command, now: Instant, out: &mut impl Output) -> bool {
         match command {
-            Command::Initiate { connection, child } => {
-                self.initiate(connection, child, now, out).is_some()
-            }
+            Command::Initiate { connection, child } => self.initiate(connection, child, now, out),
             Command::Terminate { spi } => self.terminate(spi, now, out),
             Command::TerminateChild { inbound } => self.terminate_child(inbound, now, out),
             Command::RekeyIke { spi } => self.rekey_ike(spi, now, out),
@@ -207,9 +213,7 @@ impl Shard {
                 true
             }
             Command::ReplacePolicy(policy) => {
-                self.world.policy = policy;
-                self.adopt_liveness();
-                self.set_traps(out);
+                self.replace_policy(policy, now, out);
                 true
             }
         }
@@ -230,6 +234,7 @@ impl Shard {
         counters.half_open = self.front.half_open() as u64;
         counters.children = u64::from(self.world.sad.outbound_len());
         counters.timers = self.wheel.len() as u64;
+        counters.held_now = self.initiations.held() as u64;
         counters.dpd = self.watch.counters.clone();
         self.count_esp_without_proof(&mut counters);
         counters.esp_in = (self.inbound_report.packets, self.inbound_report.bytes);

@@ -1,11 +1,12 @@
 use core::net::SocketAddr;
+use std::sync::Arc;
 
 use esp::OuterFields;
 use ike::{Job, Path};
 use ipsec::{Encapsulation, EspPath, InnerVrf};
 use shard::{
-    Disposition, Event, Listener, Mail, OuterPacket, Output, RouteChange, ShardId, Ticket,
-    TraceRecord,
+    Disposition, Event, Listener, Mail, OuterPacket, Output, Question, RouteChange, ShardId,
+    Ticket, TraceRecord,
 };
 
 use crate::Datagram;
@@ -65,6 +66,9 @@ impl Output for Outbox {
     fn send_keepalive(&mut self, path: &Path) -> Disposition {
         self.send(path.local, path.remote, Listener::Nat, 0, vec![0xff])
     }
+
+    /// The simulation knows its peers by their addresses.
+    fn resolve(&mut self, _question: Question, _name: &Arc<str>) {}
 
     fn deliver_inner(&mut self, _ivrf: InnerVrf, packet: &[u8]) {
         self.delivered.push(packet.to_vec());

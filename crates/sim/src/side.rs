@@ -73,6 +73,7 @@ impl Side {
             ike_sockets: vec![any(500)],
             nat_sockets: vec![any(4500)],
             path_mtu: 1_500,
+            ..Settings::default()
         }
     }
 

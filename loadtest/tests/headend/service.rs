@@ -38,6 +38,7 @@ impl Headend {
             ike_sockets: Vec::new(),
             nat_sockets: Vec::new(),
             path_mtu: 1_500,
+            ..shard::Settings::default()
         };
         let settings = Settings {
             listen: vec![Listen {

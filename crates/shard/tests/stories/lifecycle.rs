@@ -55,8 +55,8 @@ fn a_trap_initiates_at_the_first_packet() {
     let mut world = World::new(&terms);
     world.start(End::Client);
     assert!(
-        !world.ping(End::Client, "10.2.0.1", "10.1.0.1"),
-        "the first packet asks for the SA"
+        world.ping(End::Client, "10.2.0.1", "10.1.0.1"),
+        "the first packet asks for the SA, waits for it and is sent"
     );
     assert!(
         world

@@ -1,6 +1,8 @@
 //! A headend shard and a client shard, from the first message to the verdict, on virtual time.
 
 mod data_path;
+mod estate;
+mod failover;
 mod lifecycle;
 mod liveness;
 mod tracing;

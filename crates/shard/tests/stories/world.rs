@@ -17,8 +17,8 @@ use ipsec::{
 };
 use shard::{
     Command, Counters, Directory, Disposition, Event, EventKind, FrontSocket, InnerPacket,
-    Listener, Mail, OuterPacket, Output, Policy, RouteChange, Settings, Setup, Shard, ShardId,
-    Ticket, TraceRecord,
+    Listener, Mail, OuterPacket, Output, Policy, Question, RouteChange, Settings, Setup, Shard,
+    ShardId, Ticket, TraceRecord,
 };
 use timer::Instant;
 use wire::ip::build_udp;
@@ -160,12 +160,21 @@ pub(crate) struct Datagram {
 }
 
 impl Datagram {
+    /// As the other end sees it.
+    pub(crate) fn arrived(self) -> Self {
+        Self {
+            local: self.remote,
+            remote: self.local,
+            ..self
+        }
+    }
+
     /// Where it goes.
     pub(crate) fn local(&self) -> SocketAddr {
         self.local
     }
 
-    fn packet(&mut self) -> OuterPacket<'_> {
+    pub(crate) fn packet(&mut self) -> OuterPacket<'_> {
         OuterPacket {
             listener: self.listener,
             fvrf: FrontVrf::GLOBAL,
@@ -176,7 +185,7 @@ impl Datagram {
         }
     }
 
-    fn is_esp(&self) -> bool {
+    pub(crate) fn is_esp(&self) -> bool {
         match self.listener {
             Listener::RawEsp => true,
             Listener::Nat => !self.octets.starts_with(&[0; 4]),
@@ -187,12 +196,14 @@ impl Datagram {
 
 /// What a shard wanted done.
 #[derive(Default)]
-struct Effects {
-    sent: Vec<Datagram>,
+pub(crate) struct Effects {
+    pub(crate) sent: Vec<Datagram>,
     jobs: Vec<(Ticket, Job)>,
     inner: Vec<Vec<u8>>,
     events: Vec<Event>,
     traces: Vec<TraceRecord>,
+    routes: Vec<(InnerVrf, RouteChange)>,
+    pub(crate) questions: Vec<(Question, Arc<str>)>,
     refuse: bool,
 }
 
@@ -246,6 +257,10 @@ impl Output for Effects {
         self.send(Listener::Nat, (path.local, path.remote), 0, vec![0xff])
     }
 
+    fn resolve(&mut self, question: Question, name: &Arc<str>) {
+        self.questions.push((question, Arc::clone(name)));
+    }
+
     fn deliver_inner(&mut self, _ivrf: InnerVrf, packet: &[u8]) {
         self.inner.push(packet.to_vec());
     }
@@ -264,7 +279,9 @@ impl Output for Effects {
 
     fn mail(&mut self, _to: ShardId, _mail: Mail) {}
 
-    fn route(&mut self, _ivrf: InnerVrf, _change: RouteChange) {}
+    fn route(&mut self, ivrf: InnerVrf, change: RouteChange) {
+        self.routes.push((ivrf, change));
+    }
 
     fn event(&mut self, event: Event) {
         self.events.push(event);
@@ -281,6 +298,8 @@ pub(crate) struct Side {
     pub(crate) events: Vec<Event>,
     pub(crate) traces: Vec<TraceRecord>,
     pub(crate) inner: Vec<Vec<u8>>,
+    /// What was asked of the routing table.
+    pub(crate) routes: Vec<(InnerVrf, RouteChange)>,
     directory: Arc<LocalDirectory>,
 }
 
@@ -348,7 +367,7 @@ fn selector(text: &str) -> TrafficSelector {
     text.parse().unwrap()
 }
 
-fn connection(end: End, terms: &Terms) -> ConnectionPolicy {
+pub(crate) fn connection(end: End, terms: &Terms) -> ConnectionPolicy {
     let child = ChildPolicy {
         name: "net".into(),
         local_ts: match end {
@@ -433,7 +452,17 @@ fn socket(end: End, port: u16) -> FrontSocket {
     }
 }
 
-fn side(end: End, terms: &Terms, seed: u64) -> Side {
+pub(crate) fn side(end: End, terms: &Terms, seed: u64) -> Side {
+    side_with(end, terms, vec![connection(end, terms)], seed)
+}
+
+/// A side with connections of its own making.
+pub(crate) fn side_with(
+    end: End,
+    terms: &Terms,
+    connections: Vec<ConnectionPolicy>,
+    seed: u64,
+) -> Side {
     let pool = AddressPool {
         name: "pool".into(),
         first: "10.9.0.1".parse().unwrap(),
@@ -449,7 +478,7 @@ fn side(end: End, terms: &Terms, seed: u64) -> Side {
     }
     let directory = Arc::new(LocalDirectory(Mutex::new(shared)));
     let snapshot = PolicySnapshot {
-        connections: vec![Arc::new(connection(end, terms))],
+        connections: connections.into_iter().map(Arc::new).collect(),
         secrets: Secrets::from(vec![SecretEntry {
             owners: vec![],
             key: PreSharedKey::new(b"a secret for two".to_vec()),
@@ -490,6 +519,7 @@ fn side(end: End, terms: &Terms, seed: u64) -> Side {
         events: vec![],
         traces: vec![],
         inner: vec![],
+        routes: vec![],
         directory,
     }
 }
@@ -570,18 +600,11 @@ impl World {
         act: impl FnOnce(&mut Shard, Instant, &mut Effects),
     ) {
         let now = self.now;
-        let mut effects = Effects {
+        let effects = Effects {
             refuse: self.refusing == Some(end),
             ..Effects::default()
         };
-        let side = self.side(end);
-        act(&mut side.shard, now, &mut effects);
-        while let Some((ticket, job)) = effects.jobs.pop() {
-            side.shard.computed(ticket, job.run(), now, &mut effects);
-        }
-        side.events.append(&mut effects.events);
-        side.traces.append(&mut effects.traces);
-        side.inner.append(&mut effects.inner);
+        let effects = self.side(end).step(now, effects, act);
         for datagram in effects.sent {
             let esp = datagram.is_esp();
             let sent = if esp {
@@ -718,6 +741,24 @@ impl World {
 }
 
 impl Side {
+    /// Lets the shard act and does its slow work; what it wants sent or resolved is returned.
+    pub(crate) fn step(
+        &mut self,
+        now: Instant,
+        mut effects: Effects,
+        act: impl FnOnce(&mut Shard, Instant, &mut Effects),
+    ) -> Effects {
+        act(&mut self.shard, now, &mut effects);
+        while let Some((ticket, job)) = effects.jobs.pop() {
+            self.shard.computed(ticket, job.run(), now, &mut effects);
+        }
+        self.events.append(&mut effects.events);
+        self.traces.append(&mut effects.traces);
+        self.inner.append(&mut effects.inner);
+        self.routes.append(&mut effects.routes);
+        effects
+    }
+
     pub(crate) fn has(&self, happened: impl Fn(&EventKind) -> bool) -> bool {
         self.events.iter().any(|event| happened(&event.kind))
     }
