@@ -1,19 +1,17 @@
 //! Section `connections`.
 
-use core::net::{IpAddr, SocketAddr};
+use core::net::IpAddr;
 use core::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
-use dpd::{DpdPolicy, Mode};
-use ipsec::{
-    AuthPolicy, ConnectionPolicy, FrontVrf, IdentityPattern, InnerVrf, PeerEndpoint, PoolName,
-    TrafficSelector,
-};
+use dpd::{Action, DpdPolicy, Mode};
+use ipsec::{AuthPolicy, ConnectionPolicy, FrontVrf, IdentityPattern, InnerVrf, PoolName};
 
 use crate::child::{self, Child};
 use crate::keys::{CHILD, CONNECTION, CONNECTION_DPD, LOCAL, REMOTE};
 use crate::liveness::{Layer, Policies};
+use crate::peers::{self, Peers};
 use crate::settings::PeerDpd;
 use crate::table::{Fault, Table, Value};
 use crate::value::{address, duration, flag, number_as, word};
@@ -50,8 +48,13 @@ pub(crate) fn read(
             let instead = format!("add `[connections.{name}.children.NAME]`");
             table.fault_at_table(fault.instead(instead));
         }
+        let remote = peers::read(&table);
         let layer = Layer::read(&table, &CONNECTION_DPD);
-        let policy = dpd_policy(&table, &layer, &global_policy, &children);
+        let mut base = global_policy.clone();
+        if !global.sets_action() && seeks_another(&children, &remote) {
+            base.action = Action::NextPeer;
+        }
+        let policy = dpd_policy(&table, &layer, &base, &children);
         let name: Arc<str> = name.into();
         let exceptions: Vec<_> = layer
             .peers_over(&policy)
@@ -67,14 +70,30 @@ pub(crate) fn read(
                 dpd: index,
             });
         }
-        let index = index_of(&table, dpd, policy);
-        let policy = connection(&table, name, index, children, pools, directory);
+        let parts = Parts {
+            dpd: index_of(&table, dpd, policy),
+            children,
+            remote,
+        };
+        let policy = connection(&table, name, parts, pools, directory);
         connections.placed.push(Placed {
             policy: Arc::new(policy),
             span: table.span.clone(),
         });
     }
     connections
+}
+
+/// What of a connection was read before it is put together.
+struct Parts {
+    dpd: u16,
+    children: Vec<Child>,
+    remote: Peers,
+}
+
+/// Whoever names several peers to connect to wants another when one dies.
+fn seeks_another(children: &[Child], remote: &Peers) -> bool {
+    remote.endpoints.len() > 1 && children.iter().any(|child| child.starts.is_some())
 }
 
 fn index_of(table: &Table<'_, '_>, dpd: &mut Policies, policy: DpdPolicy) -> u16 {
@@ -158,11 +177,15 @@ fn with_delay(
 fn connection(
     table: &Table<'_, '_>,
     name: Arc<str>,
-    dpd: u16,
-    children: Vec<Child>,
+    parts: Parts,
     pools: &[PoolName],
     directory: &Path,
 ) -> ConnectionPolicy {
+    let Parts {
+        dpd,
+        children,
+        remote,
+    } = parts;
     let versions = version::versions(table);
     let (pools, vips) = (pool_names(table, pools), vips(table));
     let configures = version::configures(!pools.is_empty(), vips);
@@ -170,7 +193,6 @@ fn connection(
     let proposals = table
         .read_list("proposals", |value| proposal::ike(value, table.report))
         .map(|lists| lists.concat());
-    let remote = remote_addrs(table);
     check_starts(table, &children, remote.endpoints.is_empty());
     let (local_id, local_auth) = local(table);
     let (remote_id, remote_auth) = remote_end(table);
@@ -183,7 +205,7 @@ fn connection(
         ivrf: InnerVrf::GLOBAL,
         local_addrs: local_addrs(table),
         remote_addrs: remote.endpoints,
-        default_peer: None,
+        default_peer: remote.default,
         remote_sources: remote.sources,
         local_id,
         remote_id,
@@ -231,46 +253,6 @@ fn local_addrs(table: &Table<'_, '_>) -> Vec<IpAddr> {
         return Vec::new();
     }
     addresses.into_iter().flatten().collect()
-}
-
-#[derive(Default)]
-struct Remote {
-    endpoints: Vec<PeerEndpoint>,
-    sources: Vec<(IpAddr, IpAddr)>,
-}
-
-/// Single addresses are peers to connect to, in order of preference; they, prefixes and ranges are
-/// what a peer may come from.
-fn remote_addrs(table: &Table<'_, '_>) -> Remote {
-    let port = table
-        .read("remote_port", |value| number_as(value, 1, 65_535))
-        .unwrap_or(500);
-    let mut remote = Remote::default();
-    let mut any = false;
-    let sources = table.read_list("remote_addrs", |value| {
-        let text = value.text()?;
-        any |= text == "%any";
-        if text == "%any" {
-            return Ok(None);
-        }
-        let wrong = || {
-            Fault::new(format!("`{text}` is no address, prefix or range"))
-                .instead("write it as in \"192.0.2.1\", \"192.0.2.0/24\" or \"%any\"; names are not resolved")
-        };
-        if text.contains('[') {
-            return Err(wrong());
-        }
-        let selector: TrafficSelector = text.parse().map_err(|_| wrong())?;
-        if selector.is_host() && !text.contains(['/', '-']) {
-            let address = SocketAddr::new(selector.start, port);
-            remote.endpoints.push(PeerEndpoint::Address(address));
-        }
-        Ok(Some((selector.start, selector.end)))
-    });
-    if !any {
-        remote.sources = sources.unwrap_or_default().into_iter().flatten().collect();
-    }
-    remote
 }
 
 fn check_starts(table: &Table<'_, '_>, children: &[Child], nobody: bool) {

@@ -18,6 +18,7 @@ pub(crate) const ROOT: Section = Section {
     keys: &[
         "headend",
         "dpd",
+        "failover",
         "metrics",
         "log",
         "control",
@@ -67,6 +68,19 @@ pub(crate) const HEADEND: Section = Section {
 pub(crate) const INNER: Section = Section {
     path: "headend.inner",
     keys: &["device", "name", "mtu", "addrs"],
+    refused: &[],
+};
+
+pub(crate) const FAILOVER: Section = Section {
+    path: "failover",
+    keys: &[
+        "peer_timeout",
+        "hold_packets",
+        "hold_bytes",
+        "hold_packets_all",
+        "hold_bytes_all",
+        "hold_time",
+    ],
     refused: &[],
 };
 
@@ -254,6 +268,12 @@ pub(crate) const USER: Section = Section {
     refused: &[],
 };
 
+pub(crate) const PEER: Section = Section {
+    path: "connections.<name>.remote_addrs",
+    keys: &["addr", "dynamic", "default"],
+    refused: &[],
+};
+
 pub(crate) const LOCAL: Section = Section {
     path: "connections.<name>.local",
     keys: &["id", "auth"],
@@ -353,10 +373,12 @@ pub const SECTIONS: &[&Section] = &[
     &DPD_PEER,
     &BREAKER,
     &BUDGETS,
+    &FAILOVER,
     &METRICS,
     &LOG,
     &CONTROL,
     &CONNECTION,
+    &PEER,
     &CONNECTION_DPD,
     &XAUTH,
     &LOCAL,

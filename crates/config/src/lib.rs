@@ -9,11 +9,13 @@ mod child;
 mod connection;
 mod diagnostic;
 mod embedded;
+mod failover;
 mod headend;
 mod identity;
 mod keys;
 mod liveness;
 mod load;
+mod peers;
 mod pool;
 mod proposal;
 mod rekey;
@@ -31,6 +33,6 @@ pub use embedded::{EMBEDDED_ID, client_swanctl, embedded};
 pub use keys::{SECTIONS, Section};
 pub use load::load;
 pub use settings::{
-    Config, ControlSettings, Engine, HeadendSettings, InnerDevice, LogFormat, LogLevel,
-    LogSettings, MetricsSettings, PeerDpd,
+    Config, ControlSettings, Engine, FailoverSettings, HeadendSettings, InnerDevice, LogFormat,
+    LogLevel, LogSettings, MetricsSettings, PeerDpd,
 };

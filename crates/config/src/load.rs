@@ -9,7 +9,7 @@ use crate::keys::{DPD, ROOT};
 use crate::liveness::{Layer, Policies};
 use crate::settings::Config;
 use crate::table::{Fault, Report, Table};
-use crate::{connection, headend, pool, secret, users, version};
+use crate::{connection, failover, headend, pool, secret, users, version};
 
 /// Reads a configuration. `path` names the file in diagnostics; paths of secrets are relative to its
 /// directory. Files that hold secrets are read, nothing else is.
@@ -72,6 +72,7 @@ fn read(root: &Table<'_, '_>, path: &Path) -> Config {
     Config {
         file: path.display().to_string(),
         headend,
+        failover: failover::read(root),
         metrics: headend::metrics(root),
         log: headend::log(root),
         control: headend::control(root),

@@ -17,6 +17,8 @@ pub struct Config {
     pub file: String,
     /// The service: sockets, workers, limits.
     pub headend: HeadendSettings,
+    /// What waits, and for how long, while a peer is sought.
+    pub failover: FailoverSettings,
     /// Where metrics, health and the status page are served.
     pub metrics: MetricsSettings,
     /// Logging.
@@ -189,6 +191,36 @@ impl Default for InnerDevice {
             name: "palisade0".to_owned(),
             mtu: 1_400,
             addrs: Vec::new(),
+        }
+    }
+}
+
+/// Section `failover`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct FailoverSettings {
+    /// How long one of several peers is tried before the next.
+    pub peer_timeout: Duration,
+    /// Packets of one connection that may wait for its tunnel.
+    pub hold_packets: u32,
+    /// Octets of one connection that may wait.
+    pub hold_bytes: u64,
+    /// Packets of all connections of a worker that may wait.
+    pub hold_packets_all: u32,
+    /// Octets of all connections of a worker that may wait.
+    pub hold_bytes_all: u64,
+    /// How long a packet may wait.
+    pub hold_time: Duration,
+}
+
+impl Default for FailoverSettings {
+    fn default() -> Self {
+        Self {
+            peer_timeout: Duration::from_secs(10),
+            hold_packets: 64,
+            hold_bytes: 128 << 10,
+            hold_packets_all: 4_096,
+            hold_bytes_all: 8 << 20,
+            hold_time: Duration::from_secs(30),
         }
     }
 }

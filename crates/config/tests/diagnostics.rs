@@ -378,6 +378,26 @@ fn wrong_types_and_ranges() {
             "remote_addrs = [\"192.0.2.300\"]",
             "\"192.0.2.300\"",
         ),
+        (
+            "pools = [\"p\"]",
+            "remote_addrs = [{ addr = \"192.0.2.1\", dynamic = true }]",
+            "{ addr = \"192.0.2.1\", dynamic = true }",
+        ),
+        (
+            "pools = [\"p\"]",
+            "remote_addrs = [{ addr = \"192.0.2.0/24\", default = true }]",
+            "{ addr = \"192.0.2.0/24\", default = true }",
+        ),
+        (
+            "pools = [\"p\"]",
+            "remote_addrs = [{ addr = \"a.org\", default = true }, { addr = \"b.org\", default = true }]",
+            "{ addr = \"b.org\", default = true }",
+        ),
+        (
+            "pools = [\"p\"]",
+            "remote_addrs = [{ default = true }]",
+            "{ default = true }",
+        ),
         ("pools = [\"p\"]", "unique = \"keep\"", "\"keep\""),
         ("pools = [\"p\"]", "vips = [\"10.0.0.1\"]", "\"10.0.0.1\""),
         (

@@ -530,3 +530,80 @@ fn ikev1_is_off_unless_named_and_says_what_it_needs() {
     let plain = read("[connections.a.children.c]\n[secrets.s]\nsecret = \"x y z 1 2 3 4 5\"\n");
     assert_eq!(plain.policy.connections[0].versions, Versions::V2);
 }
+
+const PEERS: &str = r#"
+[connections.site]
+remote_port = 4501
+remote_addrs = [
+    "192.0.2.1",
+    { addr = "gw.example.org", dynamic = true },
+    { addr = "192.0.2.3", default = true },
+    "static.example.org",
+    "203.0.113.0/24",
+]
+[connections.site.children.net]
+start_action = "trap"
+[secrets.s]
+secret = "x y z 1 2 3 4 5"
+"#;
+
+#[test]
+fn peers_are_addresses_and_names_in_order() {
+    let config = read(PEERS);
+    let site = &config.policy.connections[0];
+    let address = |text: &str| PeerEndpoint::Address(text.parse().expect("an address"));
+    let name = |name: &str, dynamic| PeerEndpoint::Name {
+        name: name.into(),
+        port: 4501,
+        dynamic,
+    };
+    let expected = [
+        address("192.0.2.1:4501"),
+        name("gw.example.org", true),
+        address("192.0.2.3:4501"),
+        name("static.example.org", false),
+    ];
+    assert_eq!(site.remote_addrs, expected);
+    assert_eq!(site.default_peer, Some(2));
+    assert_eq!(
+        site.remote_sources.len(),
+        3,
+        "names come from nowhere known"
+    );
+    assert_eq!(config.dpd[usize::from(site.dpd)].action, Action::NextPeer);
+}
+
+#[test]
+fn only_who_initiates_and_says_nothing_else_goes_to_the_next_peer() {
+    let action = |text: &str| {
+        let config = read(text);
+        config.dpd[usize::from(config.policy.connections[0].dpd)].action
+    };
+    let waits = PEERS.replace("start_action = \"trap\"", "");
+    assert_eq!(action(&waits), Action::Clear);
+    let global = format!("{PEERS}[dpd]\naction = \"hold\"\n");
+    assert_eq!(action(&global), Action::Hold);
+    let own = PEERS.replace("remote_port", "dpd.action = \"restart\"\nremote_port");
+    assert_eq!(action(&own), Action::Restart);
+    let alone = PEERS
+        .lines()
+        .filter(|line| !line.contains("example.org") && !line.contains("192.0.2.3"));
+    let alone: String = alone.flat_map(|line| [line, "\n"]).collect();
+    assert_eq!(action(&alone), Action::Clear);
+}
+
+#[test]
+fn bounds_on_what_waits_can_be_set() {
+    let text = format!(
+        "{PEERS}[failover]\npeer_timeout = \"3s\"\nhold_packets = 7\nhold_bytes = \"1k\"\n\
+         hold_packets_all = 70\nhold_bytes_all = \"10k\"\nhold_time = \"4s\"\n"
+    );
+    let failover = read(&text).failover;
+    assert_eq!(failover.peer_timeout.as_secs(), 3);
+    assert_eq!(failover.hold_time.as_secs(), 4);
+    assert_eq!((failover.hold_packets, failover.hold_bytes), (7, 1 << 10));
+    assert_eq!(
+        (failover.hold_packets_all, failover.hold_bytes_all),
+        (70, 10 << 10)
+    );
+}

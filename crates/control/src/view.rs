@@ -384,6 +384,8 @@ pub enum EventKind {
     Recovered,
     /// A peer's outer address changed.
     Moved,
+    /// The host name of a peer could not be resolved.
+    Unresolved,
     /// The mass-death breaker opened.
     BreakerOpened,
     /// The mass-death breaker closed.
@@ -394,7 +396,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// All kinds, in the order of their discriminants.
-    pub const ALL: [Self; 15] = [
+    pub const ALL: [Self; 16] = [
         Self::Established,
         Self::Failed,
         Self::Rekeyed,
@@ -407,6 +409,7 @@ impl EventKind {
         Self::Suspect,
         Self::Recovered,
         Self::Moved,
+        Self::Unresolved,
         Self::BreakerOpened,
         Self::BreakerClosed,
         Self::Missed,
@@ -428,6 +431,7 @@ impl EventKind {
             Self::Suspect => "suspect",
             Self::Recovered => "recovered",
             Self::Moved => "moved",
+            Self::Unresolved => "unresolved",
             Self::BreakerOpened => "breaker-opened",
             Self::BreakerClosed => "breaker-closed",
             Self::Missed => "missed",

@@ -83,6 +83,15 @@ catalogue! {
     counter SHARD_DROPS "palisade_shard_drops_total" ["reason"]
         "Datagrams and inner packets dropped before IKE or ESP saw them.";
 
+    gauge HELD "palisade_hold_depth" []
+        "Inner packets that wait for a tunnel that is being set up.";
+    counter HELD_PACKETS "palisade_hold_packets_total" ["result"]
+        "Inner packets that had to wait for a tunnel, and those of them that were sent when it stood.";
+    counter FAILOVERS "palisade_failovers_total" []
+        "Set-ups that reached another peer of their connection than the one before.";
+    counter RESOLUTION_DROPS "palisade_resolution_drops_total" []
+        "Host names of peers that were not resolved because too many waited.";
+
     gauge IKE_SAS "palisade_ike_sas" ["state"]
         "IKE SAs by state.";
     counter IKE_SETUPS "palisade_ike_setups_total" ["role"]

@@ -184,7 +184,11 @@ impl Plan {
         let service = Service::start(settings).unwrap();
         let events = service.subscribe(10_000);
         for number in 0..self.peers {
-            assert!(service.initiate(number as u16, 0).unwrap());
+            assert!(
+                service
+                    .initiate(&format!("peer-{number}"), number as u16, 0)
+                    .unwrap()
+            );
         }
         (service, events)
     }

@@ -18,6 +18,7 @@ mod mailbox;
 mod prefixes;
 mod questions;
 mod report;
+mod resolver;
 mod routes;
 mod service;
 mod settings;

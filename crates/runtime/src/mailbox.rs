@@ -1,3 +1,4 @@
+use core::net::IpAddr;
 use core::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
 use std::sync::OnceLock;
 
@@ -5,7 +6,7 @@ use crossbeam::queue::ArrayQueue;
 use ike::Computed;
 use ipsec::{FrontVrf, InnerVrf};
 use netio::Waker;
-use shard::{Listener, Mail, Ticket};
+use shard::{Listener, Mail, Question, Ticket};
 
 use crate::worker::Worker;
 
@@ -19,6 +20,8 @@ pub(crate) enum Message {
     Mail(Mail),
     /// From the compute pool.
     Computed(Ticket, Computed),
+    /// From the resolver: what a host name stands for.
+    Resolved(Question, Vec<IpAddr>),
     /// From the control interface: done on the worker's thread.
     Call(Box<dyn FnOnce(&mut Worker) + Send>),
 }
@@ -73,7 +76,9 @@ impl Mailbox {
                 self.handoffs.fetch_add(1, Ordering::Relaxed);
                 &self.packets
             }
-            Message::Mail(_) | Message::Computed(..) | Message::Call(_) => &self.messages,
+            Message::Mail(_) | Message::Computed(..) | Message::Resolved(..) | Message::Call(_) => {
+                &self.messages
+            }
         };
         if queue.push(message).is_err() {
             self.drops.fetch_add(1, Ordering::Relaxed);

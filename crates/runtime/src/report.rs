@@ -57,6 +57,8 @@ pub struct SharedReport {
     pub routes_installed: u64,
     /// Routes and addresses that the kernel refused.
     pub routes_failed: u64,
+    /// Host names not resolved because too many waited.
+    pub resolutions_dropped: u64,
     /// Changes of routes dropped because too many waited.
     pub routes_dropped: u64,
 }
@@ -81,6 +83,7 @@ impl Service {
             events_missed: self.parts.events.missed(),
             watchers: self.parts.traces.watchers(),
             traces_missed: self.parts.traces.missed(),
+            resolutions_dropped: self.parts.resolver.dropped(),
             routes_installed: of_routes(|counters| &counters.installed),
             routes_failed: of_routes(|counters| &counters.failed),
             routes_dropped: of_routes(|counters| &counters.dropped),

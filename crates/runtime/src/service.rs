@@ -5,7 +5,7 @@ use std::time::Instant;
 
 use crossbeam::channel::{Receiver, bounded};
 use netio::{EngineKind, Offloads};
-use shard::{Command, Listener, Policy, TraceFilter};
+use shard::{Command, Listener, Policy, ShardId, TraceFilter};
 
 use crate::mailbox::Message;
 use crate::settings::ASK_TIMEOUT;
@@ -138,14 +138,14 @@ impl Service {
         })
     }
 
-    /// Has the shard to which a connection falls initiate it. Returns `false` if there is no such
+    /// Has the shard to which a connection of this name and number falls initiate it. Returns `false` if there is no such
     /// connection or child.
     ///
     /// # Errors
     /// [`Busy`]
-    pub fn initiate(&self, connection: u16, child: u16) -> Result<bool, Busy> {
-        let shard = connection % self.shards().max(1);
-        self.command(shard, Command::Initiate { connection, child })
+    pub fn initiate(&self, name: &str, connection: u16, child: u16) -> Result<bool, Busy> {
+        let ShardId(shard) = shard::home(name, self.shards());
+        self.command(u16::from(shard), Command::Initiate { connection, child })
     }
 
     /// Has all shards work by another policy from now on. Standing SAs stay.

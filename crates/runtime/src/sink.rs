@@ -6,14 +6,15 @@ use ike::{Job, Path};
 use ipsec::{Encapsulation, EspPath, FrontVrf, InnerVrf};
 use netio::{Buffer, Engine, OuterSend, SocketId, TunId};
 use shard::{
-    Disposition, Event, Listener, Mail, OuterPacket, Output, RouteChange, ShardId, Ticket,
-    TraceRecord,
+    Disposition, Event, Listener, Mail, OuterPacket, Output, Question, RouteChange, ShardId,
+    Ticket, TraceRecord,
 };
 
 use crate::compute::ComputeQueue;
 use crate::echo;
 use crate::events::Events;
 use crate::mailbox::{Mailbox, Message, Stray};
+use crate::resolver::ResolverQueue;
 use crate::routes::RouteQueue;
 use crate::traces::Traces;
 
@@ -60,6 +61,7 @@ pub(crate) struct Sink {
     pub(crate) inner_drops: InnerDrops,
     pub(crate) mailboxes: Arc<[Mailbox]>,
     pub(crate) compute: ComputeQueue,
+    pub(crate) resolver: ResolverQueue,
     pub(crate) events: Arc<Events>,
     pub(crate) traces: Arc<Traces>,
     pub(crate) routes: Option<RouteQueue>,
@@ -176,6 +178,10 @@ impl Output for Sink {
 
     fn compute(&mut self, ticket: Ticket, job: Job) {
         self.compute.order(ticket, job);
+    }
+
+    fn resolve(&mut self, question: Question, name: &Arc<str>) {
+        self.resolver.order(question, name);
     }
 
     fn hand_over_outer(&mut self, to: ShardId, packet: &OuterPacket<'_>) {

@@ -17,6 +17,7 @@ use crate::directory::Directory;
 use crate::entropy::SeededEntropy;
 use crate::events::Events;
 use crate::mailbox::Mailbox;
+use crate::resolver::{Resolver, ResolverQueue};
 use crate::routes::{RouteQueue, Routes};
 use crate::sink::{Bound, Inner, InnerDrops, Sink};
 use crate::sockets::Sockets;
@@ -38,6 +39,7 @@ pub(crate) struct Parts {
     /// The smallest receive buffer that a socket was granted, in octets.
     pub(crate) socket_buffer_bytes: usize,
     pub(crate) compute: ComputePool,
+    pub(crate) resolver: Resolver,
     pub(crate) routes: Option<Routes>,
     pub(crate) threads: Mutex<Vec<JoinHandle<()>>>,
 }
@@ -56,6 +58,7 @@ struct Seedling {
     events: Arc<Events>,
     traces: Arc<Traces>,
     compute: ComputeQueue,
+    resolver: ResolverQueue,
     routes: Option<RouteQueue>,
 }
 
@@ -84,6 +87,7 @@ pub(crate) fn start(settings: Settings) -> Result<Parts, StartError> {
     };
     let compute = ComputePool::start(threads, settings.compute_queue_max, &mailboxes)
         .map_err(StartError::System)?;
+    let resolver = Resolver::start(&mailboxes).map_err(StartError::System)?;
     let routes = start_routes(&settings.inner, tun)?;
     if let Some(routes) = &routes {
         routes.lead_pools(pools);
@@ -105,6 +109,7 @@ pub(crate) fn start(settings: Settings) -> Result<Parts, StartError> {
         inner,
         socket_buffer_bytes: sockets.buffer_bytes,
         compute,
+        resolver,
         routes,
         threads: Mutex::new(Vec::new()),
     };
@@ -122,7 +127,8 @@ pub(crate) fn start(settings: Settings) -> Result<Parts, StartError> {
             now: clock.now(),
         };
         let own = sockets.of_shard.get_mut(usize::from(index));
-        let Some(compute) = parts.compute.queue() else {
+        let queues = parts.compute.queue().zip(parts.resolver.queue());
+        let Some((compute, resolver)) = queues else {
             continue;
         };
         let seedling = Seedling {
@@ -138,6 +144,7 @@ pub(crate) fn start(settings: Settings) -> Result<Parts, StartError> {
             events: Arc::clone(&events),
             traces: Arc::clone(&traces),
             compute,
+            resolver,
             routes: parts.routes.as_ref().and_then(Routes::queue),
         };
         parts.threads().push(spawn(seedling, ready.clone())?);
@@ -296,6 +303,7 @@ fn build(seedling: Seedling) -> io::Result<Worker> {
         inner_drops: InnerDrops::default(),
         mailboxes: seedling.mailboxes,
         compute: seedling.compute,
+        resolver: seedling.resolver,
         events: seedling.events,
         traces: seedling.traces,
         routes: seedling.routes,

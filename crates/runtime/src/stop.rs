@@ -62,6 +62,7 @@ impl Drop for Parts {
     fn drop(&mut self) {
         self.stop(DROP_TIMEOUT);
         self.compute.stop();
+        self.resolver.stop();
         if let Some(routes) = self.routes.as_mut() {
             routes.stop();
         }

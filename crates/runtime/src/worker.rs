@@ -208,6 +208,10 @@ impl Worker {
                 Message::Computed(ticket, computed) => {
                     self.shard.computed(ticket, computed, now, &mut self.sink);
                 }
+                Message::Resolved(question, addresses) => {
+                    self.shard
+                        .resolved(question, &addresses, now, &mut self.sink);
+                }
                 Message::Call(call) => call(self),
             }
         }

@@ -152,6 +152,10 @@ fn describe(kind: &shard::EventKind) -> Option<(EventKind, String)> {
             "silent, and the fault may be ours".to_owned(),
         ),
         Kind::Recovered => (EventKind::Recovered, "it lives".to_owned()),
+        Kind::Unresolved { name } => (
+            EventKind::Unresolved,
+            format!("`{name}` stands for no address that we can reach"),
+        ),
         Kind::Breaker(alarm) => {
             let kind = if alarm.opened {
                 EventKind::BreakerOpened
@@ -263,6 +267,7 @@ impl Log {
             | EventKind::Suspect
             | EventKind::Failed
             | EventKind::ChildFailed
+            | EventKind::Unresolved
             | EventKind::BreakerOpened
             | EventKind::BreakerClosed => {
                 line!(warn);

@@ -98,7 +98,11 @@ impl Front {
                 connection.name
             )));
         }
-        if !self.service.initiate(index, number).map_err(busy)? {
+        if !self
+            .service
+            .initiate(&connection.name, index, number)
+            .map_err(busy)?
+        {
             return Err(Refusal::Invalid("the worker did not take the order".into()));
         }
         let text = format!(

@@ -50,6 +50,7 @@ pub(super) fn reload(front: &Front, file: &Path) {
 fn fixed_sections(old: &Config, new: &Config) -> Vec<&'static str> {
     let changes = [
         ("headend", old.headend != new.headend),
+        ("failover", old.failover != new.failover),
         ("metrics", old.metrics != new.metrics),
         ("log", old.log != new.log),
         ("control", old.control != new.control),

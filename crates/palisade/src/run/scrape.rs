@@ -60,6 +60,7 @@ fn of_shared(scrape: &mut Scrape, report: &SharedReport) {
         report.compute_dropped,
     );
     scrape.distribution(&catalogue::COMPUTE_WAIT, [], &report.compute_wait_us);
+    scrape.count(&catalogue::RESOLUTION_DROPS, [], report.resolutions_dropped);
     scrape.count(&catalogue::EVENTS_MISSED, [], report.events_missed);
     scrape.gauge(&catalogue::TRACE_WATCHERS, [], report.watchers as f64);
     scrape.count(&catalogue::TRACES_MISSED, [], report.traces_missed);
@@ -102,6 +103,11 @@ fn of_shard(scrape: &mut Scrape, report: &ShardReport) {
         let count = at(&report.counters.dropped, reason.index());
         scrape.count(&catalogue::SHARD_DROPS, [reason.label()], count);
     }
+    let counters = &report.counters;
+    scrape.gauge(&catalogue::HELD, [], counters.held_now as f64);
+    scrape.count(&catalogue::HELD_PACKETS, ["held"], counters.held);
+    scrape.count(&catalogue::HELD_PACKETS, ["sent"], counters.released);
+    scrape.count(&catalogue::FAILOVERS, [], counters.failovers);
 }
 
 fn of_ike(scrape: &mut Scrape, report: &ShardReport) {

@@ -3,7 +3,7 @@
 use core::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
-use config::{Config, Engine, HeadendSettings};
+use config::{Config, Engine, FailoverSettings, HeadendSettings};
 use netio::EngineKind;
 use runtime::{InnerDevice, Listen, Settings};
 
@@ -34,6 +34,8 @@ pub(super) fn of(config: &Config) -> Settings {
         ike_sockets: Vec::new(),
         nat_sockets: Vec::new(),
         path_mtu: headend.path_mtu,
+        hold: hold(&config.failover),
+        peer_patience: config.failover.peer_timeout,
     };
     let mut settings = Settings::new(shard, policy(config));
     settings.listen = listen(headend);
@@ -49,6 +51,17 @@ pub(super) fn of(config: &Config) -> Settings {
     settings.engine.offload = headend.offload;
     settings.inner = inner(headend);
     settings
+}
+
+fn hold(failover: &FailoverSettings) -> shard::HoldLimits {
+    let octets = |size: u64| usize::try_from(size).unwrap_or(usize::MAX);
+    shard::HoldLimits {
+        packets: size(failover.hold_packets),
+        octets: octets(failover.hold_bytes),
+        packets_all: size(failover.hold_packets_all),
+        octets_all: octets(failover.hold_bytes_all),
+        time: failover.hold_time,
+    }
 }
 
 fn exception(peer: &config::PeerDpd) -> shard::DpdException {
@@ -131,5 +144,9 @@ mod tests {
     #[test]
     fn limits_that_nobody_configured_are_those_of_ike() {
         assert_eq!(ike(&HeadendSettings::default()), ike::Settings::default());
+        let failover = FailoverSettings::default();
+        assert_eq!(hold(&failover), shard::HoldLimits::default());
+        let shard = shard::Settings::default();
+        assert_eq!(failover.peer_timeout, shard.peer_patience);
     }
 }

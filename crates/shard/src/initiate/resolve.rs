@@ -21,7 +21,8 @@ const ANSWER_TIMEOUT: Duration = Duration::from_secs(10);
 pub struct Question {
     /// The shard that asked.
     pub shard: ShardId,
-    pub(crate) number: u64,
+    /// Tells it from others of that shard.
+    pub number: u64,
 }
 
 impl Shard {
