@@ -205,7 +205,7 @@ mod tests {
             "gw example",
             "fe80::1%eth0",
             &long,
-            &"a.".repeat(127),
+            &"a.".repeat(128),
         ] {
             assert!(!is_host_name(other), "{other}");
         }
