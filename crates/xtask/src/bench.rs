@@ -14,26 +14,49 @@ pub(crate) enum Bench {
         #[arg(long)]
         json: bool,
     },
+    /// A headend and the peer generator on loopback: what each peer costs from set-up to death.
+    /// `cargo xtask bench scale -- --help` tells the options.
+    Scale {
+        /// Options of the measurement, such as `--peers 100000 --json`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        options: Vec<String>,
+    },
 }
 
 /// Builds what measures, optimised, and runs it. Returns whether it succeeded.
 pub(crate) fn run(bench: &Bench) -> Result<bool> {
     match bench {
         Bench::Esp { json } => {
-            let mut arguments = vec![
-                "run",
+            let options = json.then(|| "--json".to_owned());
+            figures("esp-figures", options.as_slice())
+        }
+        Bench::Scale { options } => {
+            let programs = [
+                "build",
                 "--quiet",
                 "--release",
-                "--package",
-                "palisade-benches",
-                "--bin",
-                "esp-figures",
+                "-p",
+                "palisade",
+                "-p",
+                "palisade-load",
             ];
-            if *json {
-                arguments.extend(["--", "--json"]);
-            }
-            // Whoever reads JSON wants nothing else on the output.
-            Ok(cargo::command(&arguments).status()?.success())
+            Ok(cargo::command(&programs).status()?.success() && figures("scale-figures", options)?)
         }
     }
+}
+
+/// Runs one of the programs of `benches` with its options. Whoever reads JSON wants nothing else on
+/// the output.
+fn figures(program: &str, options: &[String]) -> Result<bool> {
+    let mut command = cargo::command(&[
+        "run",
+        "--quiet",
+        "--release",
+        "--package",
+        "palisade-benches",
+        "--bin",
+        program,
+        "--",
+    ]);
+    Ok(command.args(options).status()?.success())
 }
