@@ -300,7 +300,11 @@ impl IkeSa {
             return;
         };
         let message = encode_message(&self.header(exchange, 0, false), payloads);
-        let datagrams = self.into_datagrams(message);
+        // Our first message tells the peer what we can do: until then it takes no pieces from us.
+        let datagrams = match self.phase_one.sent {
+            Some(_) => self.into_datagrams(message),
+            None => vec![message],
+        };
         self.transmit_phase_one(datagrams, ctx, actions);
     }
 
@@ -478,6 +482,11 @@ impl IkeSa {
             .map(|_| standing.connection.fragment_size);
         self.phase = Phase::Established(Box::new(standing));
         self.phase_one.forget_at = Some(ctx.now + LINGER);
+        // The third message of aggressive mode has no answer: its repetition must not bring the
+        // second back, which would bring the third back.
+        if self.role == Role::Responder && handshake.mode == Mode::Aggressive {
+            self.phase_one.sent = None;
+        }
         transaction::begin(self, ctx, actions);
     }
 

@@ -5,7 +5,7 @@ use wire::ikev1::{Header, Payload, Payloads, encode_body, isakmp_spi};
 use super::{Opening, hash_of};
 use crate::trace::{Input, Stage};
 use crate::v1::IkeSa;
-use crate::v1::handshake::{Awaits, Claim, Handshake, Mode, NONCE_LEN, Share};
+use crate::v1::handshake::{Awaits, Claim, Handshake, Mode, Share};
 use crate::v1::identification::{initial_contact, own_body, payload};
 use crate::v1::offer::{self, Offer};
 use crate::v1::phase::Phase;
@@ -15,6 +15,10 @@ use crate::{
     Action, CloseReason, Context, Initiation, Job, Path, PeerAuthenticated, Received, Rejection,
     Role,
 };
+
+/// Octets of our nonce (RFC 2409 §5: 8 to 256). A responder that answers with no more octets than it
+/// got needs room for its hash and for what it has to announce.
+const NONCE_LEN: usize = 96;
 
 /// Asks for the key pair of message 1. `None` when the host has no SPI or the connection has no
 /// proposal for IKEv1.

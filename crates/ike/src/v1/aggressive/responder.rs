@@ -1,10 +1,10 @@
 use crypto::{PrfAlgorithm, Secret};
 use ipsec::{Identity, IkeSpi, PreSharedKey};
-use wire::ikev1::{HEADER_LEN, Payload, Payloads, Sa, encode_payloads};
+use wire::ikev1::{HEADER_LEN, Payload, Payloads, Sa, encode_body, encode_payloads};
 
 use super::{Opening, hash_of};
 use crate::v1::IkeSa;
-use crate::v1::handshake::{Awaits, Claim, Mode, NONCE_LEN, Share};
+use crate::v1::handshake::{Awaits, Claim, Mode, Share};
 use crate::v1::identification::{own_body, payload, says_initial_contact};
 use crate::v1::iv::Iv;
 use crate::v1::main_mode::Accepted;
@@ -12,13 +12,12 @@ use crate::v1::traversal::Hashes;
 use crate::v1::vendor;
 use crate::{Action, CloseReason, Context, Job, Path, PeerAuthenticated, Received, Rejection};
 
-/// The least length of our nonces.
-const NONCE_LEN_MIN: usize = 16;
+/// Octets of our nonce: message 2 must not be longer than message 1, and what it can announce is worth
+/// more than a nonce beyond the strength of the keys.
+const NONCE_LEN: usize = 16;
 
-/// Our nonce is as long as the peer's, within reason: message 2 must not be longer than message 1.
-fn nonce_len(peer: &[u8]) -> usize {
-    peer.len().clamp(NONCE_LEN_MIN, NONCE_LEN)
-}
+/// Octets of a generic payload header.
+const GENERIC_LEN: usize = 4;
 
 /// Octets of message 2 without anything that may be left out.
 pub(in crate::v1) fn answer_len(
@@ -27,19 +26,54 @@ pub(in crate::v1) fn answer_len(
     hash: PrfAlgorithm,
     own: &Identity,
 ) -> usize {
-    let zeros = [0; NONCE_LEN];
     let digest = vec![0; hash.output_len()];
     let body = own_body(own);
     let mut chain = Vec::new();
     let payloads = [
         Payload::Sa(answer.clone()),
         Payload::KeyExchange(opening.public),
-        Payload::Nonce(zeros.get(..nonce_len(opening.nonce)).unwrap_or(&zeros)),
+        Payload::Nonce(&[0; NONCE_LEN]),
         payload(&body),
         Payload::Hash(&digest),
     ];
     encode_payloads(&payloads, &mut chain);
     HEADER_LEN + chain.len()
+}
+
+/// What message 2 announces.
+struct Announcements {
+    vendors: Vec<Vec<u8>>,
+    /// NAT-D goes along.
+    detection: bool,
+}
+
+/// What there is room for. NAT traversal comes first: without it a peer behind a NAT gets nowhere.
+fn announcements(
+    accepted: &Accepted<'_, '_>,
+    sa: &IkeSa,
+    hash: PrfAlgorithm,
+    mut room: usize,
+) -> Announcements {
+    let mut offered = vendor::answered(&accepted.connection, &sa.announced);
+    offered.sort_by_key(|body| !vendor::is_traversal(body));
+    let mut announcements = Announcements {
+        vendors: Vec::with_capacity(offered.len()),
+        detection: false,
+    };
+    for body in offered {
+        let traversal = vendor::is_traversal(&body);
+        let detection = if traversal {
+            2 * (GENERIC_LEN + hash.output_len())
+        } else {
+            0
+        };
+        if let Some(left) = room.checked_sub(GENERIC_LEN + body.len() + detection) {
+            room = left;
+            announcements.detection |= traversal;
+            announcements.vendors.push(body);
+        }
+    }
+    announcements
 }
 
 /// Takes message 1 and asks for the key exchange of the answer.
@@ -53,7 +87,7 @@ pub(in crate::v1) fn respond(
     actions: &mut Vec<Action>,
 ) -> Box<IkeSa> {
     let mut sa = accepted.open(Mode::Aggressive, local_spi, ctx);
-    let mut nonce = vec![0; nonce_len(opening.nonce)];
+    let mut nonce = [0; NONCE_LEN];
     ctx.entropy.fill(&mut nonce);
     // What may be left out of message 2 is decided now, while message 1 is at hand.
     let own_id = sa
@@ -62,20 +96,11 @@ pub(in crate::v1) fn respond(
     let own_id = own_id.unwrap_or_else(|| accepted.path.local.ip().to_canonical().into());
     let hash = accepted.terms.suite.hash;
     let fixed = answer_len(&opening, &accepted.answer, hash, &own_id);
-    let mut room = accepted.bytes.len().saturating_sub(fixed);
-    let detection = 2 * (4 + hash.output_len());
-    let mut vendors = Vec::new();
-    let mut traversal = None;
-    for body in vendor::answered(&accepted.connection, &sa.announced) {
-        let speaks_of_nat = vendor::is_traversal(&body);
-        let len = 4 + body.len() + if speaks_of_nat { detection } else { 0 };
-        if len <= room {
-            room -= len;
-            traversal = traversal.or(sa.traversal.filter(|_| speaks_of_nat));
-            vendors.push(body);
-        }
+    let room = accepted.bytes.len().saturating_sub(fixed);
+    let announced = announcements(accepted, &sa, hash, room);
+    if !announced.detection {
+        sa.traversal = None;
     }
-    sa.traversal = traversal;
     if let Some(handshake) = sa.handshake_mut() {
         handshake.secret = Some(secret);
         handshake.own.nonce = nonce.into();
@@ -89,8 +114,8 @@ pub(in crate::v1) fn respond(
             hash: Box::default(),
         });
         let mut rest = Vec::new();
-        encode_payloads(&[Payload::Sa(accepted.answer.clone())], &mut rest);
-        handshake.answer = Some((rest.into(), vendors));
+        encode_body(&Payload::Sa(accepted.answer.clone()), &mut rest);
+        handshake.answer = Some((rest.into(), announced.vendors));
     }
     sa.turn_received(1, ctx, actions);
     let id = sa.await_phase_one(ctx);
