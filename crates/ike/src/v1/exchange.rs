@@ -140,13 +140,14 @@ impl IkeSa {
             .find(|exchange| exchange.message_id == message_id)
     }
 
-    /// A further message of a known exchange is authentic: moves its chain of IVs on and stops its
-    /// retransmission.
+    /// A further message of a known exchange is authentic: moves its chain of IVs on. What we sent
+    /// before has arrived and answers nothing, so it is forgotten: two ends that answered
+    /// repetitions with it would keep each other busy.
     pub(super) fn advance(&mut self, incoming: &Incoming<'_>) {
         if let Some(exchange) = self.exchange_mut(incoming.message_id) {
             exchange.iv = incoming.next_iv;
             exchange.received = Some(incoming.digest);
-            exchange.settle();
+            exchange.sent = None;
         }
     }
 

@@ -217,12 +217,27 @@ fn child_deleted(
         Some(_) => RemovalReason::Rekeyed,
         None => RemovalReason::PeerDeleted,
     };
-    // The initiator of a rekey deletes what it has replaced: it is ready on the new pair.
-    if let Some(successor) = replaced_by {
-        sa.on_child_traffic(successor, actions);
+    match replaced_by {
+        // The initiator of a rekey deletes what it has replaced: it is ready on the new pair.
+        Some(successor) => {
+            sa.on_child_traffic(successor, actions);
+            inherit(sa, inbound, successor);
+        }
+        None => revive_replaced_by(sa, inbound, all, ctx, actions),
     }
-    revive_replaced_by(sa, inbound, all, ctx, actions);
     sa.remove_child(inbound, reason, actions);
+}
+
+/// What the one that goes had replaced is replaced by its successor now.
+fn inherit(sa: &mut IkeSa, gone: EspSpi, successor: EspSpi) {
+    let Some(standing) = sa.standing_mut() else {
+        return;
+    };
+    for child in &mut standing.children {
+        if child.replaced_by == Some(gone) {
+            child.replaced_by = Some(successor);
+        }
+    }
 }
 
 /// The peer deletes a pair that we thought had replaced another: both ends rekeyed at once, and it

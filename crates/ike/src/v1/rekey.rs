@@ -7,7 +7,7 @@ use timer::Instant;
 
 use super::quick_mode::{self, Aim};
 use super::{IkeSa, transaction};
-use crate::{Action, ChildState, CloseReason, Context, RemovalReason};
+use crate::{Action, ChildState, CloseReason, Context, RemovalReason, Trace};
 
 /// How long a successor of the IKE SA may take before another is asked for.
 const SUCCESSION: Duration = Duration::from_secs(120);
@@ -24,10 +24,10 @@ pub(super) fn next(sa: &IkeSa) -> Instant {
         earliest = earliest.min(admission.until);
     }
     if standing.is_open() {
-        if standing.first_child.is_some() {
+        earliest = earliest.min(standing.rekey_at);
+        if quick_mode::may_begin(sa) {
             return Instant::ZERO;
         }
-        earliest = earliest.min(standing.rekey_at);
     }
     for child in &standing.children {
         earliest = earliest.min(child.expires_at);
@@ -57,7 +57,7 @@ pub(super) fn due(sa: &mut IkeSa, ctx: &mut Context<'_>, actions: &mut Vec<Actio
     }
     expire_children(sa, ctx, actions);
     rekey_children(sa, ctx, actions);
-    transaction::admitted(sa, ctx, actions);
+    quick_mode::next(sa, ctx, actions);
 }
 
 /// Asks the owner for a successor: a new phase 1, to which the Child SAs are handed over.
@@ -136,11 +136,11 @@ impl IkeSa {
         old.replaced = Some(CloseReason::Rekeyed);
         old.rekey_at = Instant::MAX;
         old.expires_at = old.expires_at.min(ctx.now + REPLACED_GRACE);
-        old.first_child = None;
-        if !new.children.is_empty() {
-            new.first_child = None;
-        }
-        // A full queue leaves rekeys to the next timer.
-        let _ = quick_mode::enqueue(heir, aims, ctx, actions);
+        // They are begun by the heir's next timer, since what this call asks for is asked of the
+        // owner in the name of this IKE SA.
+        new.waiting.append(&mut aims);
+        ctx.trace(actions, || {
+            Trace::Remark("another IKE SA takes the Child SAs over")
+        });
     }
 }

@@ -19,6 +19,7 @@ use wire::ikev1::{NatNumbers, NotifyType};
 use super::IkeSa;
 use super::exchange::{self, Exchange, GivenUp, Incoming};
 use super::hashes::Cover;
+use super::standing::Standing;
 use crate::job::Output;
 use crate::trace::{Input, Stage};
 use crate::{Action, ChildFailure, ChildState, Context, Received, Rejection, Trace};
@@ -179,17 +180,19 @@ pub(super) fn aims_of_child(sa: &IkeSa, policy: u16) -> Vec<Aim> {
         .collect()
 }
 
+/// Something waits and may begin.
+pub(super) fn may_begin(sa: &IkeSa) -> bool {
+    let own = quick_modes(&sa.exchanges).filter(|state| state.ours().is_some());
+    let waits = |standing: &Standing| standing.is_open() && !standing.waiting.is_empty();
+    sa.standing().is_some_and(waits) && own.count() < OWN_MAX
+}
+
 /// Begins what waits, as long as there is room.
 pub(super) fn next(sa: &mut IkeSa, ctx: &mut Context<'_>, actions: &mut Vec<Action>) {
-    loop {
-        let own = quick_modes(&sa.exchanges).filter(|state| state.ours().is_some());
-        let room = own.count() < OWN_MAX;
+    while may_begin(sa) {
         let Some(standing) = sa.standing_mut() else {
             return;
         };
-        if !room || !standing.is_open() || standing.waiting.is_empty() {
-            return;
-        }
         let aim = standing.waiting.remove(0);
         if standing.waiting.is_empty() {
             standing.waiting = Vec::new();
@@ -241,6 +244,7 @@ pub(super) fn on_message(
     };
     let cover = state.expected_cover().ok_or(Rejection::Busy)?;
     sa.verify(incoming, cover)?;
+    sa.confirm_phase_one();
     sa.follow(incoming.path, actions);
     sa.advance(incoming);
     let Some(state) = take(sa, id) else {
@@ -374,34 +378,31 @@ pub(super) fn on_refused(
     true
 }
 
-/// Gives up what is under way and returns what it was for, so that another IKE SA can do it.
+/// Gives up what we began and returns which Child SAs it should have rekeyed, so that another IKE SA
+/// can do it. What the peer began comes to its end.
 pub(super) fn withdraw(sa: &mut IkeSa, ctx: &mut Context<'_>) -> Vec<Aim> {
-    let mut aims = Vec::new();
-    let ids: Vec<u32> = sa
+    let own: Vec<(u32, EspSpi, Option<EspSpi>)> = sa
         .exchanges
         .iter()
-        .map(|exchange| exchange.message_id)
-        .collect();
-    for id in ids {
-        let Some(state) = take(sa, id) else {
-            continue;
-        };
-        match &state {
-            State::Answering(theirs) => theirs.release(ctx),
-            State::Confirming(_) => {}
-            State::Generating(ours) | State::Proposed(ours, _) | State::Agreeing(ours, _) => {
-                ctx.host.release_inbound_spi(ours.spi);
-                if let Some(old) = ours.old {
-                    aims.push(Aim::RekeyChild { old });
-                    if let Some(child) = sa.child_mut(old)
-                        && child.state == ChildState::Rekeying
-                    {
-                        child.state = ChildState::Installed;
-                    }
-                }
+        .filter_map(|exchange| match &exchange.state {
+            exchange::State::QuickMode(state) => {
+                let ours = state.ours()?;
+                Some((exchange.message_id, ours.spi, ours.old))
             }
-        }
+            _ => None,
+        })
+        .collect();
+    let mut aims = Vec::new();
+    for (id, spi, old) in own {
+        ctx.host.release_inbound_spi(spi);
         sa.drop_exchange(id);
+        let Some(old) = old else { continue };
+        aims.push(Aim::RekeyChild { old });
+        if let Some(child) = sa.child_mut(old)
+            && child.state == ChildState::Rekeying
+        {
+            child.state = ChildState::Installed;
+        }
     }
     aims
 }

@@ -235,8 +235,7 @@ pub(super) fn on_computed(
     ctx: &mut Context<'_>,
     actions: &mut Vec<Action>,
 ) {
-    let open = sa.standing().is_some_and(|standing| standing.is_open());
-    if let (Some(computed), true) = (computed, open) {
+    if let Some(computed) = computed {
         respond(sa, id, theirs, Some(computed), ctx, actions);
         return;
     }

@@ -13,10 +13,10 @@ use wire::ikev1::{Attributes, ConfigurationKind, ExchangeType, Payload};
 
 use ipsec::{ModeConfig, Xauth};
 
+use super::IkeSa;
 use super::exchange::{self, GivenUp, Incoming};
 use super::hashes::Cover;
 use super::suite::AuthMethod;
-use super::{IkeSa, quick_mode};
 use crate::trace::{Input, Stage};
 use crate::{Action, CloseReason, Context, Received, Rejection, Trace};
 
@@ -167,8 +167,7 @@ fn fresh_identifier(ctx: &mut Context<'_>) -> [u8; 2] {
     octets
 }
 
-/// Nothing stands between any more. The first Child SA is begun by the next timer, so that the owner
-/// can hand over those of an IKE SA that this one succeeds.
+/// Nothing stands between any more.
 fn open(sa: &mut IkeSa, ctx: &mut Context<'_>, actions: &mut Vec<Action>) {
     let Some(standing) = sa.standing_mut() else {
         return;
@@ -192,14 +191,15 @@ fn open(sa: &mut IkeSa, ctx: &mut Context<'_>, actions: &mut Vec<Action>) {
             identity: standing.proof.identity().clone(),
         });
     }
+    begin_first_child(sa, ctx, actions);
 }
 
-/// Begins the first Child SA of an initiator, if nobody has brought one.
-pub(super) fn begin_first_child(sa: &mut IkeSa, ctx: &mut Context<'_>, actions: &mut Vec<Action>) {
-    let Some(standing) = sa.standing_mut().filter(|standing| standing.is_open()) else {
-        return;
-    };
-    let Some(policy) = standing.first_child.take() else {
+/// Begins the first Child SA of an initiator.
+fn begin_first_child(sa: &mut IkeSa, ctx: &mut Context<'_>, actions: &mut Vec<Action>) {
+    let first = sa
+        .standing_mut()
+        .and_then(|standing| standing.first_child.take());
+    let Some(policy) = first else {
         return;
     };
     if let Err(reason) = sa.create_child(policy, ctx, actions) {
@@ -362,10 +362,4 @@ pub(super) fn out_of_patience(sa: &mut IkeSa, ctx: &mut Context<'_>, actions: &m
         _ => CloseReason::HalfOpenTimeout,
     };
     sa.close(reason, false, ctx, actions);
-}
-
-/// What waits for the end of the admission begins.
-pub(super) fn admitted(sa: &mut IkeSa, ctx: &mut Context<'_>, actions: &mut Vec<Action>) {
-    begin_first_child(sa, ctx, actions);
-    quick_mode::next(sa, ctx, actions);
 }
