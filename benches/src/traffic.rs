@@ -2,10 +2,11 @@ use core::ops::Range;
 use std::hint::black_box;
 use std::time::{Duration, Instant as Stopwatch};
 
-use esp::{HEADROOM, InboundPacket, OutboundPacket, Sealed, TAILROOM, open_batch, seal_batch};
+use esp::{
+    HEADROOM, InboundPacket, OutboundPacket, Sealed, TAILROOM, find_sas, open_batch, seal_batch,
+};
 use ipsec::Instant;
 use smallvec::SmallVec;
-use wire::ip::InnerPacket;
 
 use crate::World;
 
@@ -103,14 +104,9 @@ impl Traffic {
         let begin = Stopwatch::now();
         let mut packets: SmallVec<[OutboundPacket<'_>; BATCH]> = SmallVec::new();
         for (buffer, range) in self.buffers.iter_mut().zip(&self.inner) {
-            let octets = buffer.get(range.clone()).expect("inside");
-            let inner = InnerPacket::parse(octets).expect("well formed");
-            let handle = world
-                .spd
-                .lookup(&world.sad, &esp::flow(&inner))
-                .expect("there is an SA");
-            packets.push(OutboundPacket::new(buffer, range.clone(), handle));
+            packets.push(OutboundPacket::read(buffer, range.clone()));
         }
+        find_sas(&world.spd, &world.sad, &mut packets);
         seal_batch(
             &mut world.sad,
             &mut packets,

@@ -18,7 +18,7 @@ pub struct InboundPacket<'a> {
     pub outcome: Opened,
     /// Its SPI, 0 before it is read.
     spi: EspSpi,
-    /// Its whole sequence number.
+    /// Its sequence number: what was sent of it at first, then the whole.
     sequence: u64,
     /// Where it arrived.
     fvrf: FrontVrf,
@@ -92,11 +92,14 @@ impl<'a> InboundPacket<'a> {
     }
 }
 
+/// For so many packets ahead the key is asked for: long enough for memory to answer, short enough for
+/// the cache to keep it.
+const AHEAD: usize = 6;
+
 /// Opens a batch of packets in place. `now` is stored in the counters of the SAs.
 ///
-/// All packets are first checked against their windows, so that what is certainly old costs no
-/// decryption and the SAs are in the cache for what comes; then each is opened, checked again and
-/// recorded.
+/// The memory of the SAs is asked for first. Then all packets are checked against their windows, so
+/// that what is certainly old costs no decryption; then each is opened, checked again and recorded.
 pub fn open_batch(
     sad: &mut Sad,
     packets: &mut [InboundPacket<'_>],
@@ -104,12 +107,31 @@ pub fn open_batch(
     report: &mut InboundReport,
 ) {
     report.begin();
+    let mut last = EspSpi(0);
+    for packet in &mut *packets {
+        let Ok(header) = EspHeader::parse(packet.octets) else {
+            continue;
+        };
+        packet.spi = EspSpi(header.spi);
+        packet.sequence = u64::from(header.sequence);
+        if packet.spi != last {
+            last = packet.spi;
+            sad.fetch_inbound(last);
+        }
+    }
     for packet in &mut *packets {
         if let Err(reason) = admit(sad, packet) {
             drop_packet(sad, packet, reason, report);
         }
     }
-    for packet in packets {
+    for at in 0..AHEAD {
+        fetch(sad, packets, at);
+    }
+    for at in 0..packets.len() {
+        fetch(sad, packets, at + AHEAD);
+        let Some(packet) = packets.get_mut(at) else {
+            return;
+        };
         if packet.outcome != Opened::Pending {
             continue;
         }
@@ -120,16 +142,29 @@ pub fn open_batch(
     }
 }
 
+/// Asks for the memory that a packet will need, if the one before it has not done so.
+fn fetch(sad: &Sad, packets: &[InboundPacket<'_>], at: usize) {
+    let Some(packet) = packets.get(at) else {
+        return;
+    };
+    let before = at.checked_sub(1).and_then(|before| packets.get(before));
+    if before.is_some_and(|before| before.spi == packet.spi) {
+        return;
+    }
+    if let Some(sa) = sad.inbound(packet.spi) {
+        sa.fetch_head();
+        sa.fetch_key();
+    }
+}
+
 /// RFC 4303 §3.4.2: finds the SA, and whether the packet may be new.
 fn admit(sad: &Sad, packet: &mut InboundPacket<'_>) -> Result<(), InboundDrop> {
-    let header = EspHeader::parse(packet.octets).map_err(|_| InboundDrop::TooShort)?;
-    packet.spi = EspSpi(header.spi);
-    let sa = sad.inbound(packet.spi).ok_or(InboundDrop::UnknownSpi)?;
-    if sa.fvrf != packet.fvrf {
-        return Err(InboundDrop::ForeignVrf);
+    // An SPI of 0 never appears on the wire: there was no header.
+    if packet.spi == EspSpi(0) {
+        return Err(InboundDrop::TooShort);
     }
-    packet.ivrf = sa.ivrf;
-    packet.sequence = admit_to(sa, header.sequence)?;
+    let sa = sad.inbound(packet.spi).ok_or(InboundDrop::UnknownSpi)?;
+    packet.sequence = admit_to(sa, low_half(packet.sequence))?;
     Ok(())
 }
 
@@ -288,4 +323,9 @@ const fn refused(refused: Refused) -> InboundDrop {
 #[allow(clippy::cast_possible_truncation)]
 const fn high_half(sequence: u64) -> u32 {
     (sequence >> 32) as u32
+}
+
+#[allow(clippy::cast_possible_truncation)]
+const fn low_half(sequence: u64) -> u32 {
+    sequence as u32
 }

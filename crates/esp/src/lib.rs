@@ -20,7 +20,7 @@ mod vectors;
 pub use flow::flow;
 pub use inbound::{InboundPacket, Opened, open_batch};
 pub use ipsec::ReplayWindow;
-pub use outbound::{HEADROOM, OutboundPacket, OuterFields, Sealed, TAILROOM, seal_batch};
+pub use outbound::{HEADROOM, OutboundPacket, OuterFields, Sealed, TAILROOM, find_sas, seal_batch};
 pub use overhead::{inner_mtu, overhead};
 pub use reason::{InboundDrop, OutboundDrop};
 pub use report::{Aged, InboundReport, OutboundReport, Touched};

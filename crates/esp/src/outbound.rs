@@ -1,6 +1,6 @@
 use core::ops::Range;
 
-use ipsec::{DfPolicy, Instant, LifeStage, OutboundHandle, OutboundSa, Sad};
+use ipsec::{DfPolicy, Flow, Instant, LifeStage, OutboundHandle, OutboundSa, Sad, Spd};
 use wire::esp::{EspHeader, HEADER_LEN};
 use wire::ip::{InnerPacket, clamp_mss, decrement_hop_limit, protocol};
 
@@ -24,14 +24,16 @@ pub struct OutboundPacket<'a> {
     pub buffer: &'a mut [u8],
     /// Where in the buffer the inner packet is.
     pub inner: Range<usize>,
-    /// The SA into which it goes.
-    pub sa: OutboundHandle,
+    /// The SA into which it goes, if one is known.
+    pub sa: Option<OutboundHandle>,
     /// Whether this program forwards the packet itself, from one tunnel into another. What comes
     /// from the TUN device has been forwarded by the kernel, which has taken its share of the TTL,
     /// or is the host's own and owes none (RFC 4301 §5.1.2.1, note 2).
     pub forwarded_here: bool,
     /// What became of it.
     pub outcome: Sealed,
+    /// What its headers say; `None` if they make no sense.
+    headers: Option<InnerPacket>,
 }
 
 /// What became of an inner packet.
@@ -65,16 +67,40 @@ pub struct OuterFields {
 }
 
 impl<'a> OutboundPacket<'a> {
-    /// An inner packet that came from the TUN device.
+    /// An inner packet that came from the TUN device, for an SA that is known. Its headers are read.
     #[must_use]
-    pub const fn new(buffer: &'a mut [u8], inner: Range<usize>, sa: OutboundHandle) -> Self {
+    pub fn new(buffer: &'a mut [u8], inner: Range<usize>, sa: OutboundHandle) -> Self {
         Self {
+            sa: Some(sa),
+            ..Self::read(buffer, inner)
+        }
+    }
+
+    /// An inner packet that came from the TUN device, for which [`find_sas`] finds the SA. Its headers
+    /// are read.
+    #[must_use]
+    pub fn read(buffer: &'a mut [u8], inner: Range<usize>) -> Self {
+        let octets = buffer.get(inner.clone());
+        Self {
+            headers: octets.and_then(|octets| InnerPacket::parse(octets).ok()),
             buffer,
             inner,
-            sa,
+            sa: None,
             forwarded_here: false,
             outcome: Sealed::Pending,
         }
+    }
+
+    /// What the selectors see of it; `None` if its headers make no sense.
+    #[must_use]
+    pub fn flow(&self) -> Option<Flow> {
+        self.headers.as_ref().map(flow)
+    }
+
+    /// The inner packet, as long as it has not been sealed.
+    #[must_use]
+    pub fn inner_octets(&self) -> &[u8] {
+        self.buffer.get(self.inner.clone()).unwrap_or(&[])
     }
 
     /// The ESP packet, if there is one.
@@ -87,6 +113,36 @@ impl<'a> OutboundPacket<'a> {
     }
 }
 
+/// For so many packets ahead the SA is asked for: long enough for memory to answer, short enough for
+/// the cache to keep it.
+const AHEAD: usize = 6;
+
+/// Finds the SA of each packet that has none yet. The memory that the look-ups need is asked for
+/// before, for all packets at once.
+pub fn find_sas(spd: &Spd, sad: &Sad, packets: &mut [OutboundPacket<'_>]) {
+    for headers in packets.iter().filter_map(sought) {
+        spd.fetch(headers.destination);
+    }
+    for headers in packets.iter().filter_map(sought) {
+        spd.fetch_sa(sad, headers.destination);
+    }
+    for packet in packets {
+        if let Some(headers) = sought(packet) {
+            packet.sa = spd.lookup(sad, &flow(headers));
+            if let Some(sa) = packet.sa.and_then(|handle| sad.outbound(handle)) {
+                sa.fetch_head();
+            }
+        }
+    }
+}
+
+const fn sought<'p>(packet: &'p OutboundPacket<'_>) -> Option<&'p InnerPacket> {
+    match packet.sa {
+        Some(_) => None,
+        None => packet.headers.as_ref(),
+    }
+}
+
 /// Seals a batch of packets in place. `now` is stored in the counters of the SAs.
 pub fn seal_batch(
     sad: &mut Sad,
@@ -95,8 +151,15 @@ pub fn seal_batch(
     report: &mut OutboundReport,
 ) {
     report.begin();
-    for packet in packets {
-        let Some(sa) = sad.outbound_mut(packet.sa) else {
+    for at in 0..AHEAD {
+        fetch(sad, packets, at);
+    }
+    for at in 0..packets.len() {
+        fetch(sad, packets, at + AHEAD);
+        let Some(packet) = packets.get_mut(at) else {
+            return;
+        };
+        let Some(sa) = packet.sa.and_then(|handle| sad.outbound_mut(handle)) else {
             packet.outcome = Sealed::Dropped(OutboundDrop::UnknownSa);
             report.count(OutboundDrop::UnknownSa);
             continue;
@@ -114,6 +177,21 @@ pub fn seal_batch(
     }
 }
 
+/// Asks for the memory that a packet will need, if the one before it has not done so.
+fn fetch(sad: &Sad, packets: &[OutboundPacket<'_>], at: usize) {
+    let Some(packet) = packets.get(at) else {
+        return;
+    };
+    let before = at.checked_sub(1).and_then(|before| packets.get(before));
+    if before.is_some_and(|before| before.sa == packet.sa) {
+        return;
+    }
+    if let Some(sa) = packet.sa.and_then(|handle| sad.outbound(handle)) {
+        sa.fetch_head();
+        sa.fetch_key();
+    }
+}
+
 fn seal(
     sa: &mut OutboundSa,
     packet: &mut OutboundPacket<'_>,
@@ -124,7 +202,7 @@ fn seal(
         .buffer
         .get_mut(packet.inner.clone())
         .ok_or(OutboundDrop::NoRoom)?;
-    let inner = InnerPacket::parse(octets).map_err(|_| OutboundDrop::MalformedInner)?;
+    let inner = packet.headers.ok_or(OutboundDrop::MalformedInner)?;
     if !sa.selectors.allow_outbound(&flow(&inner)) {
         return Err(OutboundDrop::SelectorMismatch);
     }

@@ -28,6 +28,6 @@ pub fn overhead(sa: &OutboundSa) -> usize {
 pub fn inner_mtu(sa: &OutboundSa) -> u16 {
     let unit = alignment(&sa.suite);
     let room = usize::from(sa.path.mtu).saturating_sub(overhead(sa));
-    let padded = room - room % unit;
+    let padded = room & !(unit - 1);
     u16::try_from(padded.saturating_sub(TRAILER_LEN)).unwrap_or(u16::MAX)
 }

@@ -1,5 +1,6 @@
 use crypto::{OpeningKey, ProtectionSuite};
 
+use crate::ahead;
 use crate::{
     EspSpi, FrontVrf, IkeSlot, InboundCounters, InnerVrf, LifeStage, ReplayWindow, Selectors,
     VolumeLimits,
@@ -60,6 +61,23 @@ pub struct InboundParameters {
 }
 
 impl InboundSa {
+    /// The first cache line of the key.
+    const KEY_LINE: usize = ahead::line_of(core::mem::offset_of!(Self, key));
+    const LINES: usize = ahead::line_of(size_of::<Self>());
+
+    /// Asks for the memory that decides about a packet, but for its beginning: whoever has a
+    /// reference has seen that.
+    #[inline]
+    pub fn fetch_head(&self) {
+        ahead::fetch_lines(&self.spi, 1..Self::KEY_LINE);
+    }
+
+    /// Asks for the memory of the key.
+    #[inline]
+    pub fn fetch_key(&self) {
+        ahead::fetch_lines(&self.spi, Self::KEY_LINE..Self::LINES);
+    }
+
     /// A new SA under an SPI that [`Sad::reserve_inbound`](crate::Sad::reserve_inbound) gave out.
     #[must_use]
     pub fn new(spi: EspSpi, parameters: InboundParameters) -> Self {

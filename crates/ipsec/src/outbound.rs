@@ -2,6 +2,7 @@ use core::net::SocketAddr;
 
 use crypto::{ProtectionSuite, SealingKey};
 
+use crate::ahead;
 use crate::{
     DfPolicy, EspSpi, FrontVrf, IkeSlot, LifeStage, OutboundCounters, Selectors, SequenceNumbers,
     VolumeLimits,
@@ -98,6 +99,23 @@ pub struct OutboundParameters {
 }
 
 impl OutboundSa {
+    /// The first cache line of the key.
+    const KEY_LINE: usize = ahead::line_of(core::mem::offset_of!(Self, key));
+    const LINES: usize = ahead::line_of(size_of::<Self>());
+
+    /// Asks for the memory that decides about a packet, but for its beginning: whoever has a
+    /// reference has seen that.
+    #[inline]
+    pub fn fetch_head(&self) {
+        ahead::fetch_lines(&self.spi, 1..Self::KEY_LINE);
+    }
+
+    /// Asks for the memory of the key.
+    #[inline]
+    pub fn fetch_key(&self) {
+        ahead::fetch_lines(&self.spi, Self::KEY_LINE..Self::LINES);
+    }
+
     /// A new SA whose first packet will have number 1.
     #[must_use]
     pub fn new(parameters: OutboundParameters) -> Self {

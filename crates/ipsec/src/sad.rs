@@ -19,6 +19,16 @@ pub struct OutboundHandle {
     generation: u32,
 }
 
+impl Default for OutboundHandle {
+    /// Names no SA.
+    fn default() -> Self {
+        Self {
+            index: u32::MAX,
+            generation: 0,
+        }
+    }
+}
+
 /// A shard's security association database (RFC 4301 §4.4.2). An inbound SPI is its own index.
 pub struct Sad {
     shard: u8,
@@ -142,6 +152,19 @@ impl Sad {
             Some(InboundEntry::Live(sa)) if sa.spi == spi => Some(sa),
             _ => None,
         }
+    }
+
+    /// Asks for the memory in which the inbound SA of an SPI begins: for packets to come. Whether
+    /// there is such an SA is not looked at.
+    #[inline]
+    pub fn fetch_inbound(&self, spi: EspSpi) {
+        self.inbound.fetch(self.layout.slot(spi));
+    }
+
+    /// Asks for the memory in which an outbound SA begins: for packets to come.
+    #[inline]
+    pub fn fetch_outbound(&self, handle: OutboundHandle) {
+        self.outbound.fetch(handle.index);
     }
 
     /// Adds an outbound SA. `None` when the database is full.

@@ -19,35 +19,52 @@ pub struct Flow {
 }
 
 /// The traffic selectors of a Child SA, shared by its inbound and its outbound half.
+///
+/// One selector a side is what nearly every Child SA has; those lie in place, where a packet finds
+/// them in the cache lines of its SA.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Selectors {
-    /// Those of our side, then those of the peer's side: one allocation for a child.
-    all: Arc<[TrafficSelector]>,
-    local_count: u32,
+pub struct Selectors(Sides);
+
+#[derive(Clone, PartialEq, Eq, Debug)]
+enum Sides {
+    /// One of our side, one of the peer's.
+    One([TrafficSelector; 2]),
+    Several {
+        /// Those of our side, then those of the peer's side: one allocation for a child.
+        all: Arc<[TrafficSelector]>,
+        local_count: u32,
+    },
 }
 
 impl Selectors {
     /// Those of our side and those of the peer's, as negotiated.
     #[must_use]
     pub fn new(local: &[TrafficSelector], remote: &[TrafficSelector]) -> Self {
-        Self {
-            all: local.iter().chain(remote).copied().collect(),
-            local_count: u32::try_from(local.len()).unwrap_or(u32::MAX),
-        }
+        Self(match (local, remote) {
+            (&[local], &[remote]) => Sides::One([local, remote]),
+            _ => Sides::Several {
+                all: local.iter().chain(remote).copied().collect(),
+                local_count: u32::try_from(local.len()).unwrap_or(u32::MAX),
+            },
+        })
     }
 
     /// Those of our side.
     #[must_use]
     pub fn local(&self) -> &[TrafficSelector] {
-        self.all
-            .get(..self.local_count as usize)
-            .unwrap_or(&self.all)
+        match &self.0 {
+            Sides::One([local, _]) => core::slice::from_ref(local),
+            Sides::Several { all, local_count } => all.get(..*local_count as usize).unwrap_or(all),
+        }
     }
 
     /// Those of the peer's side.
     #[must_use]
     pub fn remote(&self) -> &[TrafficSelector] {
-        self.all.get(self.local_count as usize..).unwrap_or(&[])
+        match &self.0 {
+            Sides::One([_, remote]) => core::slice::from_ref(remote),
+            Sides::Several { all, local_count } => all.get(*local_count as usize..).unwrap_or(&[]),
+        }
     }
 
     /// Whether a packet that came out of the tunnel may have come out of this SA (RFC 4301 §5.2

@@ -1,5 +1,7 @@
 //! Storage by index that never moves what it holds.
 
+use crate::ahead;
+
 /// Slots of one kind, found by index. It grows by chunks, so that growing never copies what is
 /// there, and a slot that was freed rests for a while before it is used again.
 pub struct Slab<T> {
@@ -76,6 +78,14 @@ impl<T> Slab<T> {
     #[must_use]
     pub fn get_mut(&mut self, slot: u32) -> Option<&mut T> {
         self.place(slot)?.as_mut()
+    }
+
+    /// Asks for the first cache line of a slot.
+    #[inline]
+    pub(crate) fn fetch(&self, slot: u32) {
+        if let Some(chunk) = self.chunks.get((slot / CHUNK_LEN) as usize) {
+            ahead::fetch(chunk, (slot % CHUNK_LEN) as usize);
+        }
     }
 
     /// All entries with their slots, in the order of the slots. Never on the packet path.

@@ -1,3 +1,5 @@
+use core::net::IpAddr;
+
 use crate::flow_table::FlowTable;
 use crate::{Flow, OutboundHandle, Sad, Selectors};
 
@@ -6,6 +8,9 @@ use crate::{Flow, OutboundHandle, Sad, Selectors};
 ///
 /// It is a [`FlowTable`]: among the SAs of one prefix the youngest whose selectors accept the packet
 /// is taken, so that a rekeyed SA takes over when it is added.
+///
+/// Who has several packets asks for what their look-ups need first: [`Spd::fetch`] for each, then
+/// [`Spd::fetch_sa`] for each, then [`Spd::lookup`] for each.
 pub struct Spd(FlowTable<OutboundHandle>);
 
 impl Spd {
@@ -34,15 +39,27 @@ impl Spd {
         })
     }
 
+    /// Asks for the memory in which a look-up of this destination begins.
+    pub fn fetch(&self, destination: IpAddr) {
+        self.0.fetch(destination);
+    }
+
+    /// Asks for the memory of the SA which a look-up of this destination will most likely find.
+    pub fn fetch_sa(&self, sad: &Sad, destination: IpAddr) {
+        if let Some(handle) = self.0.hint(destination) {
+            sad.fetch_outbound(handle);
+        }
+    }
+
     /// How many addresses and networks lead to an SA.
     #[must_use]
-    pub fn len(&self) -> usize {
+    pub const fn len(&self) -> usize {
         self.0.len()
     }
 
     /// Whether no address leads anywhere.
     #[must_use]
-    pub fn is_empty(&self) -> bool {
+    pub const fn is_empty(&self) -> bool {
         self.0.is_empty()
     }
 }

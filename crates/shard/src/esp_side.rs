@@ -3,10 +3,12 @@
 use core::net::SocketAddr;
 
 use dpd::{NotProof, Proof};
-use esp::{Aged, InboundPacket, Opened, OutboundPacket, Sealed, Touched, open_batch, seal_batch};
+use esp::{
+    Aged, InboundPacket, Opened, OutboundPacket, Sealed, Touched, find_sas, open_batch, seal_batch,
+};
 use ike::{Path, RemovalReason};
 use ike::{Route, route};
-use ipsec::{EspSpi, FrontVrf, InnerVrf, LifeStage, OutboundHandle};
+use ipsec::{EspSpi, FrontVrf, InnerVrf, LifeStage};
 use smallvec::SmallVec;
 use timer::Instant;
 use wire::ip::packet_too_big;
@@ -289,32 +291,43 @@ impl Shard {
     /// Takes packets from the inner side.
     pub fn inner(&mut self, packets: &mut [InnerPacket<'_>], now: Instant, out: &mut impl Output) {
         let mut sealing = Sealing::new();
+        let mut vrf = InnerVrf::default();
         for packet in packets {
-            let ivrf = packet.ivrf;
+            if packet.ivrf != vrf || sealing.len() == BATCH {
+                self.seal_all(&mut sealing, vrf, now, out);
+                vrf = packet.ivrf;
+            }
             let range = packet.start..packet.start + packet.len;
-            let parsed = packet
-                .buffer
-                .get(range.clone())
-                .map(wire::ip::InnerPacket::parse);
-            let Some(Ok(parsed)) = parsed else {
+            let packet = OutboundPacket::read(&mut *packet.buffer, range);
+            if packet.flow().is_some() {
+                sealing.push(packet);
+            } else {
                 self.counters.dropped(ShardDrop::InnerMalformed);
-                continue;
-            };
-            let flow = esp::flow(&parsed);
-            match self.spds.lookup(ivrf, &self.world.sad, &flow) {
-                Some(handle) => {
-                    sealing.push(OutboundPacket::new(&mut *packet.buffer, range, handle));
-                    if sealing.len() == BATCH {
-                        self.seal_all(&mut sealing, now, out);
-                    }
-                }
-                None => {
-                    let octets = packet.buffer.get(range).unwrap_or(&[]);
-                    self.missed(octets, ivrf, &flow, now, out);
-                }
             }
         }
-        self.seal_all(&mut sealing, now, out);
+        self.seal_all(&mut sealing, vrf, now, out);
+    }
+
+    /// Finds the SAs of packets of one VRF; those without one are dealt with and leave the batch.
+    fn find_all(
+        &mut self,
+        sealing: &mut Sealing<'_>,
+        vrf: InnerVrf,
+        now: Instant,
+        out: &mut impl Output,
+    ) {
+        if let Some(spd) = self.spds.of(vrf) {
+            find_sas(spd, &self.world.sad, sealing);
+        }
+        if sealing.iter().all(|packet| packet.sa.is_some()) {
+            return;
+        }
+        for packet in sealing.iter().filter(|packet| packet.sa.is_none()) {
+            if let Some(flow) = packet.flow() {
+                self.missed(packet.inner_octets(), vrf, &flow, now, out);
+            }
+        }
+        sealing.retain(|packet| packet.sa.is_some());
     }
 
     /// No SA of this shard takes the packet: another shard, a trap, or nobody.
@@ -337,7 +350,14 @@ impl Shard {
         }
     }
 
-    fn seal_all(&mut self, sealing: &mut Sealing<'_>, now: Instant, out: &mut impl Output) {
+    fn seal_all(
+        &mut self,
+        sealing: &mut Sealing<'_>,
+        vrf: InnerVrf,
+        now: Instant,
+        out: &mut impl Output,
+    ) {
+        self.find_all(sealing, vrf, now, out);
         if sealing.is_empty() {
             return;
         }
@@ -346,10 +366,8 @@ impl Shard {
         for packet in sealing.iter_mut() {
             match &packet.outcome {
                 Sealed::Packet { range, outer } => {
-                    let (Some(sa), Some(octets)) = (
-                        self.world.sad.outbound(packet.sa),
-                        packet.buffer.get(range.clone()),
-                    ) else {
+                    let sa = packet.sa.and_then(|handle| self.world.sad.outbound(handle));
+                    let (Some(sa), Some(octets)) = (sa, packet.buffer.get(range.clone())) else {
                         continue;
                     };
                     if out.send_esp(&sa.path, *outer, octets) == Disposition::Refused {
@@ -357,8 +375,7 @@ impl Shard {
                     }
                 }
                 Sealed::TooBig { mtu } => {
-                    let inner = packet.buffer.get(packet.inner.clone()).unwrap_or(&[]);
-                    self.too_big(packet.sa, inner, *mtu, out);
+                    self.too_big(vrf, packet.inner_octets(), *mtu, out);
                 }
                 Sealed::Dropped(_) | Sealed::Pending => {}
             }
@@ -376,12 +393,7 @@ impl Shard {
     /// Tells the sender of an inner packet how much passes (RFC 4301 §8.2). The answer comes from
     /// the address that the sender wanted to reach: the kernel takes packets from its own addresses
     /// on no device, and this one is routed here.
-    fn too_big(&mut self, sa: OutboundHandle, inner: &[u8], mtu: u16, out: &mut impl Output) {
-        let owner = self.world.sad.outbound(sa).map(|sa| sa.owner);
-        let Some(peer) = owner.and_then(|owner| self.peers.owner_mut(owner)) else {
-            return;
-        };
-        let ivrf = peer.ivrf();
+    fn too_big(&mut self, ivrf: InnerVrf, inner: &[u8], mtu: u16, out: &mut impl Output) {
         let Ok(parsed) = wire::ip::InnerPacket::parse(inner) else {
             return;
         };

@@ -1,4 +1,4 @@
-use ipsec::{Flow, InnerVrf, OutboundHandle, Sad, Selectors, Spd};
+use ipsec::{InnerVrf, OutboundHandle, Selectors, Spd};
 
 /// The outbound look-up of each inner VRF, by its number.
 pub(crate) struct Spds {
@@ -15,9 +15,9 @@ impl Spds {
         }
     }
 
-    /// The SA into which a packet of a VRF goes.
-    pub(crate) fn lookup(&self, ivrf: InnerVrf, sad: &Sad, flow: &Flow) -> Option<OutboundHandle> {
-        self.by_vrf.get(ivrf.index())?.lookup(sad, flow)
+    /// The database of a VRF, if anything of it leads anywhere.
+    pub(crate) fn of(&self, ivrf: InnerVrf) -> Option<&Spd> {
+        self.by_vrf.get(ivrf.index())
     }
 
     pub(crate) fn insert(&mut self, ivrf: InnerVrf, handle: OutboundHandle, selectors: &Selectors) {

@@ -145,10 +145,8 @@ fn what_is_too_big_stays_as_it_was_and_is_counted() {
     let mut buffer = vec![0; HEADROOM + inner.len() + TAILROOM];
     let range = HEADROOM..HEADROOM + inner.len();
     buffer[range.clone()].copy_from_slice(&inner);
-    let mut packets = [OutboundPacket {
-        forwarded_here: true,
-        ..OutboundPacket::new(&mut buffer, range.clone(), pair.handle)
-    }];
+    let mut packets = [OutboundPacket::new(&mut buffer, range.clone(), pair.handle)];
+    packets[0].forwarded_here = true;
     seal_batch(&mut pair.sad, &mut packets, NOW, &mut pair.outbound);
     assert!(matches!(packets[0].outcome, Sealed::TooBig { .. }));
     assert_eq!(buffer[range], inner[..]);
@@ -183,10 +181,8 @@ fn forward(pair: &mut Pair, inner: &[u8]) -> (Sealed, Option<Vec<u8>>) {
     let mut buffer = vec![0; HEADROOM + inner.len() + TAILROOM];
     let range = HEADROOM..HEADROOM + inner.len();
     buffer[range.clone()].copy_from_slice(inner);
-    let mut packets = [OutboundPacket {
-        forwarded_here: true,
-        ..OutboundPacket::new(&mut buffer, range, pair.handle)
-    }];
+    let mut packets = [OutboundPacket::new(&mut buffer, range, pair.handle)];
+    packets[0].forwarded_here = true;
     seal_batch(&mut pair.sad, &mut packets, NOW, &mut pair.outbound);
     (
         packets[0].outcome.clone(),

@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use ipsec::{Flow, FlowTable, InnerVrf, TrafficSelector};
 
 /// A child of a connection, by their numbers.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub(crate) struct ChildNumber {
     pub(crate) connection: u16,
     pub(crate) child: u16,
