@@ -4,6 +4,7 @@
 mod addresses;
 mod algorithms;
 mod deletion;
+mod failover;
 mod hostile;
 mod laboratory;
 mod liveness;
