@@ -1,6 +1,7 @@
 use crate::trace::{TraceQuery, TraceSource};
 use crate::view::{
-    Command, DeathRecord, Done, PeerDetail, PeerPage, PeerQuery, Readiness, SaPage, Status,
+    ClearRequest, Cleared, Command, DeathRecord, Done, PeerDetail, PeerPage, PeerQuery, Readiness,
+    SaPage, Status,
 };
 
 /// Why a question of the control interface was not answered.
@@ -70,6 +71,14 @@ pub trait Headend: Send + Sync + 'static {
     /// # Errors
     /// [`Refusal::NotFound`] when no verdict on such a peer is remembered.
     fn why_dead(&self, peer: &str) -> Result<Vec<DeathRecord>, Refusal>;
+
+    /// Ends some of the sessions that are meant, or says which would end, and where to go on.
+    ///
+    /// # Errors
+    /// [`Refusal::Invalid`] for what is no address, identity or cursor, and for a request that says
+    /// neither which sessions nor that all are meant; [`Refusal::NotFound`] for a VRF that does not
+    /// exist; [`Refusal::Busy`].
+    fn clear(&self, request: &ClearRequest) -> Result<Cleared, Refusal>;
 
     /// Begins to tell what peers go through, in every detail.
     ///

@@ -18,7 +18,7 @@ use crate::headend::{Headend, Refusal};
 use crate::page;
 use crate::stream::LineBody;
 use crate::trace::TraceQuery;
-use crate::view::{Command, PeerQuery, Problem};
+use crate::view::{ClearRequest, Command, PeerQuery, Problem};
 use crate::watch;
 
 /// What every handler needs.
@@ -85,6 +85,7 @@ pub(crate) fn private(shared: Shared) -> Router {
         .route("/v1/initiate", post(initiate))
         .route("/v1/terminate", post(terminate))
         .route("/v1/rekey", post(rekey))
+        .route("/v1/clear", post(clear))
         .fallback(no_such_page)
         .layer(middleware::from_fn_with_state(
             shared.clone(),
@@ -239,6 +240,10 @@ async fn terminate(State(shared): State<Shared>, Json(target): Json<Target>) -> 
         child: target.child,
     };
     ask_json(shared, move |headend| headend.command(&command)).await
+}
+
+async fn clear(State(shared): State<Shared>, Json(request): Json<ClearRequest>) -> Response {
+    ask_json(shared, move |headend| headend.clear(&request)).await
 }
 
 async fn rekey(State(shared): State<Shared>, Json(target): Json<Target>) -> Response {

@@ -9,8 +9,8 @@ use std::sync::{Arc, mpsc};
 
 use control::trace::{Next, Step, TraceQuery, TraceRecord, TraceSource};
 use control::view::{
-    Command, DeathRecord, Done, Event, EventKind, PeerDetail, PeerPage, PeerQuery, PeerView,
-    Readiness, SaPage, Status, TryView,
+    ClearRequest, Cleared, Command, DeathRecord, Done, Event, EventKind, PeerDetail, PeerPage,
+    PeerQuery, PeerView, Readiness, SaPage, SessionView, Status, TryView,
 };
 use control::{
     Client, ClientError, Control, Endpoints, EventHub, Headend, Refusal, StartError, path_segment,
@@ -108,6 +108,20 @@ impl Headend for Cardboard {
 
     fn why_dead(&self, peer: &str) -> Result<Vec<DeathRecord>, Refusal> {
         Ok(vec![death(peer)])
+    }
+
+    fn clear(&self, request: &ClearRequest) -> Result<Cleared, Refusal> {
+        if request.is_about_all() && !request.all {
+            return Err(Refusal::Invalid("which ones?".into()));
+        }
+        Ok(Cleared {
+            sessions: vec![SessionView {
+                identity: request.id.clone().unwrap_or_default(),
+                told: !request.dry_run,
+                ..SessionView::default()
+            }],
+            next: None,
+        })
     }
 
     fn watch(&self, query: &TraceQuery) -> Result<Box<dyn TraceSource>, Refusal> {
@@ -419,6 +433,24 @@ fn a_reader_that_lags_is_told_how_much_it_missed() {
     client.events(publish, each).expect("a stream");
     let detail = missed.expect("a gap is told");
     assert!(detail.contains("events were missed"), "{detail}");
+}
+
+#[test]
+fn sessions_are_cleared_by_what_they_have_in_common() {
+    let stage = Stage::new("clear");
+    let client = stage.client();
+    let clear = |body: serde_json::Value| client.post::<Cleared>("/v1/clear", &body);
+    let cleared = clear(json!({"id": "joe", "dry_run": true})).expect("cleared");
+    assert_eq!(cleared.sessions.len(), 1);
+    assert!(!cleared.sessions[0].told);
+    assert!(clear(json!({"all": true})).expect("cleared").sessions[0].told);
+    let code = |body| match clear(body) {
+        Err(ClientError::Refusal { code, .. }) => code,
+        other => panic!("{other:?}"),
+    };
+    assert_eq!(code(json!({})), 400);
+    // A misspelt filter must not end more than was meant.
+    assert_eq!(code(json!({"all": true, "remoet": "192.0.2.1"})), 422);
 }
 
 #[test]

@@ -66,6 +66,9 @@ Examples:
   palisade events
   palisade events --json | jq 'select(.event == \"dead\") | .evidence'")]
     Events(Ask),
+    /// End sessions: IKE SAs with everything under them
+    #[command(subcommand)]
+    Clear(Clear),
     /// Watch live what peers go through, message by message
     #[command(after_help = "\
 It costs the service nothing while nobody watches. Up to eight may watch at the same time; who reads
@@ -171,6 +174,50 @@ pub(crate) struct ListArgs {
 pub(crate) struct PeerArgs {
     /// Number, identity or address of the peer
     pub(crate) peer: String,
+    #[command(flatten)]
+    pub(crate) ask: Ask,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum Clear {
+    /// End the sessions that match, at once, each with a DELETE to the peer
+    #[command(after_help = "\
+Everything that is given must match. Without a filter it asks, or needs --all. The SAs are gone when it
+returns; the DELETE is sent once and not repeated, so that a peer which does not answer is cleared like
+any other. `palisade terminate` waits for the peer's answer instead. At most 5,000 sessions a second.
+
+Examples:
+  palisade clear session --remote 10.2.80.209
+  palisade clear session --remote 198.51.100.7:4500 --local 192.0.2.1
+  palisade clear session --id joe@example.org
+  palisade clear session --fvrf internet --ivrf customer-a --dry-run
+  palisade clear session --all --json")]
+    Session(ClearArgs),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ClearArgs {
+    /// Only with this outer address of ours
+    #[arg(long, value_name = "IP[:PORT]")]
+    pub(crate) local: Option<String>,
+    /// Only with peers at this outer address
+    #[arg(long, value_name = "IP[:PORT]")]
+    pub(crate) remote: Option<String>,
+    /// Only in this front-door VRF
+    #[arg(long, value_name = "NAME")]
+    pub(crate) fvrf: Option<String>,
+    /// Only in this inner VRF
+    #[arg(long, value_name = "NAME")]
+    pub(crate) ivrf: Option<String>,
+    /// Only with the peer of this identity
+    #[arg(long, value_name = "ID")]
+    pub(crate) id: Option<String>,
+    /// All sessions, without a question
+    #[arg(long, conflicts_with_all = ["local", "remote", "fvrf", "ivrf", "id"])]
+    pub(crate) all: bool,
+    /// Show what would end, and end nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
     #[command(flatten)]
     pub(crate) ask: Ask,
 }

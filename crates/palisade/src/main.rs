@@ -16,7 +16,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser as _};
 
-use cli::{Cli, Command};
+use cli::{Clear, Cli, Command};
 
 fn main() -> ExitCode {
     match dispatch(Cli::parse().command) {
@@ -38,6 +38,7 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Peer(args) => ask::peer(&args),
         Command::WhyDead(args) => ask::why_dead(&args),
         Command::Events(args) => ask::events(&args),
+        Command::Clear(Clear::Session(args)) => ask::clear_session(&args),
         Command::Debug(args) => ask::debug(&args),
         Command::Initiate(args) => ask::initiate(&args),
         Command::Terminate(args) => ask::terminate(&args),

@@ -2,7 +2,7 @@
 
 use core::time::Duration;
 
-use shard::{Obituary, PeerRow, SaRow, Which};
+use shard::{Obituary, PeerRow, SaRow, SessionFilter, SessionRow, Which};
 
 use crate::report::ShardReport;
 use crate::{Busy, Service};
@@ -86,6 +86,31 @@ impl Service {
         let mut found: Vec<_> = answers.into_iter().flatten().collect();
         found.sort_by_key(|obituary| core::cmp::Reverse(obituary.at));
         Ok(found)
+    }
+
+    /// Ends up to `limit` sessions that a filter means, from `cursor` on, each with a DELETE to the
+    /// peer; with `dry_run` it only says which. A page may be shorter than that and still have a
+    /// next one.
+    ///
+    /// # Errors
+    /// [`Busy`]
+    pub fn clear_sessions(
+        &self,
+        filter: SessionFilter,
+        cursor: Cursor,
+        limit: usize,
+        dry_run: bool,
+    ) -> Result<Page<SessionRow>, Busy> {
+        let part = (cursor.slot, limit.max(1));
+        let (rows, slot) = self.ask(cursor.shard, move |worker| {
+            let now = worker.clock.now();
+            let sink = &mut worker.sink;
+            worker
+                .shard
+                .clear_sessions(&filter, part, dry_run, now, sink)
+        })?;
+        let next = self.after(cursor, slot);
+        Ok(Page { rows, next })
     }
 
     /// What every shard counted, and how it fares.

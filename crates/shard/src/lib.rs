@@ -19,6 +19,7 @@ mod obituary;
 mod orders;
 mod peers;
 mod report;
+mod sessions;
 mod shard;
 mod spds;
 mod trace;
@@ -34,5 +35,6 @@ pub use io::{
 };
 pub use obituary::Obituary;
 pub use report::{LivenessRow, PeerRow, SaRow, Which};
+pub use sessions::{Endpoint, SessionFilter, SessionRow};
 pub use shard::{Settings, Setup, Shard};
 pub use trace::{ChildStep, DpdStep, Topics, TraceFilter, TraceRecord, TraceStep, Watched};

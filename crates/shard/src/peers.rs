@@ -183,6 +183,11 @@ impl Peers {
         self.live.iter_mut().flatten().map(|peer| &mut **peer)
     }
 
+    /// One more than the last slot that was ever used.
+    pub(crate) const fn slots(&self) -> usize {
+        self.live.len()
+    }
+
     pub(crate) const fn len(&self) -> usize {
         self.count
     }

@@ -1,5 +1,6 @@
 //! Commands that ask the running service.
 
+mod clear;
 mod debug;
 mod events;
 mod order;
@@ -16,6 +17,7 @@ use control::Client;
 use crate::cli::Ask;
 use crate::directories;
 
+pub(crate) use clear::clear_session;
 pub(crate) use debug::debug;
 pub(crate) use events::events;
 pub(crate) use order::{initiate, rekey, terminate};

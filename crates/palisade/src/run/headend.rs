@@ -6,15 +6,15 @@ use std::sync::{Arc, OnceLock, PoisonError, RwLock};
 use config::Config;
 use control::trace::{TraceQuery, TraceSource};
 use control::view::{
-    Command, DeathRecord, Done, PeerDetail, PeerPage, PeerQuery, Readiness, SaPage, ShardStatus,
-    Status,
+    ClearRequest, Cleared, Command, DeathRecord, Done, PeerDetail, PeerPage, PeerQuery, Readiness,
+    SaPage, ShardStatus, Status,
 };
 use control::{Headend, Refusal};
 use metrics::Scrape;
 use runtime::{Busy, Cursor, Service, ShardReport};
 use shard::{PeerRow, SaRow};
 
-use super::{listing, scrape, settings, system, verdict, watch, which};
+use super::{clear, listing, scrape, settings, system, verdict, watch, which};
 
 /// Joins the runtime to the control interface.
 pub(super) struct Front {
@@ -159,8 +159,8 @@ fn busy(busy: Busy) -> Refusal {
 }
 
 /// `shard.slot`.
-fn cursor(query: &PeerQuery, shards: u16) -> Result<Cursor, Refusal> {
-    let Some(text) = &query.cursor else {
+fn cursor(text: Option<&str>, shards: u16) -> Result<Cursor, Refusal> {
+    let Some(text) = text else {
         return Ok(Cursor::default());
     };
     let parts = text.split_once('.').and_then(|(shard, slot)| {
@@ -233,7 +233,7 @@ impl Headend for Front {
     }
 
     fn peers(&self, query: &PeerQuery) -> Result<PeerPage, Refusal> {
-        let cursor = cursor(query, self.service.shards())?;
+        let cursor = cursor(query.cursor.as_deref(), self.service.shards())?;
         let limit = query.limit_or_default();
         let page = self.service.peers(cursor, limit).map_err(busy)?;
         let volumes = listing::volumes(&self.service.sas(cursor, limit).map_err(busy)?.rows);
@@ -262,7 +262,7 @@ impl Headend for Front {
     }
 
     fn sas(&self, query: &PeerQuery) -> Result<SaPage, Refusal> {
-        let cursor = cursor(query, self.service.shards())?;
+        let cursor = cursor(query.cursor.as_deref(), self.service.shards())?;
         let limit = query.limit_or_default();
         let peers = self.service.peers(cursor, limit).map_err(busy)?.rows;
         let page = self.service.sas(cursor, limit).map_err(busy)?;
@@ -299,6 +299,22 @@ impl Headend for Front {
         Err(Refusal::NotFound(format!(
             "no verdict on `{peer}` is remembered; the last 4,096 of each worker are"
         )))
+    }
+
+    fn clear(&self, request: &ClearRequest) -> Result<Cleared, Refusal> {
+        let filter = clear::filter(request)?;
+        let cursor = cursor(request.cursor.as_deref(), self.service.shards())?;
+        let page = self
+            .service
+            .clear_sessions(filter, cursor, clear::PAGE, request.dry_run)
+            .map_err(busy)?;
+        if !request.dry_run {
+            clear::pace(page.rows.len());
+        }
+        Ok(Cleared {
+            sessions: page.rows.iter().map(clear::view).collect(),
+            next: page.next.map(show_cursor),
+        })
     }
 
     fn watch(&self, query: &TraceQuery) -> Result<Box<dyn TraceSource>, Refusal> {

@@ -1,5 +1,6 @@
 //! `palisade run`: the service, from its configuration to its end.
 
+mod clear;
 mod default_configuration;
 mod deprecated;
 mod events;
@@ -11,6 +12,7 @@ mod scrape;
 mod settings;
 mod system;
 mod verdict;
+mod vrfs;
 mod watch;
 mod which;
 mod words;

@@ -79,3 +79,64 @@ fn what_peers_go_through_can_be_watched_while_it_happens() {
     let wrong = stage.ask(&["debug", "dpd", "--peer", ""]);
     assert!(!wrong.status.success());
 }
+
+fn established(stage: &Stage) -> Option<u64> {
+    stage.json(&["status"])["ike_established"].as_u64()
+}
+
+#[test]
+fn exactly_the_sessions_that_match_are_cleared() {
+    let mut stage = Stage::new("clear");
+    stage.start_peers(250, &[]);
+    let list = stage.json(&["peers"]);
+    let remote_of = |peer: &Value| peer["remote"].as_str().expect("an address").to_owned();
+    let victim = remote_of(&list[17]);
+    let (address, _) = victim.rsplit_once(':').expect("a port");
+    let same_address = list
+        .as_array()
+        .expect("a list")
+        .iter()
+        .filter(|peer| remote_of(peer).starts_with(&format!("{address}:")))
+        .count();
+
+    let would = stage.json(&["clear", "session", "--remote", address, "--dry-run"]);
+    assert_eq!(would["dry_run"], true);
+    assert_eq!(would["ike_sas"], same_address);
+    assert_eq!(established(&stage), Some(250), "a dry run ends nothing");
+
+    let text = stage.text(&["clear", "session", "--id", "peer-5@load.example"]);
+    assert!(text.contains("sent a DELETE"), "{text}");
+    assert!(
+        text.ends_with("ended 1 IKE SA and 1 pair of IPsec SAs\n"),
+        "{text}"
+    );
+    assert!(!stage.ask(&["peer", "peer-5@load.example"]).status.success());
+    assert_eq!(established(&stage), Some(249));
+
+    let nobody = [
+        ["--remote", "203.0.113.9"],
+        ["--id", "peer-5@load.example"],
+        ["--local", "127.0.0.1:1"],
+    ];
+    for filter in nobody {
+        let text = stage.text(&[&["clear", "session"], &filter[..]].concat());
+        assert_eq!(text, "no session matches\n");
+    }
+    assert_eq!(established(&stage), Some(249));
+    let elsewhere = stage.ask(&["clear", "session", "--fvrf", "nowhere"]);
+    assert!(String::from_utf8_lossy(&elsewhere.stderr).contains("no front-door VRF `nowhere`"));
+
+    let unasked = stage.ask(&["clear", "session"]);
+    assert!(!unasked.status.success(), "nobody said that all are meant");
+    assert!(String::from_utf8_lossy(&unasked.stderr).contains("all 249 sessions"));
+    let rest = stage.json(&["clear", "session", "--fvrf", "global", "--ivrf", "global"]);
+    assert_eq!(
+        (&rest["ike_sas"], &rest["child_sas"]),
+        (&249.into(), &249.into())
+    );
+    assert_eq!(established(&stage), Some(0));
+    assert_eq!(
+        stage.text(&["clear", "session", "--all"]),
+        "no session matches\n"
+    );
+}

@@ -5,6 +5,7 @@ mod estate;
 mod failover;
 mod lifecycle;
 mod liveness;
+mod sessions;
 mod tracing;
 mod traffic;
 mod world;

@@ -581,7 +581,7 @@ impl World {
     }
 
     /// Lets one end act, then carries everything that follows to its end.
-    fn act(&mut self, end: End, act: impl FnOnce(&mut Shard, Instant, &mut Effects)) {
+    pub(crate) fn act(&mut self, end: End, act: impl FnOnce(&mut Shard, Instant, &mut Effects)) {
         let mut flying = VecDeque::new();
         self.step(end, &mut flying, act);
         while let Some((to, mut datagram)) = flying.pop_front() {
