@@ -41,6 +41,9 @@ pub struct Status {
     pub ike_established: u64,
     /// IKE SAs whose peer is not authenticated yet.
     pub ike_half_open: u64,
+    /// IKE SAs of IKEv1, half-open ones included.
+    #[serde(default)]
+    pub ike_v1: u64,
     /// Pairs of Child SAs.
     pub child_sas: u64,
     /// IKE SAs established since the start.
@@ -122,8 +125,14 @@ pub struct PeerView {
     pub identity: String,
     /// Connection under which it is accepted.
     pub connection: String,
+    /// Version of IKE, 1 or 2.
+    #[serde(default)]
+    pub version: u8,
     /// `connecting` or `established`.
     pub state: String,
+    /// How far its IKE SA has come, such as `main mode, message 4`, `xauth` or `established`.
+    #[serde(default)]
+    pub stage: String,
     /// Our outer address and port.
     pub local: String,
     /// Its outer address and port.
@@ -136,7 +145,8 @@ pub struct PeerView {
     pub since_unix_ns: u64,
     /// Seconds since its last proof of life.
     pub heard_s: Option<f64>,
-    /// `alive`, `worried`, `probing`, `suspect`, `dead`, or `off` before it is authenticated.
+    /// `alive`, `worried`, `probing`, `suspect`, `dead`, or `off` before it is authenticated and
+    /// where the peer (IKEv1) does not know dead peer detection.
     pub liveness: String,
     /// Whether a NAT is between us.
     pub nat: bool,

@@ -69,6 +69,10 @@ pub enum Action {
     /// The IKE SA should be authenticated anew: the owner initiates a new one for the same
     /// connection and then deletes this one with [`CloseReason::Reauthenticated`].
     ReauthenticationDue,
+    /// IKEv1: the peer has deleted the IKE SA and not its Child SAs, which do not depend on it. The
+    /// owner hands them over to another IKE SA with the peer, old or new, or closes this one with
+    /// [`CloseReason::PeerDeleted`]; soon it closes by itself.
+    DeletedByPeer,
     /// An authenticated message came on another path, or the initiator moved to the encapsulating
     /// port. Messages and ESP go there from now on.
     PathChanged {

@@ -10,7 +10,9 @@ pub struct Initiation {
     pub connection: Arc<ConnectionPolicy>,
     /// From where to where IKE_SA_INIT goes.
     pub path: Path,
-    /// Index of the child whose Child SA IKE_AUTH sets up; `None` for the first.
+    /// Index of the child whose Child SA is set up at once. `None`: in IKEv2 the first, since IKE_AUTH
+    /// sets one up; in IKEv1 none, for the Child SAs of another IKE SA with this peer, which are handed
+    /// over when this one stands ([`IkeSa::hand_over`](crate::IkeSa::hand_over)).
     pub child: Option<u16>,
     /// Our identity, if other than the connection's.
     pub local_id: Option<Identity>,

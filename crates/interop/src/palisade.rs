@@ -249,9 +249,10 @@ fn render_connection(tunnel: &Tunnel, text: &mut String) {
     } = tunnel;
     let _ = write!(
         text,
-        "[connections.{name}]\n{}{}proposals = {}\n{}\
+        "[connections.{name}]\nversion = {}\n{}{}proposals = {}\n{}\
          [connections.{name}.local]\nauth = \"psk\"\nid = \"{}\"\n\
          [connections.{name}.remote]\nauth = \"psk\"\nid = \"{}\"\n",
+        tunnel.version,
         addresses("local_addrs", &local.address),
         addresses("remote_addrs", &remote.address),
         list(ike.split(',')),

@@ -15,7 +15,7 @@ use crate::wait;
 /// The order counts: kernel-libipsec must come before kernel-netlink.
 const PLUGINS: &str = "random nonce openssl aes sha1 sha2 hmac kdf gcm chapoly pem pkcs1 pkcs8 \
                        pubkey x509 constraints kernel-libipsec kernel-netlink socket-default \
-                       vici attr resolve updown";
+                       vici attr resolve updown xauth-generic";
 const START_LIMIT: Duration = Duration::from_secs(15);
 /// swanctl waits for ever on some errors.
 const CONTROL_LIMIT: Duration = Duration::from_secs(20);
@@ -209,19 +209,21 @@ fn render_connection(tunnel: &Tunnel, text: &mut String) {
         remote,
         ike,
         esp,
+        version,
         ..
     } = tunnel;
     // Each closing brace on a line of its own: swanctl 5.9 never returns otherwise.
     let _ = write!(
         text,
-        "  {name} {{\n    version = 2\n    mobike = no\n    local_addrs = {}\n    remote_addrs = {}\n    \
+        "  {name} {{\n    version = {version}\n    mobike = no\n    local_addrs = {}\n    remote_addrs = {}\n    \
          proposals = {ike}\n{}    local {{\n      auth = psk\n      id = {}\n    }}\n    remote {{\n      \
-         auth = psk\n      id = {}\n    }}\n    children {{\n{}",
+         auth = psk\n      id = {}\n    }}\n{}    children {{\n{}",
         local.address,
         remote.address,
         lines(&tunnel.connection, 4),
         local.id,
         remote.id,
+        sections(tunnel),
         render_child(
             name,
             esp,
@@ -235,6 +237,13 @@ fn render_connection(tunnel: &Tunnel, text: &mut String) {
         text.push_str(&render_child(name, esp, local, remote, &[]));
     }
     text.push_str("    }\n  }\n");
+}
+
+fn sections(tunnel: &Tunnel) -> String {
+    let section = |(name, settings): &(String, Vec<(String, String)>)| {
+        format!("    {name} {{\n{}    }}\n", lines(settings, 6))
+    };
+    tunnel.sections.iter().map(section).collect()
 }
 
 fn render_child(

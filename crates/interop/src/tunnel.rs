@@ -47,6 +47,11 @@ pub struct Tunnel {
     pub connection: Vec<(String, String)>,
     /// Further settings of the child.
     pub child: Vec<(String, String)>,
+    /// Version of IKE.
+    pub version: u8,
+    /// strongSwan only: further sections of the connection, such as a second round of
+    /// authentication: name and settings.
+    pub sections: Vec<(String, Vec<(String, String)>)>,
     /// More children: name, our selector, the peer's.
     pub more_children: Vec<(String, String, String)>,
 }
@@ -63,7 +68,19 @@ impl Tunnel {
             esp: "aes256gcm16".to_owned(),
             connection: Vec::new(),
             child: Vec::new(),
+            version: 2,
+            sections: Vec::new(),
             more_children: Vec::new(),
+        }
+    }
+
+    /// The same tunnel over IKEv1, with algorithms that it knows.
+    #[must_use]
+    pub fn over_ikev1(self) -> Self {
+        Self {
+            version: 1,
+            ike: "aes256-sha256-ecp256".to_owned(),
+            ..self
         }
     }
 
@@ -99,6 +116,15 @@ impl Tunnel {
         self
     }
 
+    /// With one more section of the connection, for strongSwan only.
+    #[must_use]
+    pub fn section(mut self, name: &str, settings: &[(&str, &str)]) -> Self {
+        let owned = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
+        let settings = settings.iter().map(owned).collect();
+        self.sections.push((name.to_owned(), settings));
+        self
+    }
+
     /// With one more child, which has only selectors of its own.
     #[must_use]
     pub fn another_child(mut self, name: &str, local: &str, remote: &str) -> Self {
@@ -115,6 +141,7 @@ impl Tunnel {
             remote: self.local.clone(),
             connection: Vec::new(),
             child: Vec::new(),
+            sections: Vec::new(),
             more_children: self
                 .more_children
                 .iter()

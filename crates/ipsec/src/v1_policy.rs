@@ -15,6 +15,17 @@ pub enum IkeVersion {
     V2,
 }
 
+impl IkeVersion {
+    /// The number in the header of its messages.
+    #[must_use]
+    pub const fn major(self) -> u8 {
+        match self {
+            Self::V1 => 1,
+            Self::V2 => 2,
+        }
+    }
+}
+
 /// The versions of IKE that a connection speaks. An initiator of both starts with IKEv2.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Versions {

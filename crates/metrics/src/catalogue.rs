@@ -94,6 +94,8 @@ catalogue! {
 
     gauge IKE_SAS "palisade_ike_sas" ["state"]
         "IKE SAs by state.";
+    gauge IKE_SAS_V1 "palisade_ike_v1_sas" []
+        "IKE SAs of IKEv1, which is deprecated (RFC 9395), half-open ones included.";
     counter IKE_SETUPS "palisade_ike_setups_total" ["role"]
         "IKE SAs that were established, by our role in the first exchange.";
     counter IKE_SETUP_FAILURES "palisade_ike_setup_failures_total" ["reason"]

@@ -6,6 +6,9 @@ use netio::{Condition, Program, Rule};
 /// Octets of an IKE header (RFC 7296 §3.1).
 const IKE_HEADER_LEN: u32 = 28;
 const RESPONDER_SPI: u32 = 8;
+const VERSION: u32 = 17;
+/// Of the major version: set from version 2 on.
+const SINCE_V2: u8 = 0xe0;
 const FLAGS: u32 = 19;
 /// Set by the original initiator: then the responder's SPI is ours, else the initiator's.
 const FLAG_INITIATOR: u8 = 0x08;
@@ -50,6 +53,9 @@ fn esp_rule(layout: EspSpiLayout) -> Rule {
 
 /// An IKE SPI of ours starts with the shard. A first request has no SPI of ours yet: no rule holds
 /// for it, and the kernel's hash of the addresses places its repetitions on the same shard.
+///
+/// Nothing in an IKEv1 header says which end began the SA. The responder's cookie is taken for ours,
+/// which most are on a headend; where we began, the shard that gets the message passes it on.
 fn ike_rules(base: u32, before: &[Condition]) -> Vec<Rule> {
     let from_initiator = Condition::AnyBitSet {
         offset: base + FLAGS,
@@ -58,6 +64,14 @@ fn ike_rules(base: u32, before: &[Condition]) -> Vec<Rule> {
     let from_responder = Condition::NoBitSet {
         offset: base + FLAGS,
         mask: FLAG_INITIATOR,
+    };
+    let v2 = Condition::AnyBitSet {
+        offset: base + VERSION,
+        mask: SINCE_V2,
+    };
+    let v1 = Condition::NoBitSet {
+        offset: base + VERSION,
+        mask: SINCE_V2,
     };
     // Either word of a responder's SPI may be zero, but not both.
     let high = Condition::WordDiffers {
@@ -71,7 +85,9 @@ fn ike_rules(base: u32, before: &[Condition]) -> Vec<Rule> {
     [
         (vec![from_initiator, high], base + RESPONDER_SPI),
         (vec![from_initiator, low], base + RESPONDER_SPI),
-        (vec![from_responder], base),
+        (vec![v2, from_responder], base),
+        (vec![v1, high], base + RESPONDER_SPI),
+        (vec![v1, low], base + RESPONDER_SPI),
     ]
     .into_iter()
     .map(|(conditions, offset)| {
@@ -132,8 +148,9 @@ mod tests {
         }
     }
 
-    fn ike(initiator: u64, responder: u64, flags: u8) -> Vec<u8> {
+    fn ike(initiator: u64, responder: u64, version: u8, flags: u8) -> Vec<u8> {
         let mut message = vec![0; 40];
+        message[17] = version;
         message[..8].copy_from_slice(&initiator.to_be_bytes());
         message[8..16].copy_from_slice(&responder.to_be_bytes());
         message[19] = flags;
@@ -150,7 +167,11 @@ mod tests {
             for (slot, nonce) in [(0, 1), (5, 0), (0x00ab_cdef, 0x1234_5678)] {
                 let ours = IkeSpi::compose(shard, slot, nonce).0;
                 let theirs = 0xfeed_beef_0000_0000;
-                let messages = [ike(theirs, ours, 0x08), ike(ours, theirs, 0x20)];
+                let messages = [
+                    ike(theirs, ours, 0x20, 0x08),
+                    ike(ours, theirs, 0x20, 0x20),
+                    ike(theirs, ours, 0x10, 0x01),
+                ];
                 for message in messages.iter().filter(|_| ours != 0) {
                     let id = SocketId(u16::from(shard));
                     assert_eq!(plain.place(&peer, message), id);
@@ -168,9 +189,9 @@ mod tests {
     fn first_requests_of_one_peer_stay_together() {
         let mut plain = group(&ike_program(), 3);
         let mut seen = std::collections::HashSet::new();
-        for _ in 0..30 {
+        for (version, flags) in [(0x20, 0x08), (0x10, 0)].repeat(15) {
             let peer = UdpSocket::bind("127.0.0.1:0").unwrap();
-            let request = ike(0x0102_0304_0506_0708, 0, 0x08);
+            let request = ike(0x0102_0304_0506_0708, 0, version, flags);
             let first = plain.place(&peer, &request);
             assert_eq!(plain.place(&peer, &request), first);
             seen.insert(first);

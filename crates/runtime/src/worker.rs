@@ -218,15 +218,15 @@ impl Worker {
     }
 
     fn open_stray(&mut self, mut stray: Stray, now: Instant) {
-        let mut packet = [OuterPacket {
+        let packet = OuterPacket {
             listener: stray.listener,
             fvrf: stray.fvrf,
             local: stray.local,
             remote: stray.remote,
             tos: stray.tos,
             bytes: &mut stray.bytes,
-        }];
-        self.shard.outer(&mut packet, now, &mut self.sink);
+        };
+        self.shard.handed_over(packet, now, &mut self.sink);
     }
 
     fn open_inner_stray(&mut self, ivrf: InnerVrf, packet: &[u8], now: Instant) {

@@ -167,6 +167,15 @@ impl Shard {
         });
     }
 
+    /// The IKE SA to which a Child SA of this one belongs now.
+    pub(crate) fn holder_of(&self, spi: IkeSpi, inbound: EspSpi) -> IkeSpi {
+        let Some(peer) = self.peers.get(spi) else {
+            return spi;
+        };
+        let own = peer.children.iter().any(|child| child.inbound == inbound);
+        peer.heir().filter(|_| !own).unwrap_or(spi)
+    }
+
     /// Takes outbound traffic away from a Child SA.
     fn deactivate_child(&mut self, spi: IkeSpi, inbound: EspSpi, out: &mut impl Output) {
         let Some(peer) = self.peers.get_mut(spi) else {

@@ -95,6 +95,8 @@ pub struct Counters {
     pub dpd_detection_ms: Histogram<u64>,
     /// IKE SAs now, half-open ones included.
     pub ike_sas: u64,
+    /// Those of them that speak IKEv1.
+    pub ike_sas_v1: u64,
     /// Half-open IKE SAs of responders now.
     pub half_open: u64,
     /// Child SAs now.
@@ -139,6 +141,7 @@ impl Counters {
             dpd_round_trip_us: histogram(60_000_000),
             dpd_detection_ms: histogram(86_400_000),
             ike_sas: 0,
+            ike_sas_v1: 0,
             half_open: 0,
             children: 0,
             timers: 0,

@@ -8,13 +8,14 @@ use esp::{
 };
 use ike::{Path, RemovalReason};
 use ike::{Route, route};
-use ipsec::{EspSpi, FrontVrf, InnerVrf, LifeStage};
+use ipsec::{EspSpi, FrontVrf, IkeVersion, InnerVrf, LifeStage};
 use smallvec::SmallVec;
 use timer::Instant;
 use wire::ip::packet_too_big;
 use wire::udp_encap::{Encapsulated, classify};
 
 use crate::counters::{ShardDrop, bump};
+use crate::strangers::Home;
 use crate::trace::{ChildStep, TraceStep};
 use crate::{Disposition, InnerPacket, Listener, OuterPacket, Output, Shard, ShardId};
 
@@ -49,10 +50,25 @@ struct Origin {
 impl Shard {
     /// Takes datagrams from outside, in the order of their arrival.
     pub fn outer(&mut self, packets: &mut [OuterPacket<'_>], now: Instant, out: &mut impl Output) {
+        self.outer_from(packets, false, now, out);
+    }
+
+    /// Takes a datagram that another shard handed over ([`Output::hand_over_outer`]).
+    pub fn handed_over(&mut self, packet: OuterPacket<'_>, now: Instant, out: &mut impl Output) {
+        self.outer_from(&mut [packet], true, now, out);
+    }
+
+    fn outer_from(
+        &mut self,
+        packets: &mut [OuterPacket<'_>],
+        forwarded: bool,
+        now: Instant,
+        out: &mut impl Output,
+    ) {
         let mut opening = Opening::new();
         let mut origins = Origins::new();
         for packet in packets {
-            match self.classify(packet) {
+            match self.classify(packet, forwarded) {
                 Class::Esp => {
                     origins.push(Origin {
                         local: packet.local,
@@ -88,15 +104,13 @@ impl Shard {
         self.open_all(&mut opening, &mut origins, now, out);
     }
 
-    fn classify(&self, packet: &OuterPacket<'_>) -> Class {
+    fn classify(&self, packet: &OuterPacket<'_>, forwarded: bool) -> Class {
         match packet.listener {
             Listener::RawEsp => self.classify_esp(packet.bytes),
-            Listener::Ike => self.classify_ike(packet.bytes, 0),
+            Listener::Ike => self.classify_ike(packet, packet.bytes, forwarded),
             Listener::Nat => match classify(packet.bytes) {
                 Encapsulated::Keepalive => Class::Keepalive,
-                Encapsulated::Ike(message) => {
-                    self.classify_ike(message, packet.bytes.len() - message.len())
-                }
+                Encapsulated::Ike(message) => self.classify_ike(packet, message, forwarded),
                 Encapsulated::Esp => self.classify_esp(packet.bytes),
                 Encapsulated::TooShort => Class::Dropped(ShardDrop::TooShort),
             },
@@ -115,16 +129,25 @@ impl Shard {
         self.ours_or_stray(owner).unwrap_or(Class::Esp)
     }
 
-    fn classify_ike(&self, message: &[u8], start: usize) -> Class {
+    fn classify_ike(&self, packet: &OuterPacket<'_>, message: &[u8], forwarded: bool) -> Class {
+        let start = packet.bytes.len() - message.len();
         match route(message) {
             Err(reason) => Class::Unroutable(reason),
             Ok(Route::Sa(spi)) => self
                 .ours_or_stray(spi.shard())
                 .unwrap_or(Class::Ike(start, Route::Sa(spi))),
             Ok(Route::FrontDoor) => Class::Ike(start, Route::FrontDoor),
-            Ok(Route::FrontDoorV1 | Route::SaV1 { .. }) => {
-                Class::Unroutable(ike::Rejection::UnsupportedVersion)
-            }
+            Ok(Route::FrontDoorV1) => self
+                .home_of_stranger(packet.remote.ip())
+                .map_or(Class::Ike(start, Route::FrontDoorV1), Class::Stray),
+            Ok(Route::SaV1 {
+                responder,
+                initiator,
+            }) => match self.home_of(responder, initiator, packet.fvrf, forwarded) {
+                Home::Here(spi) => Class::Ike(start, Route::Sa(spi)),
+                Home::There(shard) => Class::Stray(shard),
+                Home::Nowhere => Class::Unroutable(ike::Rejection::UnknownSpi),
+            },
         }
     }
 
@@ -154,9 +177,11 @@ impl Shard {
             fvrf: packet.fvrf,
         };
         match route {
-            Route::FrontDoor => self.knock(message, path, now, out),
+            Route::FrontDoor => self.knock(IkeVersion::V2, message, path, now, out),
+            Route::FrontDoorV1 => self.knock(IkeVersion::V1, message, path, now, out),
             Route::Sa(spi) => self.sa_message(spi, message, path, now, out),
-            Route::FrontDoorV1 | Route::SaV1 { .. } => {}
+            // `classify_ike` has found the IKE SA already.
+            Route::SaV1 { .. } => {}
         }
     }
 

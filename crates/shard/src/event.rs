@@ -3,8 +3,7 @@ use core::time::Duration;
 use std::sync::Arc;
 
 use dpd::{BreakerEvent, Evidence};
-use ike::v2::Role;
-use ike::{ChildFailure, CloseReason, Path, RemovalReason};
+use ike::{ChildFailure, CloseReason, Path, RemovalReason, Role};
 use ipsec::{EspSpi, FrontVrf, Identity, IkeSpi, InnerVrf, TrafficSelector};
 use timer::Instant;
 

@@ -1,10 +1,13 @@
 //! IKE messages, timers and results on their way to an IKE SA, and its actions on their way out.
 
+use crypto::Entropy as _;
 use dpd::{NotProof, Proof};
 use ike::trace::Summary;
-use ike::v2::{IkeSa, InitVerdict, Received, Role};
-use ike::{Action, CloseReason, Computed, Context, Established, Path, Rejection, Trace};
-use ipsec::{EspSpi, IkeSpi};
+use ike::{
+    Action, CloseReason, Computed, Context, Established, FirstVerdict, IkeSa, Path, Received,
+    Rejection, Role, Trace, v2,
+};
+use ipsec::{EspSpi, IkeSpi, IkeVersion};
 use timer::Instant;
 
 use crate::counters::{ShardDrop, bump};
@@ -14,9 +17,10 @@ use crate::trace::{ChildStep, TraceStep};
 use crate::{Disposition, EventKind, Mail, Output, PeerRef, Shard, Ticket};
 
 impl Shard {
-    /// An IKE_SA_INIT request that no IKE SA of ours is waiting for.
+    /// The first message of an IKE SA that no IKE SA of ours is waiting for.
     pub(crate) fn knock(
         &mut self,
+        version: IkeVersion,
         message: &[u8],
         path: Path,
         now: Instant,
@@ -35,15 +39,15 @@ impl Shard {
         let spis = self.peers.reserve();
         let front = &mut self.front;
         let verdict = self.world.ask(spis, now, tracing, |ctx| {
-            front.on_request(message, path, ctx, &mut actions)
+            front.on_first_message(version, message, path, ctx, &mut actions)
         });
         let spi = match verdict {
-            InitVerdict::HalfOpen(sa) => self.adopt(sa, now),
-            InitVerdict::Known(spi) => {
+            FirstVerdict::HalfOpen(sa) => self.adopt(sa, now),
+            FirstVerdict::Known(spi) => {
                 self.sa_message(spi, message, path, now, out);
                 IkeSpi::ZERO
             }
-            InitVerdict::Rejected(reason) => {
+            FirstVerdict::Rejected(reason) => {
                 bump(&mut self.counters.ike_rejected, reason.index());
                 if tracing {
                     let version = Summary::read(message).map_or(0, |summary| summary.version);
@@ -59,7 +63,7 @@ impl Shard {
     }
 
     /// Puts a new IKE SA into the table.
-    pub(crate) fn adopt(&mut self, sa: Box<IkeSa>, now: Instant) -> IkeSpi {
+    pub(crate) fn adopt(&mut self, sa: IkeSa, now: Instant) -> IkeSpi {
         let spi = sa.local_spi();
         self.peers.insert(Peer::new(sa, now));
         spi
@@ -84,22 +88,20 @@ impl Shard {
             false => None,
         };
         match handled.unwrap_or(Received::Rejected(Rejection::UnknownSpi)) {
-            Received::FreshRequest { liveness } => {
-                let proof = if liveness {
-                    Proof::Hello
-                } else {
-                    Proof::IkeRequest
-                };
+            Received::FreshRequest { liveness: true } => self.heard(spi, Proof::Hello, now),
+            Received::FreshResponse { liveness: true } => self.heard(spi, Proof::Answer, now),
+            Received::FreshRequest { liveness: false } => {
+                let proof = self.proof_by(spi, Proof::IkeRequest);
                 self.heard(spi, proof, now);
             }
-            Received::FreshResponse { liveness } => {
-                let proof = if liveness {
-                    Proof::Answer
-                } else {
-                    Proof::IkeResponse
-                };
+            Received::FreshResponse { liveness: false } => {
+                let proof = self.proof_by(spi, Proof::IkeResponse);
                 self.heard(spi, proof, now);
             }
+            Received::RUThere { sequence } => self.asked(spi, sequence, now, out),
+            Received::RUThereAck { sequence } => self.acknowledged(spi, sequence, now),
+            Received::Keepalive => self.heard(spi, Proof::Hello, now),
+            Received::KeepaliveAck => self.keepalive_answered(spi, now),
             Received::Retransmission => {
                 self.counters.ike_retransmissions_in += 1;
                 self.watch.counters.not_proof(NotProof::Retransmitted, 1);
@@ -117,12 +119,7 @@ impl Shard {
                     _ => {}
                 }
             }
-            Received::Fragment
-            | Received::Unauthenticated
-            | Received::RUThere { .. }
-            | Received::RUThereAck { .. }
-            | Received::Keepalive
-            | Received::KeepaliveAck => {}
+            Received::Fragment | Received::Unauthenticated => {}
         }
     }
 
@@ -186,6 +183,7 @@ impl Shard {
         for action in actions.drain(..) {
             self.apply(spi, action, now, out);
         }
+        self.forward_to_heir(spi, now, out);
         self.release_held(now, out);
     }
 
@@ -206,10 +204,16 @@ impl Shard {
                 if let Some(peer) = self.peers.get_mut(spi) {
                     peer.initial_contact = true;
                 }
-                self.claim_identity(spi, now, out);
+                match self.version_of(spi) {
+                    // The claim follows with `Established`, or was made before.
+                    Some(IkeVersion::V1) => self.disown(spi, now, out),
+                    _ => self.claim_identity(spi, now, out),
+                }
             }
             Action::ChildInstalled(child) => self.install_child(spi, *child, now, out),
-            Action::OutboundSwitched { child } => self.activate_child(spi, child, now, out),
+            Action::OutboundSwitched { child } => {
+                self.activate_child(self.holder_of(spi, child), child, now, out);
+            }
             Action::ChildRemoved { child, reason } => {
                 self.remove_child(spi, child, reason, now, out);
             }
@@ -225,10 +229,11 @@ impl Shard {
             Action::Rekeyed { successor } => self.succeeded(spi, successor, now, out),
             Action::Redundant { sa } => {
                 let redundant = sa.local_spi();
-                self.peers.insert(Peer::new(sa, now));
+                self.peers.insert(Peer::new(sa.into(), now));
                 self.rearm_ike(redundant);
             }
             Action::ReauthenticationDue => self.reauthenticate(spi, now, out),
+            Action::DeletedByPeer => self.deleted_by_peer(spi, now, out),
             Action::PathChanged { path } => self.path_changed(spi, path, now, out),
             Action::AddressProved(key) => self.front.address_proved(key),
             Action::HalfOpenEnded(key) => self.front.half_open_ended(key),
@@ -236,6 +241,10 @@ impl Shard {
             Action::Trace(trace) => self.told(spi, *trace, now, out),
             Action::Closed { reason } => self.closed(spi, reason, now, out),
         }
+    }
+
+    fn version_of(&self, spi: IkeSpi) -> Option<IkeVersion> {
+        self.peers.get(spi).map(|peer| peer.sa.version())
     }
 
     fn send_ike(
@@ -262,12 +271,16 @@ impl Shard {
         now: Instant,
         out: &mut impl Output,
     ) {
+        let random = self.world.spi_entropy.next_u32();
         let Some(peer) = self.peers.get_mut(spi) else {
             return;
         };
+        if peer.sa.version() == IkeVersion::V1 {
+            peer.v1(random);
+        }
         let setup = now - peer.born;
         let role = peer.sa.role();
-        let replaces = peer.replaces.take();
+        let replaces = peer.replaces;
         let given: Vec<_> = facts.leases.iter().map(|lease| lease.address).collect();
         peer.addresses = if given.is_empty() {
             facts.addresses.clone()
@@ -301,10 +314,23 @@ impl Shard {
         );
         self.reached(spi);
         if let Some(old) = replaces {
-            self.with_sa(old, now, out, |sa, ctx, actions| {
-                sa.delete_ike(CloseReason::Reauthenticated, ctx, actions);
-            });
+            self.replace(old, spi, now, out);
         }
+    }
+
+    /// The IKE SA that was to be authenticated anew has been: the old one goes.
+    fn replace(&mut self, old: IkeSpi, new: IkeSpi, now: Instant, out: &mut impl Output) {
+        let Some(peer) = self.peers.get_mut(new) else {
+            return;
+        };
+        if peer.sa.version() == IkeVersion::V1 {
+            self.take_over(old, new, now, out);
+            return;
+        }
+        peer.replaces = None;
+        self.with_sa(old, now, out, |sa, ctx, actions| {
+            sa.delete_ike(CloseReason::Reauthenticated, ctx, actions);
+        });
     }
 
     /// Records that the peer's identity is ours now, and drops its former IKE SA if the connection
@@ -331,7 +357,14 @@ impl Shard {
         let Some(former) = former.filter(|former| *former != owner) else {
             return;
         };
-        if (!unique && !contact) || replaced_on_purpose {
+        if replaced_on_purpose {
+            return;
+        }
+        if self.renews(spi, former) {
+            self.take_over(former.spi, spi, now, out);
+            return;
+        }
+        if !unique && !contact {
             return;
         }
         if former.shard == self.id {
@@ -368,7 +401,7 @@ impl Shard {
     fn succeeded(
         &mut self,
         spi: IkeSpi,
-        successor: Box<IkeSa>,
+        successor: Box<v2::IkeSa>,
         now: Instant,
         out: &mut impl Output,
     ) {
@@ -378,7 +411,7 @@ impl Shard {
         let Some(old) = self.peers.get_mut(spi) else {
             return;
         };
-        let mut heir = Peer::new(successor, old.born);
+        let mut heir = Peer::new(successor.into(), old.born);
         heir.children = core::mem::take(&mut old.children);
         heir.draining = core::mem::take(&mut old.draining);
         heir.addresses = core::mem::take(&mut old.addresses);
@@ -444,6 +477,7 @@ impl Shard {
             peer.ike_timer.map(|(key, _)| key),
             peer.dpd_timer.map(|(key, _)| key),
             peer.keepalive_timer,
+            peer.retire_timer(),
         ]
         .into_iter()
         .flatten()

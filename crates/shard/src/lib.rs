@@ -18,10 +18,13 @@ mod liveness;
 mod obituary;
 mod orders;
 mod peers;
+mod renewal;
 mod report;
 mod sessions;
+mod rut;
 mod shard;
 mod spds;
+mod strangers;
 mod trace;
 mod watchers;
 

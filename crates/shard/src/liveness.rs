@@ -7,9 +7,8 @@ use dpd::{
     Act, Action, Decision, DomainKey, DpdPolicy, Evidence, FaultDomain, Liveness, Nat, NotProof,
     Proof, Protocol, TimerChange,
 };
-use ike::v2::Probe;
-use ike::{CloseReason, Path};
-use ipsec::{ConnectionPolicy, FrontVrf, IkeSlot, IkeSpi, InnerVrf};
+use ike::{CloseReason, LivenessCheck, Path, Probe};
+use ipsec::{ConnectionPolicy, FrontVrf, IkeSlot, IkeSpi, IkeVersion, InnerVrf};
 use timer::{Instant, TimerKey};
 
 use crate::counters::ShardDrop;
@@ -22,13 +21,22 @@ use crate::{Disposition, Event, EventKind, Output, PeerRef, Shard, ShardId};
 impl Shard {
     /// Begins to watch a peer that was just authenticated.
     pub(crate) fn watch(&mut self, spi: IkeSpi, connection: &ConnectionPolicy, now: Instant) {
-        let identity = self.peers.get(spi).and_then(|peer| peer.sa.peer());
+        let Some(peer) = self.peers.get(spi) else {
+            return;
+        };
+        let protocol = match peer.sa.liveness_check() {
+            LivenessCheck::Informational => Protocol::Ikev2,
+            LivenessCheck::RUThere | LivenessCheck::IosKeepalive => Protocol::Ikev1,
+            // RFC 3706 §5.1: a peer that does not know the question is not asked.
+            LivenessCheck::Unknown => return,
+        };
+        let identity = peer.sa.peer();
         let index = self.world.policy.dpd_for(connection, identity);
         let Some(settings) = self.world.policy.dpd.get(usize::from(index)) else {
             return;
         };
         let seed = self.world.spi_entropy.next_u32();
-        let (liveness, timer) = Liveness::new(now, settings, index, Protocol::Ikev2, seed);
+        let (liveness, timer) = Liveness::new(now, settings, index, protocol, seed);
         let Some(peer) = self.peers.get_mut(spi) else {
             return;
         };
@@ -75,14 +83,25 @@ impl Shard {
 
     /// A message proved that the peer lives.
     pub(crate) fn heard(&mut self, spi: IkeSpi, proof: Proof, now: Instant) {
+        if proof == Proof::Answer {
+            self.answered(spi, None, now);
+            return;
+        }
         self.watch.counters.proof(proof, 1);
+        let peer = self.peers.get_mut(spi);
+        if let Some(liveness) = peer.and_then(|peer| peer.liveness.as_mut()) {
+            liveness.heard(now, proof);
+        }
+    }
+
+    /// The peer answered a try of ours, with its number if that is known.
+    pub(crate) fn answered(&mut self, spi: IkeSpi, try_number: Option<u8>, now: Instant) {
+        self.watch.counters.proof(Proof::Answer, 1);
         let peer = self.peers.get_mut(spi);
         let Some(liveness) = peer.and_then(|peer| peer.liveness.as_mut()) else {
             return;
         };
-        if proof != Proof::Answer {
-            liveness.heard(now, proof);
-        } else if let Some(round_trip) = liveness.answered(now, None) {
+        if let Some(round_trip) = liveness.answered(now, try_number) {
             let micros = u64::try_from(round_trip.as_micros()).unwrap_or(u64::MAX);
             self.counters.dpd_round_trip_us.saturating_record(micros);
         }
@@ -151,7 +170,7 @@ impl Shard {
                 self.tell(spi, now, out, || {
                     TraceStep::Dpd(DpdStep::Asking { try_number })
                 });
-                self.send_probe(spi, now, out);
+                self.send_probe(spi, first, now, out);
             }
             Act::Suspect => {
                 self.emit(spi, EventKind::Suspect, now, out);
@@ -248,18 +267,20 @@ impl Shard {
         }
     }
 
-    /// One try. An outstanding request of ours is the check (RFC 7296 §2.4), else an empty one.
-    fn send_probe(&mut self, spi: IkeSpi, now: Instant, out: &mut impl Output) {
+    /// One try. In IKEv2 an outstanding request of ours is the check (RFC 7296 §2.4), else an empty
+    /// one; in IKEv1 each try is an R-U-THERE of its own. `first` opens a probe.
+    fn send_probe(&mut self, spi: IkeSpi, first: bool, now: Instant, out: &mut impl Output) {
         let refused = self.counters.dropped_count(ShardDrop::SendRefused);
+        let sequence = self.next_sequence(spi, first);
         let again = self.with_sa(spi, now, out, |sa, _, actions| {
-            sa.retransmit_outstanding(actions)
+            sa.version() == IkeVersion::V2 && sa.retransmit_outstanding(actions)
         });
         let asked = if again == Some(true) {
             self.counters.ike_retransmissions_out += 1;
             again
         } else {
             self.with_sa(spi, now, out, |sa, ctx, actions| {
-                sa.probe(ctx, actions) == Probe::Sent
+                sa.probe(sequence, ctx, actions) == Probe::Sent
             })
         };
         let left = self.counters.dropped_count(ShardDrop::SendRefused) == refused;

@@ -1,7 +1,6 @@
 //! What the operator wants of single IKE SAs and Child SAs.
 
-use ike::CloseReason;
-use ike::v2::IkeSa;
+use ike::{CloseReason, IkeSa};
 use ipsec::{EspSpi, IkeSpi};
 use timer::Instant;
 

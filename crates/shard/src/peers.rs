@@ -3,16 +3,16 @@
 use core::net::IpAddr;
 
 use crypto::Entropy;
-use dpd::{DomainKey, FaultDomain, Liveness};
-use ike::v2::IkeSa;
-use ipsec::{EspSpi, Identity, IkeSlot, IkeSpi, InnerVrf, OutboundHandle, Slab};
+use dpd::{DomainKey, FaultDomain, Liveness, OwnSequence, PeerSequence};
+use ike::IkeSa;
+use ipsec::{EspSpi, Identity, IkeSlot, IkeSpi, IkeVersion, InnerVrf, OutboundHandle, Slab};
 use timer::{Instant, TimerKey};
 
 use crate::ShardId;
 
 /// What the shard keeps beside an IKE SA.
 pub(crate) struct Peer {
-    pub(crate) sa: Box<IkeSa>,
+    pub(crate) sa: IkeSa,
     /// Present from authentication on.
     pub(crate) liveness: Option<Liveness>,
     /// The fault domains that the breaker was told when liveness began.
@@ -34,6 +34,35 @@ pub(crate) struct Peer {
     pub(crate) claimed: Option<Identity>,
     /// The IKE SA that this one is to replace by reauthentication.
     pub(crate) replaces: Option<IkeSpi>,
+    /// What only IKEv1 needs; present from authentication on.
+    pub(crate) v1: Option<Box<V1>>,
+}
+
+/// What the shard keeps for an IKE SA of IKEv1 alone.
+pub(crate) struct V1 {
+    /// The sequence of the peer's R-U-THERE messages.
+    pub(crate) theirs: PeerSequence,
+    /// That of ours.
+    pub(crate) ours: OwnSequence,
+    /// The IKE SA that took everything over, and the timer that ends this one.
+    retired: Option<(IkeSpi, TimerKey)>,
+    /// The Child SAs that this one took over.
+    pub(crate) adopted: Vec<EspSpi>,
+    /// When it took them over.
+    pub(crate) renewed_at: Option<Instant>,
+}
+
+impl V1 {
+    /// `random` begins our sequence.
+    pub(crate) fn new(random: u32) -> Self {
+        Self {
+            theirs: PeerSequence::new(),
+            ours: OwnSequence::new(random),
+            retired: None,
+            adopted: Vec::new(),
+            renewed_at: None,
+        }
+    }
 }
 
 /// An inbound SA that is kept for late packets, and the timer that ends it.
@@ -44,7 +73,7 @@ pub(crate) struct Draining {
 }
 
 impl Peer {
-    pub(crate) fn new(sa: Box<IkeSa>, born: Instant) -> Self {
+    pub(crate) fn new(sa: IkeSa, born: Instant) -> Self {
         Self {
             sa,
             liveness: None,
@@ -60,7 +89,31 @@ impl Peer {
             initial_contact: false,
             claimed: None,
             replaces: None,
+            v1: None,
         }
+    }
+
+    /// The IKE SA that took everything over.
+    pub(crate) fn heir(&self) -> Option<IkeSpi> {
+        let (heir, _) = self.v1.as_ref()?.retired?;
+        Some(heir)
+    }
+
+    /// What is kept for IKEv1; `random` is as in [`V1::new`].
+    pub(crate) fn v1(&mut self, random: u32) -> &mut V1 {
+        self.v1.get_or_insert_with(|| Box::new(V1::new(random)))
+    }
+
+    /// Records who took everything over, and the timer of the end. Returns the timer before it.
+    pub(crate) fn retire(&mut self, heir: IkeSpi, timer: TimerKey) -> Option<TimerKey> {
+        let v1 = self.v1(0);
+        v1.retired.replace((heir, timer)).map(|(_, timer)| timer)
+    }
+
+    /// The timer that ends it after its renewal.
+    pub(crate) fn retire_timer(&self) -> Option<TimerKey> {
+        let (_, timer) = self.v1.as_ref()?.retired?;
+        Some(timer)
     }
 
     /// Where its traffic comes from and goes to; the global one before its connection is known.
@@ -101,6 +154,8 @@ pub(crate) struct Peers {
     spis: Slab<IkeSpi>,
     live: Vec<Option<Box<Peer>>>,
     count: usize,
+    /// Those that speak IKEv1.
+    count_v1: usize,
 }
 
 impl Peers {
@@ -110,6 +165,7 @@ impl Peers {
             spis: Slab::new(capacity.min(IkeSpi::SLOT_MAX)),
             live: Vec::new(),
             count: 0,
+            count_v1: 0,
         }
     }
 
@@ -145,6 +201,24 @@ impl Peers {
         self.split(spi).1
     }
 
+    /// Two peers at once, and the allocator of SPIs.
+    pub(crate) fn split_pair(
+        &mut self,
+        one: IkeSpi,
+        two: IkeSpi,
+    ) -> Option<(SpiReserve<'_>, &mut Peer, &mut Peer)> {
+        let slots = [one.slot() as usize, two.slot() as usize];
+        let [Some(first), Some(second)] = self.live.get_disjoint_mut(slots).ok()? else {
+            return None;
+        };
+        let spis = SpiReserve {
+            shard: self.shard,
+            spis: &mut self.spis,
+        };
+        let right = first.sa.local_spi() == one && second.sa.local_spi() == two;
+        right.then_some((spis, &mut **first, &mut **second))
+    }
+
     /// The peer that owns an SA, by the slot that the SA carries.
     pub(crate) fn owner_mut(&mut self, slot: IkeSlot) -> Option<&mut Peer> {
         let peer = self.live.get_mut(slot.index as usize)?.as_deref_mut()?;
@@ -165,6 +239,7 @@ impl Peers {
         }
         if let Some(place) = self.live.get_mut(slot) {
             debug_assert!(place.is_none(), "an SPI names one IKE SA");
+            self.count_v1 += usize::from(peer.sa.version() == IkeVersion::V1);
             *place = Some(Box::new(peer));
             self.count += 1;
         }
@@ -176,6 +251,7 @@ impl Peers {
         let peer = self.live.get_mut(spi.slot() as usize)?.take()?;
         self.spis.remove(spi.slot());
         self.count -= 1;
+        self.count_v1 -= usize::from(peer.sa.version() == IkeVersion::V1);
         Some(peer)
     }
 
@@ -190,6 +266,10 @@ impl Peers {
 
     pub(crate) const fn len(&self) -> usize {
         self.count
+    }
+
+    pub(crate) const fn len_v1(&self) -> usize {
+        self.count_v1
     }
 
     /// The peers from slot `from` on, with their slots.

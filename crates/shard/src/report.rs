@@ -6,9 +6,11 @@ use std::sync::Arc;
 
 use crypto::ProtectionSuite;
 use dpd::{Evidence, Proof};
-use ike::v2::Role;
+use ike::Role;
+use ike::trace::Stage;
 use ipsec::{
-    EspSpi, FrontVrf, Identity, IkeSpi, InboundCounters, OutboundCounters, TrafficSelector,
+    EspSpi, FrontVrf, Identity, IkeSpi, IkeVersion, InboundCounters, OutboundCounters,
+    TrafficSelector,
 };
 use timer::Instant;
 
@@ -26,6 +28,10 @@ pub struct PeerRow {
     pub peer: PeerRef,
     /// A short number for people, unlike that of any other IKE SA of the service at the same time.
     pub number: u32,
+    /// The version that it speaks.
+    pub version: IkeVersion,
+    /// How far it has come.
+    pub stage: Stage,
     /// Our part in it.
     pub role: Role,
     /// The peer's SPI.
@@ -207,6 +213,8 @@ impl Shard {
                 ivrf: peer.ivrf(),
             },
             number: self.number(peer.sa.local_spi()),
+            version: peer.sa.version(),
+            stage: peer.sa.stage(),
             role: peer.sa.role(),
             peer_spi: peer.sa.peer_spi(),
             established: peer.sa.is_established(),

@@ -4,8 +4,7 @@ use std::sync::Arc;
 use crypto::Entropy;
 use dpd::{BreakerPolicy, BudgetPolicy, NotProof, ServiceHealth, Watch};
 use esp::{InboundDrop, InboundReport, OutboundReport};
-use ike::Action;
-use ike::v2::FrontDoor;
+use ike::{Action, FrontDoor};
 use ipsec::{EspSpi, EspSpiLayout, Sad};
 use timer::{Instant, Wheel};
 
@@ -15,6 +14,7 @@ use crate::initiate::Initiations;
 use crate::obituary::Obituaries;
 use crate::peers::Peers;
 use crate::spds::Spds;
+use crate::strangers::Homes;
 use crate::{
     Command, Directory, FrontSocket, HoldLimits, Mail, Output, Policy, ShardId, TraceFilter,
 };
@@ -92,6 +92,8 @@ pub(crate) enum Token {
     Keepalive(u32),
     Initiate(u16),
     Drained(EspSpi),
+    /// An IKE SA of IKEv1 that was renewed is over.
+    Retire(u32),
 }
 
 /// One worker's whole world. See the [crate documentation](crate).
@@ -106,6 +108,8 @@ pub struct Shard {
     pub(crate) watch: Watch,
     pub(crate) health: ServiceHealth,
     pub(crate) initiations: Initiations,
+    /// Who is at home to first messages of IKEv1.
+    pub(crate) homes: Homes,
     pub(crate) counters: Counters,
     pub(crate) obituaries: Obituaries,
     pub(crate) inbound_report: InboundReport,
@@ -145,6 +149,7 @@ impl Shard {
             watch: Watch::new(&settings.budgets, settings.breaker.clone()),
             health: ServiceHealth::good(now),
             initiations: Initiations::new(&policy.snapshot.connections, spi_entropy.next_u64()),
+            homes: Homes::of(&policy.snapshot, shards),
             counters: Counters::new(),
             obituaries: Obituaries::default(),
             inbound_report: InboundReport::default(),
@@ -176,6 +181,7 @@ impl Shard {
                 Token::Dpd(slot) => self.dpd_timer_fired(slot, due, now, out),
                 Token::Keepalive(slot) => self.keepalive_timer_fired(slot, now, out),
                 Token::Drained(inbound) => self.drained(inbound),
+                Token::Retire(slot) => self.retire_timer_fired(slot, now, out),
                 Token::Initiate(connection) => self.initiate_timer_fired(connection, now, out),
             }
         }
@@ -231,6 +237,7 @@ impl Shard {
     pub fn counters(&self) -> Counters {
         let mut counters = self.counters.clone();
         counters.ike_sas = self.peers.len() as u64;
+        counters.ike_sas_v1 = self.peers.len_v1() as u64;
         counters.half_open = self.front.half_open() as u64;
         counters.children = u64::from(self.world.sad.outbound_len());
         counters.timers = self.wheel.len() as u64;

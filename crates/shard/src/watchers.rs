@@ -57,7 +57,7 @@ impl Shard {
         let (Some(peer), Some(reference)) = (self.peers.get(spi), self.peer_ref(spi)) else {
             return;
         };
-        let version = peer.sa.version();
+        let version = peer.sa.version().major();
         if !self.wanted_of(peer).meets(step.topics(version)) {
             return;
         }

@@ -108,17 +108,7 @@ impl Side {
     }
 
     fn hand_in(&mut self, index: usize, datagrams: &mut [Datagram], now: Instant) {
-        let mut packets: Vec<_> = datagrams
-            .iter_mut()
-            .map(|datagram| OuterPacket {
-                listener: datagram.listener,
-                fvrf: FrontVrf::GLOBAL,
-                local: datagram.to,
-                remote: datagram.from,
-                tos: datagram.traffic_class,
-                bytes: &mut datagram.bytes,
-            })
-            .collect();
+        let mut packets: Vec<_> = datagrams.iter_mut().map(describe).collect();
         self.shards[index].outer(&mut packets, now, &mut self.outbox);
     }
 
@@ -179,7 +169,8 @@ impl Side {
                 shard.computed(ticket, computed, now, &mut self.outbox);
             }
             for (to, datagram) in &mut strays {
-                self.hand_in(usize::from(to.0), core::slice::from_mut(datagram), now);
+                let packet = describe(datagram);
+                self.shards[usize::from(to.0)].handed_over(packet, now, &mut self.outbox);
             }
             for (to, packet) in inner {
                 self.send_inner(usize::from(to.0), &packet, now);
@@ -203,5 +194,16 @@ impl Side {
     /// What was opened for the inner side since the last call.
     pub fn take_delivered(&mut self) -> Vec<Vec<u8>> {
         core::mem::take(&mut self.outbox.delivered)
+    }
+}
+
+fn describe(datagram: &mut Datagram) -> OuterPacket<'_> {
+    OuterPacket {
+        listener: datagram.listener,
+        fvrf: FrontVrf::GLOBAL,
+        local: datagram.to,
+        remote: datagram.from,
+        tos: datagram.traffic_class,
+        bytes: &mut datagram.bytes,
     }
 }

@@ -233,9 +233,11 @@ impl Worker {
                 }
             }
             // An initiator has no half-open SAs to count, refuses nothing that would fail a run, and
-            // replaces no older SA of its own; reauthentication is not configured.
+            // replaces no older SA of its own; reauthentication is not configured, and IKEv2 is all that
+            // is spoken.
             Action::PeerInitialContact { .. }
             | Action::ReauthenticationDue
+            | Action::DeletedByPeer
             | Action::AddressProved(_)
             | Action::HalfOpenEnded(_)
             | Action::Refused(_)

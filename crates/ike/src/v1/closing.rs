@@ -3,11 +3,34 @@
 use super::IkeSa;
 use super::exchange::GivenUp;
 use super::phase::Phase;
-use crate::{Action, CloseReason, Context, RemovalReason};
+use crate::{Action, CloseReason, Context, RemovalReason, Trace};
 
 impl IkeSa {
     /// Ends the IKE SA: everything that it holds is given back, and nothing more will come of it.
     pub(super) fn terminate(
+        &mut self,
+        reason: CloseReason,
+        ctx: &mut Context<'_>,
+        actions: &mut Vec<Action>,
+    ) {
+        if !matches!(self.phase, Phase::Closed(_)) {
+            self.trace_deleting(Some(reason), ctx, actions);
+        }
+        self.end(reason, ctx, actions);
+    }
+
+    pub(super) fn trace_deleting(
+        &self,
+        reason: Option<CloseReason>,
+        ctx: &Context<'_>,
+        actions: &mut Vec<Action>,
+    ) {
+        let stage = self.stage();
+        ctx.trace(actions, || Trace::Deleting { reason, stage });
+    }
+
+    /// As [`terminate`](Self::terminate), when it has been said already.
+    pub(super) fn end(
         &mut self,
         reason: CloseReason,
         ctx: &mut Context<'_>,

@@ -88,10 +88,13 @@ impl IkeSa {
         ctx: &mut Context<'_>,
         actions: &mut Vec<Action>,
     ) {
-        if !silently && self.standing().is_some() {
-            informational::delete_all(self, ctx, actions);
+        if silently || self.standing().is_none() {
+            self.terminate(reason, ctx, actions);
+            return;
         }
-        self.terminate(reason, ctx, actions);
+        self.trace_deleting(Some(reason), ctx, actions);
+        informational::delete_all(self, ctx, actions);
+        self.end(reason, ctx, actions);
     }
 
     /// Asks the owner to replace the IKE SA by a new one ([`Action::ReauthenticationDue`]): IKEv1 has

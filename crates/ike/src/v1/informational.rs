@@ -185,9 +185,7 @@ fn on_delete(
             let (initiator, responder) = sa.cookies();
             let own = isakmp_spi(initiator, responder);
             if delete.spis.iter().any(|spi| **spi == own) {
-                let replaced = sa.standing().and_then(|standing| standing.replaced);
-                let reason = replaced.unwrap_or(CloseReason::PeerDeleted);
-                sa.terminate(reason, ctx, actions);
+                super::rekey::deleted_by_peer(sa, ctx, actions);
             }
         }
         protocol::ESP => {
@@ -302,10 +300,10 @@ pub(super) fn probe(
     actions: &mut Vec<Action>,
 ) -> Probe {
     if sa.peer_detects_dead_peers() {
-        send_sequence(sa, NotifyType::R_U_THERE, sequence, ctx, actions);
         let what = LivenessMessage::RUThere { sequence };
         let way = Way::Sent;
         ctx.trace(actions, || Trace::Liveness { way, what });
+        send_sequence(sa, NotifyType::R_U_THERE, sequence, ctx, actions);
         return Probe::Sent;
     }
     let wanted = |sa: &IkeSa| {

@@ -107,6 +107,28 @@ fn rekey_children(sa: &mut IkeSa, ctx: &mut Context<'_>, actions: &mut Vec<Actio
     }
 }
 
+/// The peer has deleted the IKE SA. What it wants of the Child SAs it says apart (RFC 2408 §3.15);
+/// peers whose phase 1 has a lifetime of its own leave them.
+pub(super) fn deleted_by_peer(sa: &mut IkeSa, ctx: &mut Context<'_>, actions: &mut Vec<Action>) {
+    let replaced = sa.standing().and_then(|standing| standing.replaced);
+    let childless = sa.children().is_empty();
+    match sa
+        .standing_mut()
+        .filter(|_| replaced.is_none() && !childless)
+    {
+        Some(standing) => {
+            standing.replaced = Some(CloseReason::PeerDeleted);
+            standing.rekey_at = Instant::MAX;
+            standing.expires_at = standing.expires_at.min(ctx.now + REPLACED_GRACE);
+            actions.push(Action::DeletedByPeer);
+        }
+        None => {
+            let reason = replaced.unwrap_or(CloseReason::PeerDeleted);
+            sa.terminate(reason, ctx, actions);
+        }
+    }
+}
+
 impl IkeSa {
     /// Hands everything that belongs to the peer over to another IKE SA with it: Child SAs do not
     /// depend on the IKE SA that made them. Afterwards this one holds nothing, and only waits to be

@@ -15,6 +15,7 @@ use super::seen::SeenIds;
 use super::suite::Suite;
 use super::vendor::Announced;
 use super::{aggressive, main_mode, quick_mode, transaction};
+use crate::trace::Stage;
 use crate::{Action, ChildSa, Computed, Context, Initiation, Nat, Path, Role};
 
 /// The keys of an IKE SA, ready for use.
@@ -211,6 +212,16 @@ impl IkeSa {
     #[must_use]
     pub fn is_established(&self) -> bool {
         self.standing().is_some_and(|standing| standing.announced)
+    }
+
+    /// How far it has come.
+    #[must_use]
+    pub fn stage(&self) -> Stage {
+        match &self.phase {
+            Phase::Handshake(handshake) => handshake.stage,
+            Phase::Established(_) => transaction::stage(self).unwrap_or(Stage::Established),
+            Phase::Closed(_) => Stage::Closed,
+        }
     }
 
     /// The peer speaks dead peer detection (RFC 3706 §5.1).

@@ -361,6 +361,7 @@ impl End {
                 Event::Redundant
             }
             Action::ReauthenticationDue => Event::ReauthenticationDue,
+            Action::DeletedByPeer => panic!("IKEv2 deletes Child SAs along with the IKE SA"),
             Action::PathChanged { path } => Event::Path(path),
             Action::Refused(refusal) => Event::Refused(refusal),
             Action::Trace(_) => return,

@@ -113,6 +113,7 @@ pub(crate) enum Event {
     Removed(u32, RemovalReason),
     ChildFailed(ChildFailure),
     ReauthenticationDue,
+    DeletedByPeer,
     Path(Path),
     Refused(Refusal),
     Closed(CloseReason),
@@ -209,7 +210,7 @@ impl End {
         let initiation = Initiation {
             connection: self.connection(),
             path,
-            child: None,
+            child: Some(0),
             local_id: None,
             initial_contact: true,
         };
@@ -369,6 +370,7 @@ impl End {
                 panic!("an IKE SA of IKEv1 has no successor of its own")
             }
             Action::ReauthenticationDue => Event::ReauthenticationDue,
+            Action::DeletedByPeer => Event::DeletedByPeer,
             Action::PathChanged { path } => Event::Path(path),
             Action::Refused(refusal) => Event::Refused(refusal),
             Action::Trace(trace) => return self.traces.push(*trace),

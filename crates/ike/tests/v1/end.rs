@@ -113,6 +113,7 @@ pub(crate) enum Event {
     Removed(u32, RemovalReason),
     ChildFailed(ChildFailure),
     ReauthenticationDue,
+    DeletedByPeer,
     Path(Path),
     Refused(Refusal),
     Closed(CloseReason),
@@ -369,6 +370,7 @@ impl End {
                 panic!("an IKE SA of IKEv1 has no successor of its own")
             }
             Action::ReauthenticationDue => Event::ReauthenticationDue,
+            Action::DeletedByPeer => Event::DeletedByPeer,
             Action::PathChanged { path } => Event::Path(path),
             Action::Refused(refusal) => Event::Refused(refusal),
             Action::Trace(trace) => return self.traces.push(*trace),

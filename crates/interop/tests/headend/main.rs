@@ -6,6 +6,7 @@ mod algorithms;
 mod deletion;
 mod failover;
 mod hostile;
+mod ikev1;
 mod laboratory;
 mod liveness;
 mod nat;

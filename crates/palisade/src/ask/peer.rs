@@ -43,7 +43,13 @@ fn text(detail: &PeerDetail) -> Result<()> {
             "connection",
             format!("{} (we are the {})", peer.connection, detail.role),
         ),
-        ("state", format!("{}, worker {}", peer.state, peer.shard)),
+        (
+            "state",
+            format!(
+                "{} (IKEv{}, {}), worker {}",
+                peer.state, peer.version, peer.stage, peer.shard
+            ),
+        ),
         ("since", since),
         (
             "addresses",

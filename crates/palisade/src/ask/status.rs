@@ -42,8 +42,10 @@ fn text(status: &Status) -> Result<()> {
         (
             "peers",
             format!(
-                "{} established, {} half-open",
-                status.ike_established, status.ike_half_open
+                "{} established, {} half-open{}",
+                status.ike_established,
+                status.ike_half_open,
+                deprecated(status.ike_v1)
             ),
         ),
         ("Child SAs", status.child_sas.to_string()),
@@ -88,4 +90,12 @@ fn text(status: &Status) -> Result<()> {
     }
     show::write("\n")?;
     show::print(&shards)
+}
+
+/// Nothing where nobody speaks IKEv1.
+fn deprecated(count: u64) -> String {
+    match count {
+        0 => String::new(),
+        count => format!(" ({count} of IKEv1, which is deprecated)"),
+    }
 }

@@ -363,6 +363,7 @@ fn add(status: &mut Status, report: &ShardReport) {
     let established = counters.ike_sas.saturating_sub(counters.half_open);
     status.ike_established += established;
     status.ike_half_open += counters.half_open;
+    status.ike_v1 += counters.ike_sas_v1;
     status.child_sas += counters.children;
     status.setups += sum(&counters.established);
     status.setup_failures += sum(&counters.setup_failed);

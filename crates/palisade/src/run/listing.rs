@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use config::Config;
 use control::view::{PeerDetail, PeerView, SaCounters, SaView};
 use dpd::DpdPolicy;
-use ike::v2::Role;
+use ike::Role;
 use ipsec::IkeSpi;
 use runtime::Clock;
 use shard::{PeerRow, SaRow};
@@ -32,6 +32,8 @@ pub(super) fn peer(row: &PeerRow, clock: Clock, volume: Option<&(u64, u64)>) -> 
         id: row.peer.spi.to_string(),
         identity: verdict::identity_of(&row.peer),
         connection: row.peer.connection.to_string(),
+        version: row.version.major(),
+        stage: words::stage(row.stage),
         state: if row.established {
             "established"
         } else {

@@ -119,6 +119,7 @@ fn of_ike(scrape: &mut Scrape, report: &ShardReport) {
         ["half_open"],
         counters.half_open as f64,
     );
+    scrape.gauge(&catalogue::IKE_SAS_V1, [], counters.ike_sas_v1 as f64);
     let [initiated, responded] = counters.established;
     scrape.count(&catalogue::IKE_SETUPS, ["initiator"], initiated);
     scrape.count(&catalogue::IKE_SETUPS, ["responder"], responded);

@@ -1,6 +1,7 @@
 //! Policies and algorithms in the words of the configuration.
 
 use dpd::{Action, DpdPolicy, Mode, State};
+use ike::trace::Stage;
 use ipsec::{EncryptionAlgorithm, IntegrityAlgorithm};
 
 /// A policy of dead peer detection in a line.
@@ -36,6 +37,23 @@ pub(super) fn state(state: State) -> &'static str {
         State::Probing => "probing",
         State::Suspect => "suspect",
         State::Dead => "dead",
+    }
+}
+
+/// How far an IKE SA has come.
+pub(super) fn stage(stage: Stage) -> String {
+    match stage {
+        Stage::Idle => "idle".to_owned(),
+        Stage::Main(message) => format!("main mode, message {message}"),
+        Stage::Aggressive(message) => format!("aggressive mode, message {message}"),
+        Stage::Xauth => "xauth".to_owned(),
+        Stage::ModeConfig => "mode config".to_owned(),
+        Stage::Init => "IKE_SA_INIT".to_owned(),
+        Stage::Auth => "IKE_AUTH".to_owned(),
+        Stage::Established => "established".to_owned(),
+        Stage::Closed => "closed".to_owned(),
+        Stage::Quick(message) => format!("quick mode, message {message}"),
+        Stage::QuickDone => "quick mode done".to_owned(),
     }
 }
 

@@ -6,9 +6,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use dpd::Action;
-use ike::v2::{IkeSa, Initiation};
-use ike::{CloseReason, Path};
-use ipsec::{ConnectionPolicy, IkeSpi, PeerEndpoint, StartAction};
+use ike::{CloseReason, IkeSa, Initiation, Path};
+use ipsec::{ConnectionPolicy, IkeSpi, IkeVersion, PeerEndpoint, StartAction, Versions};
 use timer::{Instant, TimerKey};
 
 use super::ring::Ring;
@@ -182,7 +181,9 @@ impl Shard {
             local_id: None,
             initial_contact: self.current_of(connection).is_none(),
         };
-        let spi = self.open(initiation, initiated, now, out)?;
+        let failures = self.initiations.attempt(connection).failures;
+        let version = version_for(policy, failures);
+        let spi = self.open(version, initiation, Some(initiated), now, out)?;
         // Of one peer alone there is nothing to hurry for: its retransmissions take their time.
         if Ring::of(policy).is_some_and(Ring::has_several) && self.peers.get(spi).is_some() {
             self.arm_attempt(connection, now + self.world.settings.peer_patience);
@@ -190,10 +191,12 @@ impl Shard {
         Some(spi)
     }
 
-    fn open(
+    /// Sends the first message of an IKE SA.
+    pub(crate) fn open(
         &mut self,
+        version: IkeVersion,
         initiation: Initiation,
-        initiated: Initiated,
+        initiated: Option<Initiated>,
         now: Instant,
         out: &mut impl Output,
     ) -> Option<IkeSpi> {
@@ -201,15 +204,17 @@ impl Shard {
         let tracing = self.traces_stranger(&initiation.path);
         let spis = self.peers.reserve();
         let sa = self.world.ask(spis, now, tracing, |ctx| {
-            IkeSa::initiate(initiation, ctx, &mut actions)
+            IkeSa::initiate(version, initiation, ctx, &mut actions)
         });
         let spi = sa.map(|sa| self.adopt(sa, now));
         if let Some(spi) = spi {
             // Before its actions: it may already end with one of them.
             if let Some(peer) = self.peers.get_mut(spi) {
-                peer.initiated = Some(initiated);
+                peer.initiated = initiated;
             }
-            self.initiations.attempt(initiated.connection).current = Some(spi);
+            if let Some(initiated) = initiated {
+                self.initiations.attempt(initiated.connection).current = Some(spi);
+            }
             self.apply_all(spi, &mut actions, now, out);
             self.rearm_ike(spi);
         }
@@ -381,6 +386,10 @@ impl Shard {
         let Some(peer) = self.peers.get(spi) else {
             return;
         };
+        if peer.sa.version() == IkeVersion::V1 {
+            self.renew(spi, now, out);
+            return;
+        }
         let Some(initiated) = peer.initiated else {
             return;
         };
@@ -419,5 +428,18 @@ impl Shard {
             // What it refuses is waited for in vain, which the bound on waiting ends.
             let _ = sa.create_child(child, ctx, actions);
         });
+    }
+}
+
+/// The version to set up an IKE SA with. A connection that speaks both begins with IKEv2, and when
+/// all of its peers were tried in vain it is the other's turn.
+fn version_for(policy: &ConnectionPolicy, failures: u32) -> IkeVersion {
+    let Versions { v1, v2 } = policy.versions;
+    let peers = u32::try_from(policy.remote_addrs.len()).unwrap_or(u32::MAX);
+    let rounds = failures / peers.max(1);
+    if v1 && (!v2 || rounds % 2 == 1) {
+        IkeVersion::V1
+    } else {
+        IkeVersion::V2
     }
 }

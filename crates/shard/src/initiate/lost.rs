@@ -2,8 +2,7 @@
 //! they are replaced.
 
 use dpd::Action;
-use ike::RemovalReason;
-use ike::v2::Role;
+use ike::{RemovalReason, Role};
 use ipsec::{IkeSpi, PeerEndpoint};
 
 use super::traps::ChildNumber;
@@ -12,7 +11,7 @@ use crate::{Output, Shard};
 
 impl Shard {
     /// The connection that made us initiate, or that we could initiate as well as the peer did.
-    pub(super) fn initiated_by(&self, peer: &Peer) -> Option<Initiated> {
+    pub(crate) fn initiated_by(&self, peer: &Peer) -> Option<Initiated> {
         peer.initiated.or_else(|| self.site_to_site(peer))
     }
 

@@ -11,6 +11,7 @@ use super::traps::ChildNumber;
 use super::{Attempt, names};
 use crate::counters::ShardDrop;
 use crate::shard::Token;
+use crate::strangers::Homes;
 use crate::{Output, Policy, Shard};
 
 /// The way from the numbers of one policy to those of another.
@@ -63,6 +64,7 @@ impl Shard {
             by_name: by_name.clone(),
         };
         self.initiations.by_name = by_name;
+        self.homes = Homes::of(&policy.snapshot, self.shards);
         self.world.policy = policy;
         self.adopt_liveness();
         self.renumber_peers(&way);

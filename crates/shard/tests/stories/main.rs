@@ -3,6 +3,7 @@
 mod data_path;
 mod estate;
 mod failover;
+mod ikev1;
 mod lifecycle;
 mod liveness;
 mod sessions;

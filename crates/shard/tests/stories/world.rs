@@ -12,8 +12,9 @@ use esp::{HEADROOM, OuterFields, TAILROOM};
 use ike::{Job, LeaseRequest, Path};
 use ipsec::{
     AddressPool, AuthPolicy, ChildPolicy, ConnectionPolicy, DfPolicy, Encapsulation, EspPath,
-    EspProposal, EspSpi, FrontVrf, Identity, IkeProposal, InnerVrf, PeerEndpoint, PolicySnapshot,
-    Pool, PoolName, PreSharedKey, RekeyPolicy, SecretEntry, Secrets, StartAction, TrafficSelector,
+    EspProposal, EspSpi, FrontVrf, Identity, IkeProposal, InnerVrf, IntegrityAlgorithm,
+    PeerEndpoint, PolicySnapshot, Pool, PoolName, PreSharedKey, RekeyPolicy, SecretEntry, Secrets,
+    StartAction, TrafficSelector, V1Policy, Versions,
 };
 use shard::{
     Command, Counters, Directory, Disposition, Event, EventKind, FrontSocket, InnerPacket,
@@ -42,13 +43,8 @@ impl End {
         }
     }
 
-    fn address(self) -> IpAddr {
-        match self {
-            Self::Headend => HEADEND,
-            Self::Client => CLIENT,
-        }
-        .parse()
-        .unwrap()
+    fn address(self, terms: &Terms) -> IpAddr {
+        terms.addresses[self as usize].parse().unwrap()
     }
 }
 
@@ -317,6 +313,10 @@ pub(crate) struct World {
     pub(crate) esp_sent: [u64; 2],
     /// The client's address as the headend sees it, when a NAT stands between.
     pub(crate) nat: Option<SocketAddr>,
+    /// After so many IKE messages more, one is lost.
+    pub(crate) lose: Option<u32>,
+    /// Every datagram that an end sent, as the other sees it, if somebody listens on the wire.
+    pub(crate) tape: Option<Vec<(End, Datagram)>>,
 }
 
 /// How the two are configured.
@@ -331,6 +331,14 @@ pub(crate) struct Terms {
     /// Where the client finds the headend, in order of preference.
     pub(crate) headends: Vec<&'static str>,
     pub(crate) unique: bool,
+    pub(crate) versions: Versions,
+    /// What the headend and the client do in IKEv1.
+    pub(crate) v1: [V1Policy; 2],
+    pub(crate) ike_rekey: [RekeyPolicy; 2],
+    /// Of the headend and of the client.
+    pub(crate) addresses: [&'static str; 2],
+    /// The ends call themselves by their addresses.
+    pub(crate) address_ids: bool,
 }
 
 pub(crate) const NO_REKEY: RekeyPolicy = RekeyPolicy {
@@ -359,6 +367,11 @@ impl Default for Terms {
             start: StartAction::None,
             headends: vec![HEADEND],
             unique: true,
+            versions: Versions::default(),
+            v1: [V1Policy::default(), V1Policy::default()],
+            ike_rekey: [NO_REKEY; 2],
+            addresses: [HEADEND, CLIENT],
+            address_ids: false,
         }
     }
 }
@@ -399,8 +412,8 @@ pub(crate) fn connection(end: End, terms: &Terms) -> ConnectionPolicy {
     };
     ConnectionPolicy {
         name: "story".into(),
-        versions: ipsec::Versions::default(),
-        v1: ipsec::V1Policy::default(),
+        versions: terms.versions,
+        v1: terms.v1[end as usize].clone(),
         dpd: 0,
         fvrf: ipsec::FrontVrf::GLOBAL,
         ivrf: ipsec::InnerVrf::GLOBAL,
@@ -415,19 +428,15 @@ pub(crate) fn connection(end: End, terms: &Terms) -> ConnectionPolicy {
             End::Headend => vec![],
         },
         remote_sources: vec![],
-        local_id: Some(match end {
-            End::Headend => Identity::Fqdn("gw.example.org".into()),
-            End::Client => Identity::Email("joe@example.org".into()),
-        }),
+        local_id: match end {
+            _ if terms.address_ids => None,
+            End::Headend => Some(Identity::Fqdn("gw.example.org".into())),
+            End::Client => Some(Identity::Email("joe@example.org".into())),
+        },
         remote_id: ipsec::IdentityPattern::Any,
         local_auth: AuthPolicy::Psk,
         remote_auth: AuthPolicy::Psk,
-        proposals: vec![IkeProposal {
-            encryption: vec![EncryptionAlgorithm::Aes128Gcm16],
-            integrity: vec![],
-            prf: vec![PrfAlgorithm::HmacSha256],
-            key_exchange: vec![KeyExchangeMethod::X25519],
-        }],
+        proposals: proposals(terms.versions),
         children: vec![child],
         pools: if end == End::Headend && terms.virtual_address {
             vec!["pool".into()]
@@ -435,7 +444,7 @@ pub(crate) fn connection(end: End, terms: &Terms) -> ConnectionPolicy {
             vec![]
         },
         request_virtual: (end == End::Client && terms.virtual_address, false),
-        rekey: NO_REKEY,
+        rekey: terms.ike_rekey[end as usize],
         reauth_time: None,
         fragmentation: true,
         fragment_size: 1280,
@@ -445,10 +454,31 @@ pub(crate) fn connection(end: End, terms: &Terms) -> ConnectionPolicy {
     }
 }
 
-fn socket(end: End, port: u16) -> FrontSocket {
+fn socket(end: End, terms: &Terms, port: u16) -> FrontSocket {
     FrontSocket {
         fvrf: FrontVrf::GLOBAL,
-        address: SocketAddr::new(end.address(), port),
+        address: SocketAddr::new(end.address(terms), port),
+    }
+}
+
+/// IKEv1 has neither AEAD ciphers nor X25519 in phase 1.
+fn proposals(versions: Versions) -> Vec<IkeProposal> {
+    let modern = IkeProposal {
+        encryption: vec![EncryptionAlgorithm::Aes128Gcm16],
+        integrity: vec![],
+        prf: vec![PrfAlgorithm::HmacSha256],
+        key_exchange: vec![KeyExchangeMethod::X25519],
+    };
+    let old = IkeProposal {
+        encryption: vec![EncryptionAlgorithm::Aes128Cbc],
+        integrity: vec![IntegrityAlgorithm::HmacSha256_128],
+        prf: vec![PrfAlgorithm::HmacSha256],
+        key_exchange: vec![KeyExchangeMethod::EcpP256],
+    };
+    match (versions.v1, versions.v2) {
+        (true, true) => vec![modern, old],
+        (true, false) => vec![old],
+        (false, _) => vec![modern],
     }
 }
 
@@ -484,7 +514,9 @@ pub(crate) fn side_with(
             key: PreSharedKey::new(b"a secret for two".to_vec()),
         }]),
         pools,
-        users: ipsec::Users::default(),
+        users: [("joe".into(), PreSharedKey::new(b"hunter2".to_vec()))]
+            .into_iter()
+            .collect(),
     };
     let dpd = if end == End::Headend {
         &terms.headend_dpd
@@ -492,8 +524,8 @@ pub(crate) fn side_with(
         &terms.client_dpd
     };
     let settings = Settings {
-        ike_sockets: vec![socket(end, 500)],
-        nat_sockets: vec![socket(end, 4500)],
+        ike_sockets: vec![socket(end, terms, 500)],
+        nat_sockets: vec![socket(end, terms, 4500)],
         breaker: BreakerPolicy {
             enabled: false,
             ..BreakerPolicy::default()
@@ -535,6 +567,8 @@ impl World {
             ike_sent: [0; 2],
             esp_sent: [0; 2],
             nat: None,
+            lose: None,
+            tape: None,
         }
     }
 
@@ -548,6 +582,10 @@ impl World {
                 child: 0,
             },
         );
+        if terms.versions.v1 {
+            // Quick mode begins with the next timer.
+            world.pass(TICK * 5);
+        }
         assert!(
             world
                 .headend
@@ -613,8 +651,21 @@ impl World {
                 &mut self.ike_sent
             };
             sent[end as usize] += 1;
-            flying.push_back((end.other(), self.translate(end, datagram)));
+            let seen = self.translate(end, datagram);
+            if let Some(tape) = &mut self.tape {
+                tape.push((end, seen.clone()));
+            }
+            if !esp && self.loses_this() {
+                continue;
+            }
+            flying.push_back((end.other(), seen));
         }
+    }
+
+    fn loses_this(&mut self) -> bool {
+        let left = self.lose.take();
+        self.lose = left.and_then(|left| left.checked_sub(1));
+        left == Some(0)
     }
 
     /// What the other end sees: addresses swapped, through the NAT if there is one.
@@ -729,7 +780,7 @@ impl World {
     pub(crate) fn inject(&mut self, listener: Listener, octets: &[u8]) {
         let mut datagram = Datagram {
             listener,
-            local: SocketAddr::new(End::Headend.address(), 4500),
+            local: SocketAddr::new(HEADEND.parse().unwrap(), 4500),
             remote: "203.0.113.66:4500".parse().unwrap(),
             tos: 0,
             octets: octets.to_vec(),

@@ -31,9 +31,7 @@ pub(in crate::v1) fn initiate(
     let method = offer::preferred_group(&connection)?;
     let local_spi = ctx.host.allocate_ike_spi()?;
     let mut handshake = Handshake::new(Mode::Aggressive, Awaits::Choice, connection.clone());
-    handshake.child = initiation
-        .child
-        .or((!connection.children.is_empty()).then_some(0));
+    handshake.child = initiation.child;
     handshake.local_id = initiation.local_id;
     handshake.initial_contact = initiation.initial_contact && connection.send_initial_contact;
     let mut sa = Box::new(IkeSa::new(

@@ -33,9 +33,7 @@ pub(in crate::v1) fn initiate(
     encode_body(&proposal, &mut body);
     let mut handshake = Handshake::new(Mode::Main, Awaits::Choice, connection.clone());
     handshake.offer = body.into_boxed_slice();
-    handshake.child = initiation
-        .child
-        .or((!connection.children.is_empty()).then_some(0));
+    handshake.child = initiation.child;
     handshake.local_id = initiation.local_id;
     handshake.initial_contact = initiation.initial_contact && connection.send_initial_contact;
     let mut sa = Box::new(IkeSa::new(

@@ -185,12 +185,13 @@ fn open(sa: &mut IkeSa, ctx: &mut Context<'_>, actions: &mut Vec<Action>) {
             to: Stage::Established,
         });
     }
-    sa.announce(actions);
+    // The owner has to know before it takes the IKE SA for a renewal of another.
     if contact && let Some(standing) = sa.standing() {
         actions.push(Action::PeerInitialContact {
             identity: standing.proof.identity().clone(),
         });
     }
+    sa.announce(actions);
     begin_first_child(sa, ctx, actions);
 }
 
@@ -209,6 +210,11 @@ fn begin_first_child(sa: &mut IkeSa, ctx: &mut Context<'_>, actions: &mut Vec<Ac
             reason,
         });
     }
+}
+
+/// How far the admission has come, while there is one.
+pub(super) fn stage(sa: &IkeSa) -> Option<Stage> {
+    step(sa).map(Step::stage)
 }
 
 fn step(sa: &IkeSa) -> Option<Step> {

@@ -1,0 +1,118 @@
+//! Which shard is at home to an IKEv1 message. Its header does not say which end sent it, and a
+//! renewal begins like a first message, so that it must find the shard where the peer is known.
+
+use core::net::IpAddr;
+use std::collections::HashMap;
+
+use ipsec::{FrontVrf, IkeSpi, IkeVersion, PeerEndpoint, PolicySnapshot};
+
+use crate::initiate::home;
+use crate::{Shard, ShardId};
+
+/// Where a message of an IKE SA of IKEv1 goes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Home {
+    /// This shard has the IKE SA.
+    Here(IkeSpi),
+    /// Another shard may have it.
+    There(ShardId),
+    /// Nobody has.
+    Nowhere,
+}
+
+/// The peers that we initiate IKEv1 to, and the connection that does: its shard is their home.
+#[derive(Default)]
+pub(crate) struct Homes(HashMap<IpAddr, ShardId>);
+
+impl Homes {
+    pub(crate) fn of(policy: &PolicySnapshot, shards: u16) -> Self {
+        let mut homes = HashMap::new();
+        for connection in policy.deprecated() {
+            let home = home(&connection.name, shards);
+            for endpoint in &connection.remote_addrs {
+                if let PeerEndpoint::Address(address) = endpoint {
+                    homes.entry(address.ip()).or_insert(home);
+                }
+            }
+        }
+        Self(homes)
+    }
+
+    /// The shard that answers the first messages of a peer, out of so many.
+    fn shard_of(&self, remote: IpAddr, shards: u16) -> ShardId {
+        let spread = || spread(remote) % u64::from(shards.max(1));
+        let known = self.0.get(&remote).copied();
+        known.unwrap_or_else(|| ShardId(u8::try_from(spread()).unwrap_or(0)))
+    }
+}
+
+/// Spreads neighbouring addresses over the shards (the finalizer of MurmurHash3).
+fn spread(address: IpAddr) -> u64 {
+    let number = match address.to_canonical() {
+        IpAddr::V4(v4) => u64::from(v4.to_bits()),
+        #[allow(clippy::cast_possible_truncation)] // Both halves are mixed.
+        IpAddr::V6(v6) => (v6.to_bits() >> 64) as u64 ^ (v6.to_bits() as u64).rotate_left(1),
+    };
+    let mixed = (number ^ (number >> 33)).wrapping_mul(0xff51_afd7_ed55_8ccd);
+    let mixed = (mixed ^ (mixed >> 33)).wrapping_mul(0xc4ce_b9fe_1a85_ec53);
+    mixed ^ (mixed >> 33)
+}
+
+impl Shard {
+    /// Where the first message of a phase 1 goes, if not here.
+    pub(crate) fn home_of_stranger(&self, remote: IpAddr) -> Option<ShardId> {
+        let home = self.homes.shard_of(remote, self.shards);
+        (home != self.id).then_some(home)
+    }
+
+    /// Where a message with these cookies goes: the responder's is tried as ours, then the
+    /// initiator's. `forwarded` says that another shard sent it here. Such a message goes on only
+    /// from the responder cookie's shard to the initiator cookie's, so none goes round in circles.
+    pub(crate) fn home_of(
+        &self,
+        responder: IkeSpi,
+        initiator: IkeSpi,
+        fvrf: FrontVrf,
+        forwarded: bool,
+    ) -> Home {
+        // The same cookie in another VRF is not ours: a peer lives where it was met.
+        let ours = |spi: &IkeSpi| {
+            self.peers.get(*spi).is_some_and(|peer| {
+                peer.sa.version() == IkeVersion::V1 && peer.sa.path().fvrf == fvrf
+            })
+        };
+        if let Some(spi) = [responder, initiator].into_iter().find(ours) {
+            return Home::Here(spi);
+        }
+        let elsewhere = |spi: IkeSpi| {
+            let shard = spi.shard();
+            (spi != IkeSpi::ZERO && shard != self.id.0 && u16::from(shard) < self.shards)
+                .then_some(ShardId(shard))
+        };
+        let next = match (forwarded, responder.shard() == self.id.0) {
+            (false, _) => elsewhere(responder).or(elsewhere(initiator)),
+            (true, true) => elsewhere(initiator),
+            (true, false) => None,
+        };
+        next.map_or(Home::Nowhere, Home::There)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn neighbours_are_spread_evenly() {
+        let homes = Homes::default();
+        let mut counts = [0_u32; 4];
+        for host in 0..=255_u8 {
+            let shard = homes.shard_of(IpAddr::from([192, 0, 2, host]), 4);
+            counts[usize::from(shard.0)] += 1;
+        }
+        assert!(
+            counts.iter().all(|count| (40..=90).contains(count)),
+            "{counts:?}"
+        );
+    }
+}
