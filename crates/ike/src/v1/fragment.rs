@@ -122,7 +122,7 @@ impl IkeSa {
     }
 
     /// The message as it goes out: whole, or in pieces if it is long and the peer takes them.
-    pub(super) fn into_datagrams(&mut self, message: Vec<u8>) -> Vec<Vec<u8>> {
+    pub(super) fn datagrams_of(&mut self, message: Vec<u8>) -> Vec<Vec<u8>> {
         let Some(size) = self.fragment_size else {
             return vec![message];
         };

@@ -116,11 +116,19 @@ pub(super) struct Handshake {
     pub(super) skeyid: Option<Secret>,
     /// Aggressive mode: the peer's ID payload, and in the answer to us its hash.
     pub(super) claim: Option<Claim>,
-    /// As responder in aggressive mode: the body of our SA payload, and our vendor IDs.
-    pub(super) answer: Option<(Box<[u8]>, Vec<Vec<u8>>)>,
+    /// As responder in aggressive mode: what message 2 will say.
+    pub(super) answer: Option<Answer>,
     /// What a message that nothing protects, or one that made no sense, says about why this will
     /// fail. Believed only once it has failed.
     pub(super) hint: Option<CloseReason>,
+}
+
+/// What of message 2 of aggressive mode is decided when message 1 comes.
+pub(super) struct Answer {
+    /// The body of the SA payload.
+    pub(super) choice: Box<[u8]>,
+    /// The bodies of the vendor IDs.
+    pub(super) vendors: Vec<Vec<u8>>,
 }
 
 /// Who a peer says that it is, not proved yet.
@@ -302,7 +310,7 @@ impl IkeSa {
         let message = encode_message(&self.header(exchange, 0, false), payloads);
         // Our first message tells the peer what we can do: until then it takes no pieces from us.
         let datagrams = match self.phase_one.sent {
-            Some(_) => self.into_datagrams(message),
+            Some(_) => self.datagrams_of(message),
             None => vec![message],
         };
         self.transmit_phase_one(datagrams, ctx, actions);
@@ -482,9 +490,13 @@ impl IkeSa {
             .map(|_| standing.connection.fragment_size);
         self.phase = Phase::Established(Box::new(standing));
         self.phase_one.forget_at = Some(ctx.now + LINGER);
-        // The third message of aggressive mode has no answer: its repetition must not bring the
-        // second back, which would bring the third back.
-        if self.role == Role::Responder && handshake.mode == Mode::Aggressive {
+        // Whoever sent the last message sends it again when the one before it comes again. The other
+        // end is silent, or repetitions would bring each other back for ever.
+        let last = match handshake.mode {
+            Mode::Main => Role::Responder,
+            Mode::Aggressive => Role::Initiator,
+        };
+        if self.role != last {
             self.phase_one.sent = None;
         }
         transaction::begin(self, ctx, actions);

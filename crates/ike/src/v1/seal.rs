@@ -57,7 +57,7 @@ impl IkeSa {
             slot.copy_from_slice(value.expose());
         }
         let next = self.encrypt(&mut message, iv)?;
-        Some((self.into_datagrams(message), next))
+        Some((self.datagrams_of(message), next))
     }
 
     /// A message of phase 1 that is encrypted; its chain of IVs moves on.
@@ -70,7 +70,7 @@ impl IkeSa {
         let iv = self.keys.as_ref()?.chain;
         let next = self.encrypt(&mut message, &iv)?;
         self.keys.as_mut()?.chain = next;
-        Some(self.into_datagrams(message))
+        Some(self.datagrams_of(message))
     }
 
     /// Pads and encrypts what follows the header.

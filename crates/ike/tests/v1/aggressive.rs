@@ -279,3 +279,20 @@ fn without_room_for_the_hash_there_is_no_answer() {
     );
     assert_eq!((world.sent.len(), world.right.jobs.len()), (1, 0));
 }
+
+#[test]
+fn one_connection_that_allows_it_allows_it_for_no_other() {
+    let (left, right) = phase_one_each(allow, |_| {});
+    let mut open = (*right.connections[0]).clone();
+    allow(&mut open);
+    open.remote_id = IdentityPattern::Exact(email("somebody@example.net"));
+    let mut right = right;
+    right.connections.push(std::sync::Arc::new(open));
+    let mut world = World::with(left, right);
+    world.initiate();
+    world.settle();
+    assert_eq!(
+        world.right.received,
+        [Received::Rejected(Rejection::AggressiveMode)]
+    );
+}

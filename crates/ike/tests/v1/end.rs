@@ -210,7 +210,7 @@ impl End {
         let initiation = Initiation {
             connection: self.connection(),
             path,
-            child: None,
+            child: (!self.connection().children.is_empty()).then_some(0),
             local_id: None,
             initial_contact: true,
         };

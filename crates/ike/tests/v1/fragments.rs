@@ -45,7 +45,7 @@ fn every_piece_may_get_lost_or_come_twice() {
         let mut world = small();
         world.repeat.insert(number);
         world.initiate();
-        world.pass(Duration::from_secs(5));
+        world.settle();
         assert_up(&world);
     }
 }

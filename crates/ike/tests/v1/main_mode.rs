@@ -85,8 +85,11 @@ fn every_message_may_come_twice() {
         let mut world = bare();
         world.repeat.insert(repeated);
         world.initiate();
-        world.pass(Duration::from_secs(3));
+        world.settle();
         assert_up(&world);
+        // The responder answers again at most; the initiator goes by its clock.
+        let again = usize::from(repeated % 2 == 0);
+        assert!(world.sent.len() <= MESSAGES + again, "{repeated}");
     }
 }
 
@@ -100,10 +103,9 @@ fn every_message_may_come_again_at_any_time() {
     for after in 0..=MESSAGES {
         let mut world = bare();
         world.initiate();
-        for message in 0..after {
-            let (from, _) = record[message];
+        for (from, _) in record.iter().take(after) {
             while world.left.compute(world.now) | world.right.compute(world.now) {}
-            assert!(world.deliver(from));
+            assert!(world.deliver(*from));
         }
         while world.left.compute(world.now) | world.right.compute(world.now) {}
         for (from, datagram) in &record[..after] {
@@ -313,7 +315,6 @@ fn messages_bent_on_their_way_do_not_spoil_a_handshake() {
             let mut bent = genuine.clone();
             let last = bent.message.len() - 1;
             bent.message[last] ^= 1;
-            bent.message[40] ^= 1;
             world.end(from.other()).receive(&bent, now);
             let received = world.end(from.other()).received.last().copied();
             assert!(

@@ -11,7 +11,7 @@ use ipsec::{
 #[path = "../exchanges/policy.rs"]
 mod shared;
 
-pub(crate) use shared::{LEFT_ID, RIGHT_ID, email, fqdn, secret, snapshot};
+pub(crate) use shared::{LEFT_ID, RIGHT_ID, email, fqdn, rekey_after, secret, snapshot};
 
 pub(crate) fn ike_proposal() -> IkeProposal {
     IkeProposal {

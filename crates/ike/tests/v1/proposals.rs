@@ -332,6 +332,9 @@ fn extended_authentication_is_agreed_in_phase_1() {
         |connection| connection.v1.xauth = Some(client.clone()),
         |connection| connection.v1.xauth = Some(Xauth::Server),
     );
+    let mut right = right;
+    let password = ipsec::PreSharedKey::new(b"hunter2".to_vec());
+    right.users = [("joe".into(), password)].into_iter().collect();
     let mut world = World::with(left, right);
     world.initiate();
     world.settle();

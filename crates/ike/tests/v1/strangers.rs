@@ -4,10 +4,11 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use ike::{Received, Rejection};
+use ipsec::{PreSharedKey, Xauth};
 
 use crate::end::Datagram;
 use crate::main_mode::{assert_up, bare};
-use crate::policy::phase_one;
+use crate::policy::{phase_one, phase_one_each};
 use crate::world::World;
 
 /// The first message of the left end.
@@ -132,7 +133,14 @@ fn repetitions_are_answered_seldom_and_with_the_same() {
 
 #[test]
 fn what_is_announced_gives_way_before_the_answer_grows() {
-    let (left, right) = phase_one(|_| {});
+    let client = Xauth::Client {
+        user: "joe".into(),
+        password: PreSharedKey::new(b"hunter2".to_vec()),
+    };
+    let (left, right) = phase_one_each(
+        |connection| connection.v1.xauth = Some(client.clone()),
+        |connection| connection.v1.xauth = Some(Xauth::Server),
+    );
     let mut world = World::with(left, right);
     let first = first_message(&mut world);
     // The vendor IDs from the end, one after the other, until only SA is left.

@@ -4,7 +4,7 @@ use wire::ikev1::{HEADER_LEN, Payload, Payloads, Sa, encode_body, encode_payload
 
 use super::{Opening, hash_of};
 use crate::v1::IkeSa;
-use crate::v1::handshake::{Awaits, Claim, Mode, Share};
+use crate::v1::handshake::{Answer, Awaits, Claim, Mode, Share};
 use crate::v1::identification::{own_body, payload, says_initial_contact};
 use crate::v1::iv::Iv;
 use crate::v1::main_mode::Accepted;
@@ -113,9 +113,12 @@ pub(in crate::v1) fn respond(
             identification: opening.claimed.body.into(),
             hash: Box::default(),
         });
-        let mut rest = Vec::new();
-        encode_body(&Payload::Sa(accepted.answer.clone()), &mut rest);
-        handshake.answer = Some((rest.into(), announced.vendors));
+        let mut choice = Vec::new();
+        encode_body(&Payload::Sa(accepted.answer.clone()), &mut choice);
+        handshake.answer = Some(Answer {
+            choice: choice.into(),
+            vendors: announced.vendors,
+        });
     }
     sa.turn_received(1, ctx, actions);
     let id = sa.await_phase_one(ctx);
@@ -143,7 +146,7 @@ impl IkeSa {
         };
         handshake.own.public = public.clone();
         handshake.awaits = Awaits::Proof;
-        let Some((answer, vendors)) = handshake.answer.take() else {
+        let Some(Answer { choice, vendors }) = handshake.answer.take() else {
             return;
         };
         let Some(terms) = handshake.terms else { return };
@@ -164,7 +167,7 @@ impl IkeSa {
         let mut payloads = vec![
             Payload::Unknown {
                 kind: wire::ikev1::PayloadType::SA,
-                data: &answer,
+                data: &choice,
             },
             Payload::KeyExchange(&public),
             Payload::Nonce(&nonce),
