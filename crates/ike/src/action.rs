@@ -153,6 +153,8 @@ pub struct ChildInstalled {
     pub policy: u16,
     /// The inbound SPI of the Child SA that this one replaces.
     pub replaces: Option<EspSpi>,
+    /// Octets that it may carry by what the ends agreed (IKEv1); its policy may want less.
+    pub octets_max: Option<u64>,
     /// Whether outbound traffic may use it at once. Otherwise `OutboundSwitched` follows; the
     /// owner may also switch at the first authenticated packet that arrives on it.
     pub outbound_ready: bool,
@@ -173,6 +175,7 @@ pub(crate) struct ChildTerms {
     pub(crate) connection: Arc<ConnectionPolicy>,
     pub(crate) policy: u16,
     pub(crate) replaces: Option<EspSpi>,
+    pub(crate) octets_max: Option<u64>,
     pub(crate) outbound_ready: bool,
 }
 
@@ -191,6 +194,7 @@ impl ChildInstalled {
             connection: terms.connection,
             policy: terms.policy,
             replaces: terms.replaces,
+            octets_max: terms.octets_max,
             outbound_ready: terms.outbound_ready,
             proof: proof.clone(),
         }

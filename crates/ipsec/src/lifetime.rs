@@ -48,6 +48,18 @@ impl VolumeLimits {
         }
     }
 
+    /// The same, but nothing passes after `octets` if that is less, and a rekey is due in good time
+    /// before.
+    #[must_use]
+    pub fn within(self, octets: u64) -> Self {
+        let hard_bytes = self.hard_bytes.min(octets);
+        Self {
+            soft_bytes: self.soft_bytes.min(hard_bytes - hard_bytes / 10),
+            hard_bytes,
+            ..self
+        }
+    }
+
     /// Where an SA stands that has carried so much.
     #[must_use]
     pub const fn stage(&self, bytes: u64, packets: u64) -> LifeStage {
@@ -93,6 +105,17 @@ mod tests {
         );
         assert_eq!((none.hard_bytes, most.hard_bytes), (1_100_000, 1_100_000));
         assert_eq!((none.soft_packets, none.hard_packets), (u64::MAX, u64::MAX));
+    }
+
+    #[test]
+    fn what_a_peer_allows_shortens_and_never_lengthens() {
+        let limits = VolumeLimits::from_policy(&POLICY, 0);
+        let shorter = limits.within(500_000);
+        assert_eq!((shorter.soft_bytes, shorter.hard_bytes), (450_000, 500_000));
+        assert_eq!(limits.within(9_000_000), limits);
+        let alone = VolumeLimits::NONE.within(1_000);
+        assert_eq!((alone.soft_bytes, alone.hard_bytes), (900, 1_000));
+        assert_eq!(alone.soft_packets, u64::MAX);
     }
 
     #[test]

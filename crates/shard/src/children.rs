@@ -41,6 +41,10 @@ impl Shard {
         let selectors = child.selectors.clone();
         let jitter = self.world.spi_entropy.next_u32();
         let limits = VolumeLimits::from_policy(&terms.rekey, jitter);
+        let limits = match child.octets_max {
+            Some(octets) => limits.within(octets),
+            None => limits,
+        };
         let owner = slot_of(spi);
         let ivrf = child.connection.ivrf;
         let inbound = InboundSa::new(

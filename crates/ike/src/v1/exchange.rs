@@ -9,7 +9,8 @@ use wire::ikev1::{ExchangeType, Payload, Payloads};
 use super::hashes::Cover;
 use super::iv::Iv;
 use super::transmission::{Digest, Transmission};
-use super::{IkeSa, quick_mode, transaction};
+use super::{IkeSa, quick_mode, tracing, transaction};
+use crate::trace::{LivenessMessage, Way};
 use crate::{Action, Context, JobId, Path, Rejection, Side};
 
 /// How long an exchange that is over is kept, to answer when its last message comes again.
@@ -189,6 +190,17 @@ impl IkeSa {
         ctx: &mut Context<'_>,
         actions: &mut Vec<Action>,
     ) {
+        self.send_notice(payloads, None, ctx, actions);
+    }
+
+    /// As [`send_informational`](Self::send_informational), and tells what it means for liveness.
+    pub(super) fn send_notice(
+        &mut self,
+        payloads: &[Payload<'_>],
+        told: Option<LivenessMessage>,
+        ctx: &mut Context<'_>,
+        actions: &mut Vec<Action>,
+    ) {
         let kind = ExchangeType::INFORMATIONAL;
         let message_id = self.unused_message_id(ctx);
         let Some(iv) = self.keys.as_ref().map(|keys| keys.exchange_iv(message_id)) else {
@@ -196,7 +208,12 @@ impl IkeSa {
         };
         let sealed = self.seal(kind, message_id, &iv, Cover::Payloads, payloads);
         if let Some((datagrams, _)) = sealed {
+            tracing::begun(message_id, ctx, actions);
+            if let Some(what) = told {
+                tracing::liveness(Way::Sent, what, ctx, actions);
+            }
             super::transmission::send_all(self.path, &datagrams, actions);
+            tracing::forgotten(message_id, ctx, actions);
         }
     }
 

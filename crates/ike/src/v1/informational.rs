@@ -6,11 +6,11 @@ use wire::ikev1::numbers::{doi, protocol};
 use wire::ikev1::{Delete, Notification, NotifyType, Payload, isakmp_spi};
 
 use super::exchange::Incoming;
-use super::{IkeSa, quick_mode};
-use crate::trace::{LivenessMessage, Way};
+use super::{IkeSa, quick_mode, tracing};
+use crate::trace::{ExchangeEnd, Input, LivenessMessage, Way};
 use crate::{
     Action, ChildFailure, ChildState, CloseReason, Context, Probe, Received, Rejection,
-    RemovalReason, Trace,
+    RemovalReason,
 };
 
 /// SPIs in one Delete payload of ours at most.
@@ -24,23 +24,44 @@ pub(super) fn on_message(
     actions: &mut Vec<Action>,
 ) -> Result<Received, Rejection> {
     sa.follow(incoming.path, actions);
+    let id = incoming.message_id;
+    tracing::begun(id, ctx, actions);
+    tracing::payloads(id, incoming.payloads, ctx, actions);
+    let handled = handle(sa, incoming, ctx, actions);
+    tracing::ended(id, ExchangeEnd::Informational, ctx, actions);
+    if sa.is_established() {
+        let deletes = |payload: &Payload<'_>| matches!(payload, Payload::Delete(_));
+        let input = if incoming.payloads.iter().any(deletes) {
+            Input::PeerDelete
+        } else {
+            Input::PeerNotify
+        };
+        tracing::stayed(input, ctx, actions);
+    }
+    handled
+}
+
+fn handle(
+    sa: &mut IkeSa,
+    incoming: &Incoming<'_>,
+    ctx: &mut Context<'_>,
+    actions: &mut Vec<Action>,
+) -> Result<Received, Rejection> {
     if let [_, part] = incoming.payloads.parts.as_slice()
         && let Payload::Notification(notification) = &part.payload
         && let Some(asked) = liveness(sa, notification)
     {
         // Its number tells whether it is fresh: no need to remember the message ID.
-        tell_liveness(asked, incoming.message_id, ctx, actions);
+        tell_liveness(asked, ctx, actions);
         return Ok(asked);
     }
-    if !sa.seen.insert(incoming.message_id) {
-        return Err(Rejection::ExchangeLimit);
-    }
+    sa.remember(incoming.message_id, ctx)?;
     let mut received = Received::FreshRequest { liveness: false };
     for payload in incoming.payloads.iter() {
         match payload {
             Payload::Delete(delete) => on_delete(sa, delete, ctx, actions),
             Payload::Notification(notification) => {
-                let told = on_notification(sa, incoming.message_id, notification, ctx, actions);
+                let told = on_notification(sa, notification, ctx, actions);
                 received = told.unwrap_or(received);
             }
             _ => {}
@@ -63,53 +84,35 @@ fn liveness(sa: &IkeSa, notification: &Notification<'_>) -> Option<Received> {
     }
 }
 
-fn tell_liveness(
-    received: Received,
-    message_id: u32,
-    ctx: &Context<'_>,
-    actions: &mut Vec<Action>,
-) {
-    let (kind, what) = match received {
-        Received::RUThere { sequence } => {
-            (NotifyType::R_U_THERE, LivenessMessage::RUThere { sequence })
-        }
-        Received::RUThereAck { sequence } => (
-            NotifyType::R_U_THERE_ACK,
-            LivenessMessage::RUThereAck { sequence },
-        ),
+fn tell_liveness(received: Received, ctx: &Context<'_>, actions: &mut Vec<Action>) {
+    let what = match received {
+        Received::RUThere { sequence } => LivenessMessage::RUThere { sequence },
+        Received::RUThereAck { sequence } => LivenessMessage::RUThereAck { sequence },
+        Received::Keepalive => LivenessMessage::Keepalive,
+        Received::KeepaliveAck => LivenessMessage::KeepaliveAck,
         _ => return,
     };
-    ctx.trace(actions, || Trace::Notify {
-        message_id,
-        protocol: protocol::ISAKMP,
-        spi: 0,
-        kind: kind.0,
-    });
-    let way = Way::Received;
-    ctx.trace(actions, || Trace::Liveness { way, what });
+    tracing::liveness(Way::Received, what, ctx, actions);
 }
 
 /// What the peer notifies. A result where it is about liveness.
 fn on_notification(
     sa: &mut IkeSa,
-    message_id: u32,
     notification: &Notification<'_>,
     ctx: &mut Context<'_>,
     actions: &mut Vec<Action>,
 ) -> Option<Received> {
-    ctx.trace(actions, || Trace::Notify {
-        message_id,
-        protocol: notification.protocol,
-        spi: esp_spi(notification.spi).map_or(0, |spi| spi.0),
-        kind: notification.notify_type.0,
-    });
     match notification.notify_type {
         NotifyType::INITIAL_CONTACT => hear_initial_contact(sa, actions),
         NotifyType::IOS_KEEPALIVE => {
+            tell_liveness(Received::Keepalive, ctx, actions);
             answer_keepalive(sa, notification.data, ctx, actions);
             return Some(Received::Keepalive);
         }
-        NotifyType::IOS_KEEPALIVE_ACK => return Some(Received::KeepaliveAck),
+        NotifyType::IOS_KEEPALIVE_ACK => {
+            tell_liveness(Received::KeepaliveAck, ctx, actions);
+            return Some(Received::KeepaliveAck);
+        }
         NotifyType::R_U_THERE | NotifyType::R_U_THERE_ACK => return liveness(sa, notification),
         NotifyType::INVALID_SPI => on_invalid_spi(sa, notification, ctx, actions),
         error if error.is_error() => on_error(sa, notification, error, ctx, actions),
@@ -268,6 +271,20 @@ fn revive_replaced_by(
 }
 
 impl IkeSa {
+    /// Remembers the message ID of an exchange that the peer began. When there is little room left, a
+    /// successor is due, which begins with an empty memory.
+    pub(super) fn remember(&mut self, message_id: u32, ctx: &Context<'_>) -> Result<(), Rejection> {
+        if !self.seen.insert(message_id) {
+            return Err(Rejection::ExchangeLimit);
+        }
+        if self.seen.is_nearly_full()
+            && let Some(standing) = self.standing_mut()
+        {
+            standing.rekey_at = standing.rekey_at.min(ctx.now);
+        }
+        Ok(())
+    }
+
     /// Forgets a Child SA and tells the owner.
     pub(super) fn remove_child(
         &mut self,
@@ -299,24 +316,27 @@ pub(super) fn probe(
     ctx: &mut Context<'_>,
     actions: &mut Vec<Action>,
 ) -> Probe {
-    if sa.peer_detects_dead_peers() {
-        let what = LivenessMessage::RUThere { sequence };
-        let way = Way::Sent;
-        ctx.trace(actions, || Trace::Liveness { way, what });
-        send_sequence(sa, NotifyType::R_U_THERE, sequence, ctx, actions);
-        return Probe::Sent;
-    }
-    let wanted = |sa: &IkeSa| {
-        sa.standing()
-            .is_some_and(|standing| standing.connection.v1.ios_keepalive)
-    };
-    if !wanted(sa) {
+    let what = if sa.peer_detects_dead_peers() {
+        LivenessMessage::RUThere { sequence }
+    } else if wants_keepalives(sa) {
+        LivenessMessage::Keepalive
+    } else {
         return Probe::Unsupported;
+    };
+    let sequence = sequence.to_be_bytes();
+    match what {
+        LivenessMessage::Keepalive => {
+            notify_of_sa(sa, NotifyType::IOS_KEEPALIVE, &[], what, ctx, actions);
+        }
+        _ => notify_of_sa(sa, NotifyType::R_U_THERE, &sequence, what, ctx, actions),
     }
-    notify_of_sa(sa, NotifyType::IOS_KEEPALIVE, &[], ctx, actions);
-    let (way, what) = (Way::Sent, LivenessMessage::Keepalive);
-    ctx.trace(actions, || Trace::Liveness { way, what });
+    tracing::stayed(Input::PeersAlive, ctx, actions);
     Probe::Sent
+}
+
+fn wants_keepalives(sa: &IkeSa) -> bool {
+    sa.standing()
+        .is_some_and(|standing| standing.connection.v1.ios_keepalive)
 }
 
 /// Sends R-U-THERE-ACK.
@@ -326,34 +346,23 @@ pub(super) fn acknowledge(
     ctx: &mut Context<'_>,
     actions: &mut Vec<Action>,
 ) {
-    send_sequence(sa, NotifyType::R_U_THERE_ACK, sequence, ctx, actions);
     let what = LivenessMessage::RUThereAck { sequence };
-    let way = Way::Sent;
-    ctx.trace(actions, || Trace::Liveness { way, what });
+    let sequence = sequence.to_be_bytes();
+    notify_of_sa(sa, NotifyType::R_U_THERE_ACK, &sequence, what, ctx, actions);
 }
 
 /// The older keepalive of IOS: no document describes it; what it carries goes back.
 fn answer_keepalive(sa: &mut IkeSa, data: &[u8], ctx: &mut Context<'_>, actions: &mut Vec<Action>) {
-    notify_of_sa(sa, NotifyType::IOS_KEEPALIVE_ACK, data, ctx, actions);
-    let (way, what) = (Way::Sent, LivenessMessage::KeepaliveAck);
-    ctx.trace(actions, || Trace::Liveness { way, what });
-}
-
-fn send_sequence(
-    sa: &mut IkeSa,
-    notify_type: NotifyType,
-    sequence: u32,
-    ctx: &mut Context<'_>,
-    actions: &mut Vec<Action>,
-) {
-    notify_of_sa(sa, notify_type, &sequence.to_be_bytes(), ctx, actions);
+    let what = LivenessMessage::KeepaliveAck;
+    notify_of_sa(sa, NotifyType::IOS_KEEPALIVE_ACK, data, what, ctx, actions);
 }
 
 /// A notify about the ISAKMP SA, which names it by both cookies.
-pub(super) fn notify_of_sa(
+fn notify_of_sa(
     sa: &mut IkeSa,
     notify_type: NotifyType,
     data: &[u8],
+    what: LivenessMessage,
     ctx: &mut Context<'_>,
     actions: &mut Vec<Action>,
 ) {
@@ -365,7 +374,7 @@ pub(super) fn notify_of_sa(
         notify_type,
         data,
     });
-    sa.send_informational(&[notification], ctx, actions);
+    sa.send_notice(&[notification], Some(what), ctx, actions);
 }
 
 /// Deletes a Child SA, and with it those that it has replaced: they were only kept for what was on

@@ -42,6 +42,7 @@ mod seen;
 mod standing;
 mod suite;
 mod timing;
+mod tracing;
 mod transaction;
 mod transmission;
 mod traversal;

@@ -2,6 +2,7 @@
 //! trace; what passes it and was not seen before is proof of life.
 
 use wire::ikev1::{Body, ExchangeType, Header, Message, Payload, PayloadType, parse_payloads};
+use zeroize::Zeroizing;
 
 use super::exchange::Incoming;
 use super::hashes::{Cover, exchange_hash};
@@ -126,7 +127,8 @@ impl IkeSa {
             || keys.exchange_iv(message_id),
             super::exchange::Exchange::iv,
         );
-        let mut text = ciphertext.to_vec();
+        // It may hold a password.
+        let mut text = Zeroizing::new(ciphertext.to_vec());
         let next_iv = keys.cipher.decrypt(&iv, &mut text)?;
         let payloads = parse_payloads(PayloadType(header.next_payload), &text)
             .map_err(|_| Rejection::Undecipherable)?;

@@ -2,10 +2,11 @@
 
 use core::time::Duration;
 
-use ipsec::EspSpi;
+use ipsec::{EspSpi, Xauth};
 use timer::Instant;
 
 use super::quick_mode::{self, Aim};
+use super::standing::Standing;
 use super::{IkeSa, transaction};
 use crate::{Action, ChildState, CloseReason, Context, RemovalReason, Trace};
 
@@ -52,7 +53,7 @@ pub(super) fn due(sa: &mut IkeSa, ctx: &mut Context<'_>, actions: &mut Vec<Actio
         transaction::out_of_patience(sa, ctx, actions);
         return;
     }
-    if standing.is_open() && (standing.rekey_at <= ctx.now || sa.seen.is_nearly_full()) {
+    if standing.is_open() && standing.rekey_at <= ctx.now {
         start(sa, ctx, actions);
     }
     expire_children(sa, ctx, actions);
@@ -62,11 +63,22 @@ pub(super) fn due(sa: &mut IkeSa, ctx: &mut Context<'_>, actions: &mut Vec<Actio
 
 /// Asks the owner for a successor: a new phase 1, to which the Child SAs are handed over.
 pub(super) fn start(sa: &mut IkeSa, ctx: &mut Context<'_>, actions: &mut Vec<Action>) {
-    if let Some(standing) = sa.standing_mut().filter(|standing| standing.is_open()) {
-        // Asked for again if nothing comes of it.
-        standing.rekey_at = ctx.now + SUCCESSION;
-        actions.push(Action::ReauthenticationDue);
+    let Some(standing) = sa.standing_mut().filter(|standing| standing.is_open()) else {
+        return;
+    };
+    if serves_a_client(standing) {
+        // Only the client can name its user and ask for its address again.
+        standing.rekey_at = Instant::MAX;
+        return;
     }
+    // Asked for again if nothing comes of it.
+    standing.rekey_at = ctx.now + SUCCESSION;
+    actions.push(Action::ReauthenticationDue);
+}
+
+fn serves_a_client(standing: &Standing) -> bool {
+    let asks_for_user = matches!(standing.connection.v1.xauth, Some(Xauth::Server));
+    asks_for_user || !standing.leases.is_empty()
 }
 
 fn expire_children(sa: &mut IkeSa, ctx: &mut Context<'_>, actions: &mut Vec<Action>) {

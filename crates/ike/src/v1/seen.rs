@@ -26,9 +26,9 @@ impl SeenIds {
         true
     }
 
-    /// Whether a new ISAKMP SA should be negotiated soon: an eighth of the room is left.
+    /// Whether just now an eighth of the room is left, so that a new ISAKMP SA should be negotiated.
     pub(super) fn is_nearly_full(&self) -> bool {
-        self.ids.len() >= REMEMBERED_MAX - REMEMBERED_MAX / 8
+        self.ids.len() == REMEMBERED_MAX - REMEMBERED_MAX / 8
     }
 }
 
@@ -42,7 +42,7 @@ mod tests {
         for id in 1..=2_048 {
             assert!(!seen.contains(id));
             assert!(seen.insert(id));
-            assert_eq!(seen.is_nearly_full(), id >= 1_792);
+            assert_eq!(seen.is_nearly_full(), id == 1_792);
         }
         assert!(!seen.insert(9_999));
         assert!(!seen.contains(9_999));

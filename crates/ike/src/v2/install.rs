@@ -106,6 +106,7 @@ impl IkeSa {
             connection: Arc::clone(&standing.connection),
             policy: agreed.policy,
             replaces: child.replaces,
+            octets_max: None,
             outbound_ready: child.outbound_ready,
         };
         let installed = ChildInstalled::new(terms, &standing.proof);

@@ -12,9 +12,10 @@ use super::settlement::{NewChild, install};
 use super::{Aim, NONCE_LEN, Ours, State, client_id, pairs};
 use crate::allowed::covers;
 use crate::lifetimes::retry_at;
+use crate::trace::{ExchangeEnd, Input, Stage};
 use crate::v1::exchange::{self, GivenUp};
 use crate::v1::hashes::Cover;
-use crate::v1::{IkeSa, informational};
+use crate::v1::{IkeSa, informational, tracing};
 use crate::{Action, ChildFailure, ChildState, CloseReason, Context, Job, Side};
 
 /// What the peer's message brought.
@@ -59,6 +60,7 @@ pub(super) fn begin(
         ctx.host.release_inbound_spi(spi);
         return Err(ChildFailure::Limit);
     };
+    tracing::begun(id, ctx, actions);
     if let Some(old) = old.and_then(|old| sa.child_mut(old)) {
         old.state = ChildState::Rekeying;
     }
@@ -139,6 +141,8 @@ pub(super) fn send_first(
     payloads.push(Payload::Identification(remote.payload()));
     super::put(sa, id, State::Proposed(ours, pair));
     sa.send_in(id, Cover::Payloads, &payloads, true, ctx, actions);
+    let (from, to) = (Stage::Quick(0), Stage::Quick(1));
+    tracing::turned(id, Input::WantChildSa, from, to, ctx, actions);
 }
 
 /// HASH(2), SA, Nr [, KE] [, IDci, IDcr].
@@ -244,6 +248,7 @@ fn complete(
     };
     sa.send_in(id, cover, &[], false, ctx, actions);
     sa.finish_exchange(id, ctx);
+    super::complete(id, Stage::Quick(2), ctx, actions);
 }
 
 /// The answer is none. The responder has a pair that nobody shares: it is told so.
@@ -264,6 +269,7 @@ pub(super) fn fail(
 ) {
     ctx.host.release_inbound_spi(ours.spi);
     sa.drop_exchange(id);
+    tracing::ended(id, ExchangeEnd::GivenUp(reason.label()), ctx, actions);
     let again = retry_at(ctx);
     if let Some(old) = ours.old.and_then(|old| sa.child_mut(old))
         && old.state == ChildState::Rekeying

@@ -59,6 +59,12 @@ impl Life {
         self.seconds.map(Duration::from_secs)
     }
 
+    /// The limit by volume.
+    pub(super) fn octets(self) -> Option<u64> {
+        let kilobytes = self.kilobytes?;
+        Some(kilobytes.saturating_mul(KILOBYTE))
+    }
+
     /// Reads a list of attributes that holds nothing but lifetimes.
     pub(super) fn read(attributes: &[Attribute<'_>]) -> Self {
         let mut life = LifeReader::default();

@@ -16,13 +16,13 @@ use crypto::{KeyExchangeMethod, KeyPair};
 use ipsec::{EspSpi, Selectors};
 use wire::ikev1::{NatNumbers, NotifyType};
 
-use super::IkeSa;
 use super::exchange::{self, Exchange, GivenUp, Incoming};
 use super::hashes::Cover;
 use super::standing::Standing;
+use super::{IkeSa, tracing};
 use crate::job::Output;
-use crate::trace::{Input, Stage};
-use crate::{Action, ChildFailure, ChildState, Context, Received, Rejection, Trace};
+use crate::trace::{ExchangeEnd, Input, Stage};
+use crate::{Action, ChildFailure, ChildState, Context, Received, Rejection};
 
 use initiator::Answer;
 use life::Life;
@@ -247,19 +247,21 @@ pub(super) fn on_message(
     sa.confirm_phase_one();
     sa.follow(incoming.path, actions);
     sa.advance(incoming);
+    tracing::payloads(id, incoming.payloads, ctx, actions);
     let Some(state) = take(sa, id) else {
         return Err(Rejection::UnexpectedExchange);
     };
     let from = state.stage();
     match state {
         State::Proposed(ours, pair) => {
-            turned(id, from, Stage::Quick(2), ctx, actions);
+            let to = Stage::Quick(2);
+            tracing::turned(id, Input::Message, from, to, ctx, actions);
             initiator::on_second(sa, id, ours, pair, incoming.payloads, ctx, actions);
         }
         State::Confirming(confirming) => {
-            turned(id, from, Stage::QuickDone, ctx, actions);
             sa.finish_exchange(id, ctx);
             settlement::confirmed(sa, &confirming, ctx, actions);
+            complete(id, from, ctx, actions);
         }
         // Nothing was expected, so that nothing was let through.
         State::Generating(_) | State::Agreeing(..) | State::Answering(_) => {}
@@ -279,10 +281,10 @@ fn on_first(
     if !sa.standing().is_some_and(|standing| standing.is_open()) {
         return Err(Rejection::UnexpectedExchange);
     }
-    if !sa.seen.insert(incoming.message_id) {
-        return Err(Rejection::ExchangeLimit);
-    }
+    sa.remember(incoming.message_id, ctx)?;
     sa.follow(incoming.path, actions);
+    tracing::begun(incoming.message_id, ctx, actions);
+    tracing::payloads(incoming.message_id, incoming.payloads, ctx, actions);
     responder::on_first(sa, incoming, ctx, actions)?;
     Ok(Received::FreshRequest { liveness: false })
 }
@@ -449,11 +451,9 @@ fn carriage(sa: &IkeSa) -> Carriage {
     }
 }
 
-fn turned(id: u32, from: Stage, to: Stage, ctx: &Context<'_>, actions: &mut Vec<Action>) {
-    ctx.trace(actions, || Trace::Turned {
-        exchange: Some(id),
-        input: Input::Message,
-        from,
-        to,
-    });
+/// Tells whoever watches that a quick mode is complete.
+fn complete(id: u32, from: Stage, ctx: &Context<'_>, actions: &mut Vec<Action>) {
+    let to = Stage::QuickDone;
+    tracing::ended(id, ExchangeEnd::Complete, ctx, actions);
+    tracing::turned(id, Input::Message, from, to, ctx, actions);
 }

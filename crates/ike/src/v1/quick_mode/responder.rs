@@ -12,9 +12,10 @@ use super::life::{Durations, Life};
 use super::offer::{self, Agreed};
 use super::settlement::{NewChild, install};
 use super::{Confirming, NONCE_LEN, PEER_MAX, State, collision, pairs, quick_modes};
+use crate::trace::{ExchangeEnd, Input, Stage};
 use crate::v1::exchange::{self, Incoming};
 use crate::v1::hashes::Cover;
-use crate::v1::{IkeSa, informational};
+use crate::v1::{IkeSa, informational, tracing};
 use crate::{Action, Context, Job, Refusal, Rejection, Side};
 
 /// What goes into the second message, while a key exchange is computed for it.
@@ -71,6 +72,8 @@ pub(super) fn on_first(
         Ok(judged) => judged,
         Err(refusal) => {
             refuse(sa, &contents, &refusal, ctx, actions);
+            let end = ExchangeEnd::GivenUp(refusal.1.label());
+            tracing::ended(incoming.message_id, end, ctx, actions);
             return Ok(());
         }
     };
@@ -302,4 +305,6 @@ fn respond(
     };
     super::put(sa, id, State::Confirming(confirming));
     sa.send_in(id, cover, &payloads, true, ctx, actions);
+    let (from, to) = (Stage::Quick(0), Stage::Quick(2));
+    tracing::turned(id, Input::Message, from, to, ctx, actions);
 }

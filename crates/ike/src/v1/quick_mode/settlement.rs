@@ -109,6 +109,7 @@ pub(super) fn install(
         connection: Arc::clone(&standing.connection),
         policy: child.policy,
         replaces,
+        octets_max: child.life.octets(),
         outbound_ready,
     };
     let installed = ChildInstalled::new(terms, &standing.proof);

@@ -13,11 +13,11 @@ use wire::ikev1::{Attributes, ConfigurationKind, ExchangeType, Payload};
 
 use ipsec::{ModeConfig, Xauth};
 
-use super::IkeSa;
 use super::exchange::{self, GivenUp, Incoming};
 use super::hashes::Cover;
 use super::suite::AuthMethod;
-use crate::trace::{Input, Stage};
+use super::{IkeSa, tracing};
+use crate::trace::{ExchangeEnd, Input, Stage};
 use crate::{Action, CloseReason, Context, Received, Rejection, Trace};
 
 use attributes::Owned;
@@ -250,12 +250,12 @@ pub(super) fn on_message(
     if !opens {
         return Err(Rejection::UnexpectedResponse);
     }
-    if !sa.seen.insert(incoming.message_id) {
-        return Err(Rejection::ExchangeLimit);
-    }
+    sa.remember(incoming.message_id, ctx)?;
     sa.admit_exchange(incoming, exchange::State::Over, ctx)?;
     sa.follow(incoming.path, actions);
     let id = incoming.message_id;
+    tracing::begun(id, ctx, actions);
+    tracing::payloads(id, incoming.payloads, ctx, actions);
     match attributes.kind {
         ConfigurationKind::Set => client::on_set(sa, id, attributes, ctx, actions),
         _ if attributes::is_about_user(attributes) => {
@@ -264,6 +264,7 @@ pub(super) fn on_message(
         _ => server::on_request(sa, id, attributes, ctx, actions),
     }
     sa.finish_exchange(id, ctx);
+    tracing::ended(id, ExchangeEnd::Complete, ctx, actions);
     Ok(Received::FreshRequest { liveness: false })
 }
 
@@ -290,7 +291,9 @@ fn on_answer(
     }
     sa.follow(incoming.path, actions);
     sa.advance(incoming);
+    tracing::payloads(id, incoming.payloads, ctx, actions);
     sa.finish_exchange(id, ctx);
+    tracing::ended(id, ExchangeEnd::Complete, ctx, actions);
     match about {
         About::User => server::on_user(sa, attributes, ctx, actions),
         About::Status => server::on_told(sa, ctx, actions),
@@ -321,6 +324,7 @@ fn send(
         sa.close(CloseReason::Exhausted, false, ctx, actions);
         return;
     };
+    tracing::begun(id, ctx, actions);
     let payload = attributes::payload(kind, identifier, attributes);
     sa.send_in(id, Cover::Payloads, &[payload], true, ctx, actions);
 }
