@@ -1,3 +1,4 @@
+use crate::associated::Associated;
 #[cfg(target_arch = "x86_64")]
 use crate::gcm::GcmKey;
 use crate::library::LibraryKey;
@@ -84,19 +85,20 @@ impl AeadKey {
     /// When `packet` has no room for IV and ICV, or its text is longer than the cipher's
     /// limit, 64 GiB: no packet is.
     #[inline]
-    pub(crate) fn seal(&self, iv: [u8; IV_LEN], associated: &[u8], packet: &mut [u8]) {
-        *packet.first_chunk_mut().expect(ROOM) = iv;
+    pub(crate) fn seal(&self, iv: u64, associated: Associated<'_>, packet: &mut [u8]) {
+        *packet.first_chunk_mut().expect(ROOM) = iv.to_be_bytes();
         match self {
             #[cfg(target_arch = "x86_64")]
             Self::Gcm(key) => {
                 let end = packet.len().checked_sub(ICV_LEN).expect(ROOM);
-                let nonce = nonce(key.salt(), iv);
-                let icv = key.seal(&nonce, associated, packet, IV_LEN..end);
+                let icv = key.seal(iv, associated, packet, IV_LEN..end);
                 *packet.last_chunk_mut().expect(ROOM) = icv;
             }
             Self::Library { key, salt } => {
                 let (text, icv) = text_and_icv(packet).expect(ROOM);
-                key.seal(&nonce(*salt, iv), associated, text, icv);
+                associated.with_octets(|associated| {
+                    key.seal(&nonce(*salt, iv), associated, text, icv);
+                });
             }
         }
     }
@@ -104,19 +106,18 @@ impl AeadKey {
     /// Verifies and decrypts in place what lies in `packet` between IV and ICV; on failure its content
     /// is unspecified.
     #[inline]
-    pub(crate) fn open(&self, associated: &[u8], packet: &mut [u8]) -> Result<(), IcvMismatch> {
-        let iv = *packet.first_chunk().ok_or(IcvMismatch)?;
+    pub(crate) fn open(
+        &self,
+        associated: Associated<'_>,
+        packet: &mut [u8],
+    ) -> Result<(), IcvMismatch> {
+        let iv = u64::from_be_bytes(*packet.first_chunk().ok_or(IcvMismatch)?);
         match self {
             #[cfg(target_arch = "x86_64")]
             Self::Gcm(key) => {
                 let end = packet.len().checked_sub(ICV_LEN).ok_or(IcvMismatch)?;
-                if IV_LEN > end {
-                    return Err(IcvMismatch);
-                }
-                let nonce = nonce(key.salt(), iv);
-                let expected = key.open(&nonce, associated, packet, IV_LEN..end);
-                let icv = packet.last_chunk::<ICV_LEN>().ok_or(IcvMismatch)?;
-                if crate::equal(&expected, icv) {
+                let icv = *packet.last_chunk().ok_or(IcvMismatch)?;
+                if IV_LEN <= end && key.open(iv, associated, packet, IV_LEN..end, icv) {
                     Ok(())
                 } else {
                     Err(IcvMismatch)
@@ -124,7 +125,8 @@ impl AeadKey {
             }
             Self::Library { key, salt } => {
                 let (text, icv) = text_and_icv(packet).ok_or(IcvMismatch)?;
-                key.open(&nonce(*salt, iv), associated, text, icv)
+                associated
+                    .with_octets(|associated| key.open(&nonce(*salt, iv), associated, text, icv))
             }
         }
     }
@@ -136,8 +138,8 @@ fn text_and_icv(packet: &mut [u8]) -> Option<(&mut [u8], &mut [u8; ICV_LEN])> {
 
 /// RFC 4106 §4, RFC 7634 §2: salt, then the IV of the packet.
 #[inline]
-const fn nonce(salt: [u8; SALT_LEN], iv: [u8; IV_LEN]) -> [u8; NONCE_LEN] {
-    let ([s, t, u, v], [a, b, c, d, e, f, g, h]) = (salt, iv);
+const fn nonce(salt: [u8; SALT_LEN], iv: u64) -> [u8; NONCE_LEN] {
+    let ([s, t, u, v], [a, b, c, d, e, f, g, h]) = (salt, iv.to_be_bytes());
     [s, t, u, v, a, b, c, d, e, f, g, h]
 }
 

@@ -14,6 +14,7 @@
 
 mod aead;
 mod algorithm;
+mod associated;
 mod cbc;
 mod cbc_hmac;
 mod entropy;

@@ -1,6 +1,7 @@
 use std::ops::Range;
 
 use crate::aead::{self, AeadKey, SALT_LEN};
+use crate::associated::Associated;
 use crate::cbc_hmac::{CbcOpener, CbcSealer};
 use crate::{EncryptionAlgorithm, IntegrityAlgorithm, ProtectionSuite, Provider};
 
@@ -15,9 +16,6 @@ impl std::fmt::Display for IcvMismatch {
 }
 
 impl std::error::Error for IcvMismatch {}
-
-/// SPI, high and low half of the sequence number (RFC 4106 §5).
-const ESN_ASSOCIATED_LEN: usize = 12;
 
 /// The key of one direction, for the side that sends.
 ///
@@ -109,13 +107,12 @@ impl SealingKey {
     /// # Panics
     /// When `packet` has no room for IV and ICV after `associated` octets, or the plaintext is
     /// not a multiple of [`ProtectionSuite::block_len`]: the caller laid the packet out.
+    #[inline]
     pub fn seal(&self, packet: &mut [u8], associated: usize, esn_high: Option<u32>, counter: u64) {
         match &self.0 {
             Sealing::Aead(key) => {
                 let (associated, rest) = packet.split_at_mut(associated);
-                with_aead_associated(associated, esn_high, |associated| {
-                    key.seal(counter.to_be_bytes(), associated, rest);
-                });
+                key.seal(counter, Associated::new(associated, esn_high), rest);
             }
             Sealing::CbcHmac {
                 key,
@@ -188,6 +185,7 @@ impl OpeningKey {
     ///
     /// # Errors
     /// [`IcvMismatch`]; the content of `packet` is then unspecified.
+    #[inline]
     pub fn open(
         &self,
         packet: &mut [u8],
@@ -198,9 +196,7 @@ impl OpeningKey {
             Opening::Aead(key) => {
                 let text = text_range(packet, associated, aead::IV_LEN, aead::ICV_LEN)?;
                 let (associated, rest) = packet.split_at_mut(associated);
-                with_aead_associated(associated, esn_high, |associated| {
-                    key.open(associated, rest)
-                })?;
+                key.open(Associated::new(associated, esn_high), rest)?;
                 Ok(text)
             }
             Opening::CbcHmac {
@@ -240,22 +236,6 @@ fn text_range(
         return Err(IcvMismatch);
     }
     Ok(start..end)
-}
-
-/// Hands `then` the associated data of an AEAD.
-///
-/// RFC 4106 §5: with extended sequence numbers the unsent high half stands between the SPI and
-/// the low half.
-fn with_aead_associated<R>(sent: &[u8], esn_high: Option<u32>, then: impl FnOnce(&[u8]) -> R) -> R {
-    match (esn_high, sent.first_chunk::<8>()) {
-        (Some(high), Some([s0, s1, s2, s3, l0, l1, l2, l3])) => {
-            let [h0, h1, h2, h3] = high.to_be_bytes();
-            let associated: [u8; ESN_ASSOCIATED_LEN] =
-                [*s0, *s1, *s2, *s3, h0, h1, h2, h3, *l0, *l1, *l2, *l3];
-            then(&associated)
-        }
-        _ => then(sent),
-    }
 }
 
 /// Keying material, cut up.

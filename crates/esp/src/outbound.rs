@@ -34,6 +34,8 @@ pub struct OutboundPacket<'a> {
     pub outcome: Sealed,
     /// What its headers say; `None` if they make no sense.
     headers: Option<InnerPacket>,
+    /// The SA into which it will most likely go.
+    likely: Option<OutboundHandle>,
 }
 
 /// What became of an inner packet.
@@ -86,6 +88,7 @@ impl<'a> OutboundPacket<'a> {
             buffer,
             inner,
             sa: None,
+            likely: None,
             forwarded_here: false,
             outcome: Sealed::Pending,
         }
@@ -120,18 +123,33 @@ const AHEAD: usize = 6;
 /// Finds the SA of each packet that has none yet. The memory that the look-ups need is asked for
 /// before, for all packets at once.
 pub fn find_sas(spd: &Spd, sad: &Sad, packets: &mut [OutboundPacket<'_>]) {
+    // Packets to one destination stand together mostly; its memory is asked for once then.
+    let mut last = None;
     for headers in packets.iter().filter_map(sought) {
-        spd.fetch(headers.destination);
+        if last.replace(headers.destination) != Some(headers.destination) {
+            spd.fetch(headers.destination);
+        }
     }
-    for headers in packets.iter().filter_map(sought) {
-        spd.fetch_sa(sad, headers.destination);
+    last = None;
+    for packet in &mut *packets {
+        let Some(headers) = sought(packet) else {
+            continue;
+        };
+        if last.replace(headers.destination) != Some(headers.destination) {
+            packet.likely = spd.hint(headers.destination);
+            if let Some(handle) = packet.likely {
+                sad.fetch_outbound(handle);
+            }
+        }
+    }
+    for handle in packets.iter().filter_map(|packet| packet.likely) {
+        if let Some(sa) = sad.outbound(handle) {
+            sa.fetch_head();
+        }
     }
     for packet in packets {
         if let Some(headers) = sought(packet) {
             packet.sa = spd.lookup(sad, &flow(headers));
-            if let Some(sa) = packet.sa.and_then(|handle| sad.outbound(handle)) {
-                sa.fetch_head();
-            }
         }
     }
 }

@@ -16,12 +16,6 @@ pub struct InboundSa {
     pub spi: EspSpi,
     /// The number of the last batch that reported this SA as heard.
     pub heard_in_batch: u32,
-    /// The IKE SA that answers for it.
-    pub owner: IkeSlot,
-    /// Where its packets arrive; elsewhere they are none of its own.
-    pub fvrf: FrontVrf,
-    /// Where its inner packets go.
-    pub ivrf: InnerVrf,
     /// What has been received.
     pub window: ReplayWindow,
     /// The highest stage that has been reported to the owner.
@@ -30,14 +24,20 @@ pub struct InboundSa {
     pub esn: bool,
     /// Greatest TCP maximum segment size let through on SYN segments.
     pub mss_clamp: Option<u16>,
+    /// Where its packets arrive; elsewhere they are none of its own.
+    pub fvrf: FrontVrf,
+    /// Where its inner packets go.
+    pub ivrf: InnerVrf,
+    /// Lengths of IV, ICV and block.
+    pub suite: ProtectionSuite,
+    /// The IKE SA that answers for it.
+    pub owner: IkeSlot,
     /// What the SA may carry.
     pub limits: VolumeLimits,
     /// What it has carried.
     pub counters: InboundCounters,
     /// Which inner packets may come out of it.
     pub selectors: Selectors,
-    /// Lengths of IV, ICV and block.
-    pub suite: ProtectionSuite,
     /// The key, inline.
     pub key: OpeningKey,
 }

@@ -50,8 +50,6 @@ pub struct OutboundSa {
     pub spi: EspSpi,
     /// The generation of the slot; part of the handle.
     pub(crate) generation: u32,
-    /// The IKE SA that answers for it.
-    pub owner: IkeSlot,
     /// What numbers are left.
     pub sequence: SequenceNumbers,
     /// The number of the last batch that reported this SA as used.
@@ -62,16 +60,18 @@ pub struct OutboundSa {
     pub esn: bool,
     /// Outer header rules.
     pub outer: OuterHeaderPolicy,
+    /// Lengths of IV, ICV and block.
+    pub suite: ProtectionSuite,
+    /// The IKE SA that answers for it.
+    pub owner: IkeSlot,
+    /// Which inner packets may go into it.
+    pub selectors: Selectors,
     /// What the SA may carry.
     pub limits: VolumeLimits,
     /// What it has carried.
     pub counters: OutboundCounters,
     /// Where its packets go.
     pub path: EspPath,
-    /// Which inner packets may go into it.
-    pub selectors: Selectors,
-    /// Lengths of IV, ICV and block.
-    pub suite: ProtectionSuite,
     /// The key, inline.
     pub key: SealingKey,
 }

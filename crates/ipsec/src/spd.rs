@@ -10,7 +10,7 @@ use crate::{Flow, OutboundHandle, Sad, Selectors};
 /// is taken, so that a rekeyed SA takes over when it is added.
 ///
 /// Who has several packets asks for what their look-ups need first: [`Spd::fetch`] for each, then
-/// [`Spd::fetch_sa`] for each, then [`Spd::lookup`] for each.
+/// [`Sad::fetch_outbound`] of what [`Spd::hint`] says, then [`Spd::lookup`] for each.
 pub struct Spd(FlowTable<OutboundHandle>);
 
 impl Spd {
@@ -44,11 +44,10 @@ impl Spd {
         self.0.fetch(destination);
     }
 
-    /// Asks for the memory of the SA which a look-up of this destination will most likely find.
-    pub fn fetch_sa(&self, sad: &Sad, destination: IpAddr) {
-        if let Some(handle) = self.0.hint(destination) {
-            sad.fetch_outbound(handle);
-        }
+    /// The SA that a look-up of this destination will most likely find, without a look at the SA.
+    #[must_use]
+    pub fn hint(&self, destination: IpAddr) -> Option<OutboundHandle> {
+        self.0.hint(destination)
     }
 
     /// How many addresses and networks lead to an SA.

@@ -16,7 +16,8 @@ use core::ops::Range;
 use archmage::{SimdToken, X64V4xToken};
 use zeroize::Zeroize;
 
-use crate::aead::{NONCE_LEN, SALT_LEN};
+use crate::aead::SALT_LEN;
+use crate::associated::Associated;
 use schedule::Expanded;
 
 /// An AES-GCM key, expanded, with the powers of its hash key.
@@ -59,10 +60,6 @@ impl GcmKey {
         Some(new)
     }
 
-    pub(crate) const fn salt(&self) -> [u8; SALT_LEN] {
-        self.salt
-    }
-
     /// Encrypts `text` within `packet` in place and returns the ICV.
     ///
     /// # Panics
@@ -70,36 +67,51 @@ impl GcmKey {
     #[inline]
     pub(crate) fn seal(
         &self,
-        nonce: &[u8; NONCE_LEN],
-        associated: &[u8],
+        iv: u64,
+        associated: Associated<'_>,
         packet: &mut [u8],
         text: Range<usize>,
     ) -> [u8; 16] {
-        let (token, expanded) = (self.token, &self.expanded);
+        let (token, key, nonce) = (self.token, &self.expanded, self.nonce(iv));
         match self.rounds {
-            Rounds::Ten => packet::seal_128(token, expanded, nonce, associated, packet, text),
-            Rounds::Fourteen => packet::seal_256(token, expanded, nonce, associated, packet, text),
+            Rounds::Ten => packet::seal_128(token, key, nonce, associated, packet, text),
+            Rounds::Fourteen => packet::seal_256(token, key, nonce, associated, packet, text),
         }
     }
 
-    /// Decrypts `text` within `packet` in place and returns the ICV that the packet should have.
+    /// Decrypts `text` within `packet` in place and returns whether `icv` is that of the packet.
     ///
     /// # Panics
     /// When `text` does not lie within `packet`.
     #[inline]
     pub(crate) fn open(
         &self,
-        nonce: &[u8; NONCE_LEN],
-        associated: &[u8],
+        iv: u64,
+        associated: Associated<'_>,
         packet: &mut [u8],
         text: Range<usize>,
-    ) -> [u8; 16] {
-        let (token, expanded) = (self.token, &self.expanded);
+        icv: [u8; 16],
+    ) -> bool {
+        let (token, key, nonce) = (self.token, &self.expanded, self.nonce(iv));
         match self.rounds {
-            Rounds::Ten => packet::open_128(token, expanded, nonce, associated, packet, text),
-            Rounds::Fourteen => packet::open_256(token, expanded, nonce, associated, packet, text),
+            Rounds::Ten => packet::open_128(token, key, nonce, associated, packet, text, icv),
+            Rounds::Fourteen => packet::open_256(token, key, nonce, associated, packet, text, icv),
         }
     }
+
+    const fn nonce(&self, iv: u64) -> Nonce {
+        Nonce {
+            salt: u32::from_be_bytes(self.salt),
+            iv,
+        }
+    }
+}
+
+/// RFC 4106 §4: the salt of the key, then the IV of the packet.
+#[derive(Clone, Copy)]
+struct Nonce {
+    salt: u32,
+    iv: u64,
 }
 
 impl Drop for GcmKey {

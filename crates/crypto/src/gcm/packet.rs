@@ -5,8 +5,10 @@ use core::ops::Range;
 use archmage::intrinsics::x86_64::*;
 use archmage::{X64V4xToken, arcane, rite};
 
+use super::Nonce;
 use super::ghash::{Sum, multiply, reverse, reverse_four};
 use super::schedule::{BLOCK_LEN, Expanded, POWERS, POWERS_LEN};
+use crate::associated::Associated;
 
 /// Octets of one register.
 const WIDE: usize = 64;
@@ -23,37 +25,52 @@ const PLACES: [u8; WIDE] = {
 };
 
 macro_rules! entries {
-    ($($name:ident: $rounds:literal, $seal:literal;)*) => {$(
+    ($seal:ident, $open:ident: $rounds:literal) => {
         #[arcane]
-        pub(super) fn $name(
+        pub(super) fn $seal(
             _: X64V4xToken,
             key: &Expanded,
-            nonce: &[u8; 12],
-            associated: &[u8],
+            nonce: Nonce,
+            associated: Associated<'_>,
             packet: &mut [u8],
             text: Range<usize>,
         ) -> [u8; 16] {
-            through::<$rounds, $seal>(key, nonce, associated, packet, text)
+            let mut icv = [0; 16];
+            let sealed = through::<$rounds, true>(key, nonce, associated, packet, text);
+            _mm_storeu_si128(&mut icv, sealed);
+            icv
         }
-    )*};
+
+        #[arcane]
+        pub(super) fn $open(
+            _: X64V4xToken,
+            key: &Expanded,
+            nonce: Nonce,
+            associated: Associated<'_>,
+            packet: &mut [u8],
+            text: Range<usize>,
+            icv: [u8; 16],
+        ) -> bool {
+            let expected = through::<$rounds, false>(key, nonce, associated, packet, text);
+            // One test of all bits: it takes the same time wherever the two differ.
+            let differing = _mm_xor_si128(expected, _mm_loadu_si128(&icv));
+            _mm_test_all_zeros(differing, differing) == 1
+        }
+    };
 }
 
-entries! {
-    seal_128: 10, true;
-    open_128: 10, false;
-    seal_256: 14, true;
-    open_256: 14, false;
-}
+entries!(seal_128, open_128: 10);
+entries!(seal_256, open_256: 14);
 
 /// Encrypts or decrypts `text` within `packet` and returns the ICV.
 #[rite(v4x)]
 fn through<const ROUNDS: usize, const SEAL: bool>(
     key: &Expanded,
-    nonce: &[u8; 12],
-    associated: &[u8],
+    nonce: Nonce,
+    associated: Associated<'_>,
     packet: &mut [u8],
     text: Range<usize>,
-) -> [u8; 16] {
+) -> __m128i {
     // Less than a register is copied; the rest of this file needs no masks for loads then.
     let mut copy = [0; WIDE];
     let short = packet.len() < WIDE;
@@ -78,14 +95,28 @@ const fn bits(octets: usize) -> i64 {
 
 /// The hash of the associated data. Of ESP that is one block.
 #[rite(v4x)]
-fn associated_hash(key: &Expanded, associated: &[u8]) -> __m128i {
+fn associated_hash(key: &Expanded, associated: Associated<'_>) -> __m128i {
     let first = first_power(key);
-    let mut hash = _mm_setzero_si128();
-    for part in associated.chunks(BLOCK_LEN) {
-        let block = reverse(padded(part));
-        hash = multiply(_mm_xor_si128(hash, block), first);
+    match associated {
+        Associated::Esn(number) => {
+            let (low, high) = halves(number);
+            multiply(reverse(_mm_set_epi64x(high, low)), first)
+        }
+        Associated::Octets(octets) => {
+            let mut hash = _mm_setzero_si128();
+            for part in octets.chunks(BLOCK_LEN) {
+                let block = reverse(padded(part));
+                hash = multiply(_mm_xor_si128(hash, block), first);
+            }
+            hash
+        }
     }
-    hash
+}
+
+// The halves are meant.
+#[allow(clippy::cast_possible_truncation)]
+const fn halves(number: u128) -> (i64, i64) {
+    (number as i64, (number >> 64) as i64)
 }
 
 #[rite(v4x)]
@@ -97,19 +128,13 @@ fn first_power(key: &Expanded) -> __m128i {
 /// Up to sixteen octets as a block, with zeros after them.
 #[rite(v4x)]
 fn padded(octets: &[u8]) -> __m128i {
-    // What ESP has with and without extended sequence numbers, without a detour through memory.
-    match *octets {
-        [a, b, c, d, e, f, g, h] => _mm_set_epi64x(0, i64::from_le_bytes([a, b, c, d, e, f, g, h])),
-        [a, b, c, d, e, f, g, h, i, j, k, l] => _mm_set_epi64x(
-            i64::from(u32::from_le_bytes([i, j, k, l])),
-            i64::from_le_bytes([a, b, c, d, e, f, g, h]),
-        ),
-        _ => {
-            let mut block = [0; BLOCK_LEN];
-            block[..octets.len()].copy_from_slice(octets);
-            _mm_loadu_si128(&block)
-        }
+    // What ESP has without extended sequence numbers, without a detour through memory.
+    if let Ok(eight) = octets.try_into() {
+        return _mm_set_epi64x(0, i64::from_le_bytes(eight));
     }
+    let mut block = [0; BLOCK_LEN];
+    block[..octets.len()].copy_from_slice(octets);
+    _mm_loadu_si128(&block)
 }
 
 /// The round keys of AES, each in all lanes. Those that AES-128 has not are the last it has, so
@@ -193,22 +218,21 @@ fn cipher_one<const ROUNDS: usize>(keys: &[__m512i; 15], block: __m128i) -> __m1
 
 /// The counter block of the ICV, octets reversed (SP 800-38D §7.1, step 2, for 96 bits of nonce).
 #[rite(v4x)]
-fn counter_zero(nonce: &[u8; 12]) -> __m128i {
-    let [a, b, c, d, e, f, g, h, i, j, k, l] = *nonce;
-    let low = i64::from(u32::from_be_bytes([i, j, k, l])) << 32;
-    _mm_set_epi64x(i64::from_be_bytes([a, b, c, d, e, f, g, h]), low | 1)
+fn counter_zero(nonce: Nonce) -> __m128i {
+    let high = u64::from(nonce.salt) << 32 | nonce.iv >> 32;
+    _mm_set_epi64x(high.cast_signed(), (nonce.iv << 32 | 1).cast_signed())
 }
 
 /// Text, with what was hashed before it, and the lengths. `work` has a register's length at least.
 #[rite(v4x)]
 fn body<const ROUNDS: usize, const SEAL: bool>(
     key: &Expanded,
-    nonce: &[u8; 12],
+    nonce: Nonce,
     mut hash: __m128i,
     lengths: __m128i,
     work: &mut [u8],
     text: Range<usize>,
-) -> [u8; 16] {
+) -> __m128i {
     let keys = wide_keys::<ROUNDS>(key);
     let zero = counter_zero(nonce);
     let mask = cipher_one::<ROUNDS>(&keys, reverse(zero));
@@ -301,9 +325,7 @@ fn body<const ROUNDS: usize, const SEAL: bool>(
     }
     let final_block = _mm512_xor_si512(_mm512_zextsi128_si512(lengths), carried);
     sum = sum.add(final_block, _mm512_zextsi128_si512(first_power(key)));
-    let mut icv = [0; 16];
-    _mm_storeu_si128(&mut icv, _mm_xor_si128(reverse(sum.total()), mask));
-    icv
+    _mm_xor_si128(reverse(sum.total()), mask)
 }
 
 /// An octet in all places; the callers' are below 128.
