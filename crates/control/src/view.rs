@@ -1,7 +1,15 @@
 //! What the control interface says, as it stands in JSON. Times on the wall clock are nanoseconds
 //! since 1970 (`…_unix_ns`), durations are seconds unless their name says otherwise.
 
+mod clear;
+mod ike;
+
 use serde::{Deserialize, Serialize};
+
+use crate::trace::Stage;
+
+pub use clear::{ClearRequest, Cleared, SessionView};
+pub use ike::{DpdSettings, IkeTerms};
 
 /// Answer of `/readyz`.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]
@@ -121,18 +129,34 @@ pub struct PeerPage {
 pub struct PeerView {
     /// Number by which commands name it: our SPI of the IKE SA, hexadecimal.
     pub id: String,
+    /// A short number, unlike that of any other IKE SA at the same time.
+    pub number: u32,
+    /// Version of IKE, 1 or 2.
+    pub version: u8,
+    /// Our role in the exchange that made the IKE SA: `initiator` or `responder`.
+    pub role: String,
+    /// How far its IKE SA has come, such as `main-mode-4`, `xauth` or `established`.
+    pub stage: Stage,
+    /// SPIs, initiator's then responder's, hexadecimal.
+    pub spis: (String, String),
+    /// Front-door VRF.
+    pub fvrf: String,
+    /// Inner VRF.
+    pub ivrf: String,
+    /// On what both ends agreed, once there are keys.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub ike: Option<IkeTerms>,
+    /// Its dead peer detection, unless there is none.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub dpd_settings: Option<DpdSettings>,
     /// Identity that it authenticated.
     pub identity: String,
+    /// Identity that we authenticated.
+    pub local_identity: String,
     /// Connection under which it is accepted.
     pub connection: String,
-    /// Version of IKE, 1 or 2.
-    #[serde(default)]
-    pub version: u8,
     /// `connecting` or `established`.
     pub state: String,
-    /// How far its IKE SA has come, such as `main mode, message 4`, `xauth` or `established`.
-    #[serde(default)]
-    pub stage: String,
     /// Our outer address and port.
     pub local: String,
     /// Its outer address and port.
@@ -164,10 +188,6 @@ pub struct PeerDetail {
     /// What the list says as well.
     #[serde(flatten)]
     pub peer: PeerView,
-    /// Our role in the exchange that made the IKE SA.
-    pub role: String,
-    /// SPIs, initiator's then responder's, hexadecimal.
-    pub spis: (String, String),
     /// Tries of the current probe so far; 0 when none is under way.
     pub tries: u8,
     /// Its dead peer detection in one line.
@@ -212,6 +232,24 @@ pub struct SaView {
     pub remote_ts: Vec<String>,
     /// Whether sequence numbers have 64 bits.
     pub esn: bool,
+    /// Number of the group of its own key exchange, with perfect forward secrecy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pfs_group: Option<u16>,
+    /// Octets that an outer packet may have.
+    pub path_mtu: u16,
+    /// Octets of the biggest inner packet that fits.
+    pub mtu: u16,
+    /// Packets that may overtake each other.
+    pub replay_window: u32,
+    /// Seconds until it must be gone; absent when it may stay.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remaining_s: Option<f64>,
+    /// Octets that may still come in; absent without a limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remaining_bytes_in: Option<u64>,
+    /// Octets that may still go out; absent without a limit.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub remaining_bytes_out: Option<u64>,
     /// Counters of the inbound SA.
     pub inbound: SaCounters,
     /// Counters of the outbound SA.
@@ -323,83 +361,6 @@ pub struct Done {
     pub affected: u32,
     /// What was set in motion, in a sentence.
     pub text: String,
-}
-
-/// Which sessions are to end: those for which everything that is given holds.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub struct ClearRequest {
-    /// Our outer address, with a port or without.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub local: Option<String>,
-    /// The peer's outer address, with a port or without.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub remote: Option<String>,
-    /// Name of the front-door VRF.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub fvrf: Option<String>,
-    /// Name of the inner VRF.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub ivrf: Option<String>,
-    /// Identity of the peer.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub id: Option<String>,
-    /// With nothing of the above: that every session is meant.
-    #[serde(default)]
-    pub all: bool,
-    /// Say what would end, and end nothing.
-    #[serde(default)]
-    pub dry_run: bool,
-    /// As given in the page before; absent for the first.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub cursor: Option<String>,
-}
-
-impl ClearRequest {
-    /// Whether nothing says which sessions are meant.
-    #[must_use]
-    pub const fn is_about_all(&self) -> bool {
-        self.local.is_none()
-            && self.remote.is_none()
-            && self.fvrf.is_none()
-            && self.ivrf.is_none()
-            && self.id.is_none()
-    }
-}
-
-/// What was ended, or would be: one page.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-pub struct Cleared {
-    /// The sessions.
-    pub sessions: Vec<SessionView>,
-    /// Cursor of the next page; absent on the last.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub next: Option<String>,
-}
-
-/// An IKE SA with everything under it.
-#[derive(Clone, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
-pub struct SessionView {
-    /// Number of the peer: our SPI of the IKE SA, hexadecimal.
-    pub peer: String,
-    /// The short number of the IKE SA.
-    pub number: u32,
-    /// Identity of the peer; empty if it was not authenticated yet.
-    pub identity: String,
-    /// Connection under which it was accepted.
-    pub connection: String,
-    /// Our outer address and port.
-    pub local: String,
-    /// The peer's outer address and port.
-    pub remote: String,
-    /// Front-door VRF.
-    pub fvrf: String,
-    /// Inner VRF.
-    pub ivrf: String,
-    /// Pairs of Child SAs.
-    pub child_sas: u32,
-    /// Whether the peer was sent a DELETE: it is not before it is authenticated.
-    pub told: bool,
 }
 
 /// Body of an answer that is not 200.

@@ -1,3 +1,4 @@
+use crypto::KeyExchangeMethod;
 use ipsec::{EspSpi, Selectors};
 use timer::Instant;
 
@@ -33,6 +34,8 @@ pub struct ChildSa {
     pub rekey_at: Instant,
     /// When it must be gone; [`Instant::MAX`] for never.
     pub expires_at: Instant,
+    /// The method of its own key exchange, with perfect forward secrecy.
+    pub pfs: Option<KeyExchangeMethod>,
     /// What may pass.
     pub selectors: Selectors,
 }

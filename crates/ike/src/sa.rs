@@ -8,7 +8,7 @@ use timer::Instant;
 use crate::trace::Stage;
 use crate::{
     Action, ChildFailure, ChildSa, CloseReason, Computed, Context, FrontDoor, InitVerdict,
-    Initiation, Nat, Path, Probe, Received, Rejection, RemovalReason, Role, v1, v2,
+    Initiation, Nat, Negotiated, Path, Probe, Received, Rejection, RemovalReason, Role, v1, v2,
 };
 
 /// An IKE SA, in either role and of either version, from its first message to its end.
@@ -266,6 +266,15 @@ impl IkeSa {
                 }
             }
             Self::V2(_) => LivenessCheck::Informational,
+        }
+    }
+
+    /// On what both ends agreed; `None` before there are keys.
+    #[must_use]
+    pub fn negotiated(&self) -> Option<Negotiated> {
+        match self {
+            Self::V1(sa) => sa.negotiated(),
+            Self::V2(sa) => sa.negotiated(),
         }
     }
 

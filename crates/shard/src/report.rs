@@ -4,13 +4,13 @@ use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 use std::sync::Arc;
 
-use crypto::ProtectionSuite;
+use crypto::{KeyExchangeMethod, ProtectionSuite};
 use dpd::{Evidence, Proof};
-use ike::Role;
 use ike::trace::Stage;
+use ike::{Negotiated, Role};
 use ipsec::{
-    EspSpi, FrontVrf, Identity, IkeSpi, IkeVersion, InboundCounters, OutboundCounters,
-    TrafficSelector,
+    Encapsulation, EspSpi, FrontVrf, Identity, IkeSpi, IkeVersion, InboundCounters,
+    OutboundCounters, TrafficSelector, VolumeLimits,
 };
 use timer::Instant;
 
@@ -32,6 +32,8 @@ pub struct PeerRow {
     pub version: IkeVersion,
     /// How far it has come.
     pub stage: Stage,
+    /// On what both ends agreed, once there are keys.
+    pub negotiated: Option<Negotiated>,
     /// Our part in it.
     pub role: Role,
     /// The peer's SPI.
@@ -84,6 +86,20 @@ pub struct SaRow {
     pub suite: ProtectionSuite,
     /// 64-bit sequence numbers.
     pub esn: bool,
+    /// The method of its own key exchange, with perfect forward secrecy.
+    pub pfs: Option<KeyExchangeMethod>,
+    /// How its packets go.
+    pub encapsulation: Encapsulation,
+    /// Octets that an outer packet may have.
+    pub path_mtu: u16,
+    /// Octets of the biggest inner packet that fits.
+    pub inner_mtu: u16,
+    /// Packets that may overtake each other.
+    pub replay_window: u32,
+    /// When it must be gone; [`Instant::MAX`] for never.
+    pub expires_at: Instant,
+    /// Limits of volume of each direction.
+    pub limits: VolumeLimits,
     /// What may pass on our side.
     pub local_ts: Vec<TrafficSelector>,
     /// What may pass on the peer's side.
@@ -213,6 +229,7 @@ impl Shard {
                 ivrf: peer.ivrf(),
             },
             number: self.number(peer.sa.local_spi()),
+            negotiated: peer.sa.negotiated(),
             version: peer.sa.version(),
             stage: peer.sa.stage(),
             role: peer.sa.role(),
@@ -240,6 +257,8 @@ impl Shard {
         let inbound = self.world.sad.inbound(child.inbound)?;
         let outbound = self.world.sad.outbound(child.outbound)?;
         let spi = peer.sa.local_spi();
+        let of_ike = peer.sa.children();
+        let known = of_ike.iter().find(|known| known.inbound == child.inbound);
         Some(SaRow {
             peer: self.peer_ref(spi)?,
             child: self.child_name(spi, child.policy),
@@ -248,6 +267,13 @@ impl Shard {
             active: child.active,
             suite: inbound.suite,
             esn: inbound.esn,
+            pfs: known.and_then(|known| known.pfs),
+            encapsulation: outbound.path.encapsulation,
+            path_mtu: outbound.path.mtu,
+            inner_mtu: esp::inner_mtu(outbound),
+            replay_window: inbound.window.size(),
+            expires_at: known.map_or(Instant::MAX, |known| known.expires_at),
+            limits: outbound.limits,
             local_ts: inbound.selectors.local().to_vec(),
             remote_ts: inbound.selectors.remote().to_vec(),
             counted_in: inbound.counters,

@@ -31,6 +31,7 @@ mod informational;
 mod iv;
 mod keymat;
 mod main_mode;
+mod negotiated;
 mod offer;
 mod phase;
 mod quick_mode;

@@ -91,6 +91,7 @@ impl IkeSa {
             outbound_pending: !child.outbound_ready,
             rekey_at: ends.rekey_at,
             expires_at: ends.expires_at,
+            pfs: agreed.suite.key_exchange.filter(|_| shared.is_some()),
             selectors: agreed.selectors.clone(),
         });
         let terms = ChildTerms {

@@ -27,6 +27,7 @@ mod install;
 mod keymat;
 mod narrow;
 mod natd;
+mod negotiated;
 mod negotiation;
 mod offer;
 mod open;

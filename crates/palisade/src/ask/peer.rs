@@ -41,7 +41,7 @@ fn text(detail: &PeerDetail) -> Result<()> {
         ("number", peer.id.clone()),
         (
             "connection",
-            format!("{} (we are the {})", peer.connection, detail.role),
+            format!("{} (we are the {})", peer.connection, peer.role),
         ),
         (
             "state",
@@ -56,7 +56,7 @@ fn text(detail: &PeerDetail) -> Result<()> {
             format!("{} – {}{nat}", peer.local, peer.remote),
         ),
         ("virtual addresses", peer.virtual_addresses.join(", ")),
-        ("IKE SPIs", format!("{} {}", detail.spis.0, detail.spis.1)),
+        ("IKE SPIs", format!("{} {}", peer.spis.0, peer.spis.1)),
         (
             "liveness",
             format!(

@@ -237,13 +237,13 @@ impl Headend for Front {
         let limit = query.limit_or_default();
         let page = self.service.peers(cursor, limit).map_err(busy)?;
         let volumes = listing::volumes(&self.service.sas(cursor, limit).map_err(busy)?.rows);
-        let clock = self.service.clock();
+        let (clock, config) = (self.service.clock(), self.config());
         let rows = page
             .rows
             .iter()
             .filter(|row| wanted(query, &row.peer.connection));
         let peers = rows
-            .map(|row| listing::peer(row, clock, volumes.get(&row.peer.spi)))
+            .map(|row| listing::peer(row, clock, &config, volumes.get(&row.peer.spi)))
             .collect();
         Ok(PeerPage {
             peers,
@@ -264,23 +264,14 @@ impl Headend for Front {
     fn sas(&self, query: &PeerQuery) -> Result<SaPage, Refusal> {
         let cursor = cursor(query.cursor.as_deref(), self.service.shards())?;
         let limit = query.limit_or_default();
-        let peers = self.service.peers(cursor, limit).map_err(busy)?.rows;
         let page = self.service.sas(cursor, limit).map_err(busy)?;
         let clock = self.service.clock();
-        let in_udp: std::collections::HashMap<_, _> = peers
-            .iter()
-            .map(|row| (row.peer.spi, row.encapsulated))
-            .collect();
         let rows = page
             .rows
             .iter()
             .filter(|row| wanted(query, &row.peer.connection));
-        let view = |row: &SaRow| {
-            let encapsulated = in_udp.get(&row.peer.spi).copied().unwrap_or(true);
-            listing::child(row, encapsulated, clock)
-        };
         Ok(SaPage {
-            sas: rows.map(view).collect(),
+            sas: rows.map(|row| listing::child(row, clock)).collect(),
             next: page.next.map(show_cursor),
         })
     }

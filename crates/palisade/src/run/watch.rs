@@ -241,7 +241,7 @@ fn liveness(way: told::Way, what: told::LivenessMessage) -> Step {
     }
 }
 
-const fn stage(stage: told::Stage) -> Stage {
+pub(super) const fn stage(stage: told::Stage) -> Stage {
     use told::Stage as Told;
     match stage {
         Told::Idle => Stage::Idle,

@@ -1,8 +1,8 @@
 //! Policies and algorithms in the words of the configuration.
 
+use control::view::DpdSettings;
+use crypto::{EncryptionAlgorithm, IntegrityAlgorithm, KeyExchangeMethod, PrfAlgorithm};
 use dpd::{Action, DpdPolicy, Mode, State};
-use ike::trace::Stage;
-use ipsec::{EncryptionAlgorithm, IntegrityAlgorithm};
 
 /// A policy of dead peer detection in a line.
 pub(super) fn policy(policy: &DpdPolicy) -> String {
@@ -40,29 +40,26 @@ pub(super) fn state(state: State) -> &'static str {
     }
 }
 
-/// How far an IKE SA has come.
-pub(super) fn stage(stage: Stage) -> String {
-    match stage {
-        Stage::Idle => "idle".to_owned(),
-        Stage::Main(message) => format!("main mode, message {message}"),
-        Stage::Aggressive(message) => format!("aggressive mode, message {message}"),
-        Stage::Xauth => "xauth".to_owned(),
-        Stage::ModeConfig => "mode config".to_owned(),
-        Stage::Init => "IKE_SA_INIT".to_owned(),
-        Stage::Auth => "IKE_AUTH".to_owned(),
-        Stage::Established => "established".to_owned(),
-        Stage::Closed => "closed".to_owned(),
-        Stage::Quick(message) => format!("quick mode, message {message}"),
-        Stage::QuickDone => "quick mode done".to_owned(),
-    }
+/// The settings of dead peer detection; `None` when it is off.
+pub(super) fn dpd_settings(policy: &DpdPolicy) -> Option<DpdSettings> {
+    Some(DpdSettings {
+        mode: match policy.mode {
+            Mode::OnDemand => "on-demand",
+            Mode::Periodic => "periodic",
+            Mode::Hybrid => "hybrid",
+            Mode::RespondOnly => "respond-only",
+            Mode::Off => return None,
+        }
+        .to_owned(),
+        interval_s: policy.interval.as_secs_f64(),
+        retry_s: policy.retry.as_secs_f64(),
+        retries: policy.retries,
+    })
 }
 
-/// Algorithms of an SA in swanctl's words.
-pub(super) fn suite(
-    encryption: EncryptionAlgorithm,
-    integrity: Option<IntegrityAlgorithm>,
-) -> String {
-    let cipher = match encryption {
+/// A cipher in swanctl's word.
+pub(super) const fn cipher(encryption: EncryptionAlgorithm) -> &'static str {
+    match encryption {
         EncryptionAlgorithm::Aes128Gcm16 => "aes128gcm16",
         EncryptionAlgorithm::Aes192Gcm16 => "aes192gcm16",
         EncryptionAlgorithm::Aes256Gcm16 => "aes256gcm16",
@@ -71,13 +68,50 @@ pub(super) fn suite(
         EncryptionAlgorithm::Aes192Cbc => "aes192",
         EncryptionAlgorithm::Aes256Cbc => "aes256",
         EncryptionAlgorithm::TripleDesCbc => "3des",
-    };
-    let integrity = match integrity {
-        None => return cipher.to_owned(),
-        Some(IntegrityAlgorithm::HmacSha1_96) => "sha1",
-        Some(IntegrityAlgorithm::HmacSha256_128) => "sha256",
-        Some(IntegrityAlgorithm::HmacSha384_192) => "sha384",
-        Some(IntegrityAlgorithm::HmacSha512_256) => "sha512",
-    };
-    format!("{cipher}-{integrity}")
+    }
+}
+
+/// An integrity algorithm in swanctl's word.
+pub(super) const fn integrity(integrity: IntegrityAlgorithm) -> &'static str {
+    match integrity {
+        IntegrityAlgorithm::HmacSha1_96 => "sha1",
+        IntegrityAlgorithm::HmacSha256_128 => "sha256",
+        IntegrityAlgorithm::HmacSha384_192 => "sha384",
+        IntegrityAlgorithm::HmacSha512_256 => "sha512",
+    }
+}
+
+/// The hash of a pseudorandom function in swanctl's word.
+pub(super) const fn prf(prf: PrfAlgorithm) -> &'static str {
+    match prf {
+        PrfAlgorithm::HmacSha1 => "sha1",
+        PrfAlgorithm::HmacSha256 => "sha256",
+        PrfAlgorithm::HmacSha384 => "sha384",
+        PrfAlgorithm::HmacSha512 => "sha512",
+    }
+}
+
+/// The number of a key exchange method (IANA, IKEv2 transform type 4).
+pub(super) const fn group(method: KeyExchangeMethod) -> u16 {
+    match method {
+        KeyExchangeMethod::Modp1024 => 2,
+        KeyExchangeMethod::Modp1536 => 5,
+        KeyExchangeMethod::Modp2048 => 14,
+        KeyExchangeMethod::Modp3072 => 15,
+        KeyExchangeMethod::Modp4096 => 16,
+        KeyExchangeMethod::EcpP256 => 19,
+        KeyExchangeMethod::EcpP384 => 20,
+        KeyExchangeMethod::X25519 => 31,
+    }
+}
+
+/// Algorithms of an SA in swanctl's words.
+pub(super) fn suite(
+    encryption: EncryptionAlgorithm,
+    protection: Option<IntegrityAlgorithm>,
+) -> String {
+    match protection {
+        None => cipher(encryption).to_owned(),
+        Some(protection) => format!("{}-{}", cipher(encryption), integrity(protection)),
+    }
 }

@@ -94,6 +94,7 @@ pub(super) fn install(
         outbound_pending: !outbound_ready && !redundant,
         rekey_at,
         expires_at,
+        pfs: child.agreed.terms.group.filter(|_| child.shared.is_some()),
         selectors: child.selectors.clone(),
     });
     let terms = ChildTerms {
