@@ -20,6 +20,7 @@ const EXAMPLES: &str = "\
 Examples:
   palisade demo                       a headend and 1,000 peers on this machine, without root
   palisade check palisade.toml        is the configuration right?
+  palisade import ios router.cfg      what an IOS router's configuration means here
   sudo palisade run --config palisade.toml
   sudo palisade status                the service at a glance
   sudo palisade peers --json | jq '.[].identity'
@@ -41,6 +42,9 @@ SIGHUP reads the configuration again; peers stay.")]
     #[command(after_help = "\
 Exit status: 0 if the configuration is right, 1 if it is not, 2 if it cannot be read.")]
     Check(CheckArgs),
+    /// Translate the configuration of another product
+    #[command(subcommand)]
+    Import(Import),
     /// Show the service at a glance
     Status(Ask),
     /// List peers
@@ -140,6 +144,52 @@ pub(crate) struct CheckArgs {
     /// Configuration file
     pub(crate) file: PathBuf,
     /// Print diagnostics as a JSON list
+    #[arg(long)]
+    pub(crate) json: bool,
+}
+
+/// Whose configuration it is.
+#[derive(Subcommand, Debug)]
+pub(crate) enum Import {
+    /// Translate the IPsec part of a running-config of IOS or IOS XE
+    #[command(after_help = "\
+Every line is translated, or the report on standard error says why not. A connection of which something
+is missing is written as a comment, with what to supply. Keys go into files of mode 0600 beside the
+output, or into the text when that goes to standard output.
+
+Exit status: 0 if it was translated; with --check, 1 if the result does not run or is incomplete;
+2 if a file cannot be read or written.
+
+Examples:
+  palisade import ios router.cfg                                 the configuration, to read
+  palisade import ios router.cfg --check                         does the result run?
+  palisade import ios router.cfg --output /etc/palisade.toml     with its keys beside it
+  palisade import ios part.cfg --with 'access-list 101 permit ip 10.1.0.0 0.0.255.255 10.2.0.0 0.0.255.255'
+  ssh router show running-config | palisade import ios - --json | jq '.lines[] | select(.verdict == \"not-translated\")'")]
+    Ios(ImportIosArgs),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ImportIosArgs {
+    /// The running-config, or several that are read one after the other; `-` for standard input
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    /// A further line of configuration, read after the files; may be given several times
+    #[arg(long, value_name = "LINE", allow_hyphen_values = true)]
+    pub(crate) with: Vec<String>,
+    /// Write the configuration here, and its keys into files beside it
+    #[arg(long, value_name = "FILE")]
+    pub(crate) output: Option<PathBuf>,
+    /// Replace files that exist
+    #[arg(long, requires = "output")]
+    pub(crate) force: bool,
+    /// Say whether the result runs; without --output nothing is written
+    #[arg(long)]
+    pub(crate) check: bool,
+    /// List every line in the report, translated ones and those that are not about IPsec too
+    #[arg(long)]
+    pub(crate) verbose: bool,
+    /// Print the report as JSON on standard output; the configuration needs --output then
     #[arg(long)]
     pub(crate) json: bool,
 }

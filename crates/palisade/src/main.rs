@@ -7,6 +7,7 @@ mod cli;
 mod demo;
 mod directories;
 mod failure;
+mod import;
 mod ios;
 mod logging;
 mod run;
@@ -16,7 +17,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser as _};
 
-use cli::{Clear, Cli, Command};
+use cli::{Clear, Cli, Command, Import};
 
 fn main() -> ExitCode {
     match dispatch(Cli::parse().command) {
@@ -32,6 +33,7 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
     match command {
         Command::Run(args) => run::run(&args),
         Command::Check(args) => check::check(&args),
+        Command::Import(Import::Ios(args)) => import::ios(&args),
         Command::Status(args) => ask::status(&args),
         Command::Peers(args) => ask::peers(&args),
         Command::Sas(args) => ask::sas(&args),
