@@ -7,6 +7,7 @@ mod esp_packets;
 mod esp_text;
 mod ike;
 mod ikev1;
+mod ios;
 mod ip;
 mod replay_window;
 mod text;
@@ -16,6 +17,7 @@ pub use esp_packets::esp_packets;
 pub use esp_text::esp_text;
 pub use ike::{ikev2_message, ikev2_payloads, udp_encap};
 pub use ikev1::{ikev1_message, ikev1_payloads};
+pub use ios::ios_text;
 pub use ip::inner_packet;
 pub use replay_window::replay_window;
 pub use text::{identity_text, selector_text};
@@ -34,6 +36,7 @@ pub const READERS: &[(&str, Target)] = &[
     ("ikev2_message", ikev2_message),
     ("ikev2_payloads", ikev2_payloads),
     ("inner_packet", inner_packet),
+    ("ios_text", ios_text),
     ("replay_window", replay_window),
     ("selector_text", selector_text),
     ("udp_encap", udp_encap),
