@@ -30,6 +30,9 @@ pub(super) fn next(sa: &IkeSa) -> Instant {
             return Instant::ZERO;
         }
     }
+    for (_, due) in &standing.switching {
+        earliest = earliest.min(*due);
+    }
     for child in &standing.children {
         earliest = earliest.min(child.expires_at);
         if child.state == ChildState::Installed && standing.is_open() {
@@ -56,6 +59,7 @@ pub(super) fn due(sa: &mut IkeSa, ctx: &mut Context<'_>, actions: &mut Vec<Actio
     if standing.is_open() && standing.rekey_at <= ctx.now {
         start(sa, ctx, actions);
     }
+    switch_children(sa, ctx, actions);
     expire_children(sa, ctx, actions);
     rekey_children(sa, ctx, actions);
     quick_mode::next(sa, ctx, actions);
@@ -79,6 +83,22 @@ pub(super) fn start(sa: &mut IkeSa, ctx: &mut Context<'_>, actions: &mut Vec<Act
 fn serves_a_client(standing: &Standing) -> bool {
     let asks_for_user = matches!(standing.connection.v1.xauth, Some(Xauth::Server));
     asks_for_user || !standing.leases.is_empty()
+}
+
+/// Moves outbound traffic to pairs that replace others, now that the peer must be ready for them.
+fn switch_children(sa: &mut IkeSa, ctx: &Context<'_>, actions: &mut Vec<Action>) {
+    let Some(standing) = sa.standing_mut() else {
+        return;
+    };
+    let mut due = Vec::new();
+    standing.switching.retain(|(child, at)| {
+        let now = *at <= ctx.now;
+        due.extend(now.then_some(*child));
+        !now
+    });
+    for child in due {
+        sa.on_child_traffic(child, actions);
+    }
 }
 
 fn expire_children(sa: &mut IkeSa, ctx: &mut Context<'_>, actions: &mut Vec<Action>) {
@@ -156,6 +176,7 @@ impl IkeSa {
         aims.append(&mut old.waiting);
         new.children.append(&mut old.children);
         new.contested.append(&mut old.contested);
+        new.switching.append(&mut old.switching);
         let leases = core::mem::take(&mut old.leases);
         if new.leases.is_empty() {
             new.leases = leases;

@@ -32,6 +32,9 @@ pub(super) struct Standing {
     pub(super) admission: Option<Box<Admission>>,
     /// Quick modes that wait for others to end.
     pub(super) waiting: Vec<Aim>,
+    /// Child SAs of ours to which outbound traffic moves at these times, unless the peer shows before
+    /// that it is ready.
+    pub(super) switching: Vec<(EspSpi, Instant)>,
     /// Child SAs that were made while the other end made one for the same selectors.
     pub(super) contested: Vec<EspSpi>,
     /// The peer has said INITIAL-CONTACT.
@@ -71,6 +74,7 @@ impl Standing {
             first_child,
             admission: None,
             waiting: Vec::new(),
+            switching: Vec::new(),
             contested: Vec::new(),
             initial_contact_heard: false,
             initial_contact_held: false,

@@ -82,9 +82,18 @@ impl Host for Owner {
 
     fn lease(&mut self, request: &LeaseRequest<'_>) -> Option<Lease> {
         let fits = |address: &IpAddr| address.is_ipv4() == request.wanted.is_ipv4();
-        let index = self.free_addresses.iter().position(fits)?;
         let pool = request.pools.first()?.clone();
-        let address = self.free_addresses.remove(index);
+        let own = self
+            .leases
+            .iter()
+            .find(|(address, holder)| *holder == request.identity && fits(address));
+        let address = match own {
+            Some((address, _)) if request.unique => *address,
+            _ => {
+                let index = self.free_addresses.iter().position(fits)?;
+                self.free_addresses.remove(index)
+            }
+        };
         self.leases.insert(address, request.identity.clone());
         Some(Lease {
             pool,

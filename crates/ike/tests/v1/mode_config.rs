@@ -41,7 +41,7 @@ fn address() -> IpAddr {
     ADDRESS.parse().expect("an address")
 }
 
-fn world(mode: ModeConfig) -> World {
+pub(crate) fn world(mode: ModeConfig) -> World {
     let change = configure(mode);
     let (mut left, mut right) = (left_connection(), right_connection());
     change(Side::Left, &mut left);

@@ -193,6 +193,16 @@ fn what_cannot_be_agreed_is_refused_with_a_reason() {
         ChildFailure::TsUnacceptable,
         Refusal::TsUnacceptable,
     );
+    let mut theirs = world_with(|side, connection| {
+        if side == Side::Right {
+            connection.children[0].remote_ts = vec!["10.1.3.0/24".parse().expect("a selector")];
+        }
+    });
+    assert_refused(
+        &mut theirs,
+        ChildFailure::TsUnacceptable,
+        Refusal::TsUnacceptable,
+    );
     let mut group = world_with(|side, connection| {
         if side == Side::Right {
             connection.children[0].proposals[0].key_exchange = vec![KeyExchangeMethod::EcpP256];

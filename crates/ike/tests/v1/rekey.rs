@@ -3,10 +3,11 @@
 use std::time::Duration;
 
 use ike::{CloseReason, RemovalReason};
-use ipsec::RekeyPolicy;
+use ipsec::{ModeConfig, RekeyPolicy};
 
 use crate::end::{End, Event};
 use crate::incidents::{SIDES, with_every_incident};
+use crate::mode_config;
 use crate::policy::rekey_after;
 use crate::quick_mode::{assert_one_pair, rekey_child, world_with};
 use crate::world::{Side, World};
@@ -36,20 +37,38 @@ fn a_child_sa_is_rekeyed_from_either_end() {
 }
 
 #[test]
-fn the_old_pair_stays_until_the_peer_has_moved() {
+fn the_old_pair_carries_traffic_until_the_peer_must_be_ready() {
     let mut world = World::established();
     let old = world.left.first_child();
     rekey_child(&mut world, Side::Left);
     world.settle();
+    assert_eq!(
+        world.left.first_child(),
+        old,
+        "the third message may be late"
+    );
+    assert_ne!(world.right.first_child().0, old.0);
+    world.pass(Duration::from_secs(3));
     assert_ne!(world.left.first_child(), old);
     assert!(
         world.left.children.contains_key(&old.0),
         "for what is on its way"
     );
     world.pass(Duration::from_secs(4));
-    assert!(world.left.children.contains_key(&old.0));
-    world.pass(Duration::from_secs(4));
     assert_one_pair(&world);
+}
+
+#[test]
+fn traffic_of_the_peer_moves_ours_to_the_new_pair() {
+    let mut world = World::established();
+    let old = world.left.first_child();
+    rekey_child(&mut world, Side::Left);
+    world.settle();
+    let new = *world.left.children.keys().last().expect("a new one");
+    let now = world.now;
+    world.left.receive_esp(new, now);
+    assert_eq!(world.left.first_child().0, new);
+    assert_ne!(old.0, new);
 }
 
 #[test]
@@ -191,5 +210,23 @@ fn an_ike_sa_that_was_succeeded_goes_by_itself() {
     world.left.outbox.clear();
     world.pass(Duration::from_secs(60));
     assert!(!world.right.sas.contains_key(&old), "nobody told it");
+    assert!(world.right.has(&Event::Closed(CloseReason::Rekeyed)));
     assert_eq!(world.right.sas.len(), 1);
+}
+
+#[test]
+fn a_clients_address_goes_over_to_the_successor() {
+    let mut world = mode_config::world(ModeConfig::Pull).establish();
+    let leased = world.right.owner.leases.clone();
+    assert_eq!(leased.len(), 1);
+    succeed(&mut world);
+    world.pass(Duration::from_secs(60));
+    assert_one_pair(&world);
+    assert_eq!(world.right.owner.leases, leased, "it was not given back");
+    let now = world.now;
+    world.left.command(now, |sa, ctx, actions| {
+        sa.delete_ike(CloseReason::Deleted, ctx, actions);
+    });
+    world.settle();
+    assert!(world.right.owner.leases.is_empty());
 }

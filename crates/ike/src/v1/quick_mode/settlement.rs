@@ -18,10 +18,14 @@ use crate::v1::IkeSa;
 use crate::v1::phase::Phase;
 use crate::{Action, ChildSa, ChildState, Context, RemovalReason, Side};
 
+/// How long we go on sending on a pair that our own quick mode replaces, unless the peer uses the new
+/// one before: nobody tells us that it has had the third message.
+const SWITCH: Duration = Duration::from_secs(2);
 /// How long we keep a pair that our own quick mode has replaced, while the peer moves.
 const OWN_GRACE: Duration = Duration::from_secs(5);
-/// How long we keep a pair that the peer's quick mode has replaced: it should delete it before.
-const PEER_GRACE: Duration = Duration::from_secs(30);
+/// How long we keep a pair that the peer's quick mode has replaced: it should delete it before, but
+/// some peers leave that to the lifetime.
+const PEER_GRACE: Duration = Duration::from_secs(10);
 
 /// A pair on which both ends agree.
 pub(super) struct NewChild<'a> {
@@ -82,7 +86,7 @@ pub(super) fn install(
         Place::Replaces(old) => (Some(old), false),
         Place::Redundant(_) => (None, true),
     };
-    let outbound_ready = side == Side::Ours && !redundant;
+    let outbound_ready = side == Side::Ours && place == Place::Alone;
     let (rekey_at, expires_at) = ends(policy, child.life, ctx);
     standing.children.reserve_exact(1);
     standing.children.push(ChildSa {
@@ -116,7 +120,10 @@ pub(super) fn install(
     let installed = ChildInstalled::new(terms, &standing.proof);
     actions.push(Action::ChildInstalled(Box::new(installed)));
     match (place, side) {
-        (Place::Replaces(old), Side::Ours) => retire(sa, old, inbound, OWN_GRACE, ctx.now),
+        (Place::Replaces(old), Side::Ours) => {
+            standing.switching.push((inbound, ctx.now + SWITCH));
+            retire(sa, old, inbound, OWN_GRACE, ctx.now);
+        }
         (Place::Redundant(winner), Side::Ours) => retire(sa, inbound, winner, OWN_GRACE, ctx.now),
         (Place::Redundant(winner), Side::Theirs) => {
             retire(sa, inbound, winner, PEER_GRACE, ctx.now);

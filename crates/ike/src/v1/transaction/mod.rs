@@ -66,7 +66,6 @@ impl Step {
 
 /// A transaction that we began.
 pub(super) struct State {
-    identifier: u16,
     about: About,
 }
 
@@ -277,16 +276,18 @@ fn on_answer(
     actions: &mut Vec<Action>,
 ) -> Result<Received, Rejection> {
     let id = incoming.message_id;
-    let state = sa.exchange(id).and_then(|exchange| match &exchange.state {
-        exchange::State::Transaction(state) => Some((state.identifier, state.about)),
+    let about = sa.exchange(id).and_then(|exchange| match &exchange.state {
+        exchange::State::Transaction(state) => Some(state.about),
         _ => None,
     });
-    let (identifier, about) = state.ok_or(Rejection::UnexpectedResponse)?;
+    let about = about.ok_or(Rejection::UnexpectedResponse)?;
     let expected = match about {
         About::User | About::Request => ConfigurationKind::Reply,
         About::Status | About::Set => ConfigurationKind::Ack,
     };
-    if attributes.kind != expected || attributes.identifier != identifier {
+    // The message ID says to what it belongs. The identifier should say the same
+    // (draft-dukes-ike-mode-cfg-02 §2), but some answer with zero.
+    if attributes.kind != expected {
         return Err(Rejection::UnexpectedResponse);
     }
     sa.follow(incoming.path, actions);
@@ -319,7 +320,7 @@ fn send(
             .map_or(0, |admission| admission.identifier),
         About::Request | About::Set => u16::from_be_bytes(fresh_identifier(ctx)),
     };
-    let state = exchange::State::Transaction(Box::new(State { identifier, about }));
+    let state = exchange::State::Transaction(Box::new(State { about }));
     let Some(id) = sa.begin_exchange(ExchangeType::TRANSACTION, state, ctx) else {
         sa.close(CloseReason::Exhausted, false, ctx, actions);
         return;
