@@ -2,10 +2,13 @@
 //! where a general crate would bring an asynchronous runtime with it.
 
 use std::io::{self, Read, Write};
+use std::sync::{Mutex, PoisonError};
 
 use core::net::IpAddr;
 
 use socket2::{Domain, Protocol, Socket, Type};
+
+use crate::Route;
 
 const HEADER_LEN: usize = 16;
 const IFA_F_NODAD: u8 = 0x02;
@@ -45,16 +48,72 @@ impl Request {
             IpAddr::V6(v6) => self.attribute(kind, &v6.octets()),
         }
     }
+}
 
-    fn send(mut self) -> io::Result<()> {
-        let len = self.octets.len() as u32;
-        self.octets[..4].copy_from_slice(&len.to_ne_bytes());
+/// A conversation with the kernel about the devices of the network namespace in which it was opened.
+#[derive(Debug)]
+pub(crate) struct Netlink {
+    socket: Mutex<Socket>,
+}
+
+impl Netlink {
+    pub(crate) fn open() -> io::Result<Self> {
         let protocol = Protocol::from(libc::NETLINK_ROUTE);
-        let mut socket = Socket::new(Domain::from(libc::AF_NETLINK), Type::RAW, Some(protocol))?;
-        socket.write_all(&self.octets)?;
+        let socket = Socket::new(Domain::from(libc::AF_NETLINK), Type::RAW, Some(protocol))?;
+        Ok(Self {
+            socket: Mutex::new(socket),
+        })
+    }
+
+    fn ask(&self, mut request: Request) -> io::Result<()> {
+        let len = request.octets.len() as u32;
+        request.octets[..4].copy_from_slice(&len.to_ne_bytes());
+        let mut socket = self.socket.lock().unwrap_or_else(PoisonError::into_inner);
+        socket.write_all(&request.octets)?;
         let mut reply = [0; 4096];
         let len = socket.read(&mut reply)?;
         acknowledged(reply.get(..len).unwrap_or(&[]))
+    }
+
+    /// Sets an interface's MTU and brings it up.
+    pub(crate) fn set_link_up(&self, index: u32, mtu: u32) -> io::Result<()> {
+        let up = (libc::IFF_UP as u32).to_ne_bytes();
+        let mut body = [0; 16];
+        body[4..8].copy_from_slice(&index.to_ne_bytes());
+        body[8..12].copy_from_slice(&up);
+        body[12..16].copy_from_slice(&up);
+        self.ask(
+            Request::new(libc::RTM_NEWLINK, 0)
+                .body(&body)
+                .attribute(libc::IFLA_MTU, &mtu.to_ne_bytes()),
+        )
+    }
+
+    /// Gives an interface an address with the length of its on-link prefix.
+    pub(crate) fn add_address(&self, index: u32, held: IpAddr, prefix_len: u8) -> io::Result<()> {
+        let flags = libc::NLM_F_CREATE | libc::NLM_F_EXCL;
+        self.ask(address(libc::RTM_NEWADDR, flags, index, held, prefix_len))
+    }
+
+    /// Takes an address off an interface.
+    pub(crate) fn remove_address(
+        &self,
+        index: u32,
+        held: IpAddr,
+        prefix_len: u8,
+    ) -> io::Result<()> {
+        self.ask(address(libc::RTM_DELADDR, 0, index, held, prefix_len))
+    }
+
+    /// Adds a route.
+    pub(crate) fn add_route(&self, wanted: Route) -> io::Result<()> {
+        let flags = libc::NLM_F_CREATE | libc::NLM_F_EXCL;
+        self.ask(route(libc::RTM_NEWROUTE, flags, wanted))
+    }
+
+    /// Removes a route.
+    pub(crate) fn remove_route(&self, wanted: Route) -> io::Result<()> {
+        self.ask(route(libc::RTM_DELROUTE, 0, wanted))
     }
 }
 
@@ -81,31 +140,7 @@ fn family(address: IpAddr) -> u8 {
     }
 }
 
-/// Sets an interface's MTU and brings it up.
-pub(crate) fn set_link_up(index: u32, mtu: u32) -> io::Result<()> {
-    let up = (libc::IFF_UP as u32).to_ne_bytes();
-    let mut body = [0; 16];
-    body[4..8].copy_from_slice(&index.to_ne_bytes());
-    body[8..12].copy_from_slice(&up);
-    body[12..16].copy_from_slice(&up);
-    Request::new(libc::RTM_NEWLINK, 0)
-        .body(&body)
-        .attribute(libc::IFLA_MTU, &mtu.to_ne_bytes())
-        .send()
-}
-
-/// Gives an interface an address with the length of its on-link prefix.
-pub(crate) fn add_address(index: u32, held: IpAddr, prefix_len: u8) -> io::Result<()> {
-    let flags = libc::NLM_F_CREATE | libc::NLM_F_EXCL;
-    address(libc::RTM_NEWADDR, flags, index, held, prefix_len)
-}
-
-/// Takes an address off an interface.
-pub(crate) fn remove_address(index: u32, held: IpAddr, prefix_len: u8) -> io::Result<()> {
-    address(libc::RTM_DELADDR, 0, index, held, prefix_len)
-}
-
-fn address(kind: u16, flags: i32, index: u32, address: IpAddr, prefix_len: u8) -> io::Result<()> {
+fn address(kind: u16, flags: i32, index: u32, address: IpAddr, prefix_len: u8) -> Request {
     // Nobody else can hold an address on a point-to-point device of our own making, and without
     // the flag an IPv6 address is unusable for a second.
     let own = if address.is_ipv6() { IFA_F_NODAD } else { 0 };
@@ -115,38 +150,27 @@ fn address(kind: u16, flags: i32, index: u32, address: IpAddr, prefix_len: u8) -
         .body(&body)
         .address(libc::IFA_LOCAL, address)
         .address(libc::IFA_ADDRESS, address)
-        .send()
 }
 
-/// Adds the route to a prefix through an interface.
-pub(crate) fn add_route(index: u32, destination: IpAddr, prefix_len: u8) -> io::Result<()> {
-    let flags = libc::NLM_F_CREATE | libc::NLM_F_EXCL;
-    route(libc::RTM_NEWROUTE, flags, index, destination, prefix_len)
-}
-
-/// Removes the route to a prefix through an interface.
-pub(crate) fn remove_route(index: u32, destination: IpAddr, prefix_len: u8) -> io::Result<()> {
-    route(libc::RTM_DELROUTE, 0, index, destination, prefix_len)
-}
-
-fn route(kind: u16, flags: i32, index: u32, destination: IpAddr, prefix_len: u8) -> io::Result<()> {
-    let scope = if destination.is_ipv4() {
+fn route(kind: u16, flags: i32, route: Route) -> Request {
+    let scope = if route.destination.is_ipv4() {
         libc::RT_SCOPE_LINK
     } else {
         libc::RT_SCOPE_UNIVERSE
     };
     let mut body = [0; 12];
-    body[0] = family(destination);
-    body[1] = prefix_len;
-    body[4] = libc::RT_TABLE_MAIN;
+    body[0] = family(route.destination);
+    body[1] = route.prefix_len;
+    // Numbers beyond an octet go into the attribute alone.
+    body[4] = u8::try_from(route.table).unwrap_or(libc::RT_TABLE_UNSPEC);
     body[5] = libc::RTPROT_STATIC;
     body[6] = scope;
     body[7] = libc::RTN_UNICAST;
     Request::new(kind, flags)
         .body(&body)
-        .address(libc::RTA_DST, destination)
-        .attribute(libc::RTA_OIF, &index.to_ne_bytes())
-        .send()
+        .address(libc::RTA_DST, route.destination)
+        .attribute(libc::RTA_OIF, &route.interface.to_ne_bytes())
+        .attribute(libc::RTA_TABLE, &route.table.to_ne_bytes())
 }
 
 #[cfg(test)]
@@ -168,6 +192,7 @@ mod tests {
 
     #[test]
     fn an_unknown_interface_is_refused_by_the_kernel() {
-        assert!(set_link_up(0x7fff_fff0, 1400).is_err());
+        let netlink = Netlink::open().unwrap();
+        assert!(netlink.set_link_up(0x7fff_fff0, 1400).is_err());
     }
 }

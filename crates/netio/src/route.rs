@@ -1,7 +1,8 @@
 use core::net::IpAddr;
 use std::io;
+use std::sync::Arc;
 
-use crate::netlink;
+use crate::netlink::Netlink;
 
 /// A route to a prefix through an interface.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -12,26 +13,26 @@ pub struct Route {
     pub prefix_len: u8,
     /// Index of the interface.
     pub interface: u32,
-}
-
-impl Route {
-    /// Adds the route to the main table; it stays until the guard is dropped.
-    ///
-    /// # Errors
-    /// Those of the operating system: no privilege, a route to the same prefix exists already.
-    pub fn add(self) -> io::Result<RouteGuard> {
-        netlink::add_route(self.interface, self.destination, self.prefix_len)?;
-        Ok(RouteGuard { route: self })
-    }
+    /// Number of the routing table.
+    pub table: u32,
 }
 
 /// Removes its route when dropped.
 #[derive(Debug)]
 pub struct RouteGuard {
     route: Route,
+    netlink: Arc<Netlink>,
 }
 
 impl RouteGuard {
+    pub(crate) fn add(netlink: &Arc<Netlink>, route: Route) -> io::Result<Self> {
+        netlink.add_route(route)?;
+        Ok(Self {
+            route,
+            netlink: Arc::clone(netlink),
+        })
+    }
+
     /// The route that it guards.
     #[must_use]
     pub fn route(&self) -> Route {
@@ -42,12 +43,7 @@ impl RouteGuard {
 impl Drop for RouteGuard {
     fn drop(&mut self) {
         // It fails only when the route is gone already, with its interface or by hand.
-        let Route {
-            destination,
-            prefix_len,
-            interface,
-        } = self.route;
-        let _ = netlink::remove_route(interface, destination, prefix_len);
+        let _ = self.netlink.remove_route(self.route);
     }
 }
 
@@ -57,15 +53,22 @@ pub struct AddressGuard {
     interface: u32,
     address: IpAddr,
     prefix_len: u8,
+    netlink: Arc<Netlink>,
 }
 
 impl AddressGuard {
-    pub(crate) fn add(interface: u32, address: IpAddr, prefix_len: u8) -> io::Result<Self> {
-        netlink::add_address(interface, address, prefix_len)?;
+    pub(crate) fn add(
+        netlink: &Arc<Netlink>,
+        interface: u32,
+        address: IpAddr,
+        prefix_len: u8,
+    ) -> io::Result<Self> {
+        netlink.add_address(interface, address, prefix_len)?;
         Ok(Self {
             interface,
             address,
             prefix_len,
+            netlink: Arc::clone(netlink),
         })
     }
 }
@@ -73,6 +76,8 @@ impl AddressGuard {
 impl Drop for AddressGuard {
     fn drop(&mut self) {
         // It fails only when the address is gone already, with its interface or by hand.
-        let _ = netlink::remove_address(self.interface, self.address, self.prefix_len);
+        let _ = self
+            .netlink
+            .remove_address(self.interface, self.address, self.prefix_len);
     }
 }

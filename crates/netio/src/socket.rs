@@ -6,7 +6,7 @@ use std::os::fd::{AsRawFd, RawFd};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
-use crate::{Program, sockopt};
+use crate::{Program, in_namespace, sockopt};
 
 /// What happens to a datagram that must not be fragmented and is larger than the path's MTU as far
 /// as the kernel knows it.
@@ -32,6 +32,8 @@ pub struct UdpSettings {
     pub tx_buffer_bytes: usize,
     /// Only this interface (`SO_BINDTODEVICE`).
     pub device: Option<String>,
+    /// The network namespace in which it is opened, `None` for ours.
+    pub namespace: Option<String>,
     /// For datagrams that must not be fragmented.
     pub path_mtu: PathMtuDiscovery,
 }
@@ -46,6 +48,7 @@ impl UdpSettings {
             rx_buffer_bytes: 4 << 20,
             tx_buffer_bytes: 4 << 20,
             device: None,
+            namespace: None,
             path_mtu: PathMtuDiscovery::default(),
         }
     }
@@ -64,6 +67,8 @@ pub struct RawSettings {
     pub tx_buffer_bytes: usize,
     /// Only this interface (`SO_BINDTODEVICE`).
     pub device: Option<String>,
+    /// The network namespace in which it is opened, `None` for ours.
+    pub namespace: Option<String>,
     /// For datagrams that must not be fragmented.
     pub path_mtu: PathMtuDiscovery,
 }
@@ -78,6 +83,7 @@ impl RawSettings {
             rx_buffer_bytes: 4 << 20,
             tx_buffer_bytes: 4 << 20,
             device: None,
+            namespace: None,
             path_mtu: PathMtuDiscovery::default(),
         }
     }
@@ -106,6 +112,10 @@ impl OuterSocket {
     /// Those of the operating system: address in use or not ours, port below 1024 without the
     /// capability, no such device.
     pub fn udp(settings: &UdpSettings) -> io::Result<Self> {
+        in_namespace(settings.namespace.as_deref(), || Self::udp_here(settings))
+    }
+
+    fn udp_here(settings: &UdpSettings) -> io::Result<Self> {
         let domain = Domain::for_address(settings.bind);
         let socket = Socket::new(domain, Type::DGRAM, Some(Protocol::UDP))?;
         if settings.reuse_port {
@@ -133,6 +143,10 @@ impl OuterSocket {
     /// # Errors
     /// Those of the operating system, above all the lack of `CAP_NET_RAW`.
     pub fn raw(settings: &RawSettings) -> io::Result<Self> {
+        in_namespace(settings.namespace.as_deref(), || Self::raw_here(settings))
+    }
+
+    fn raw_here(settings: &RawSettings) -> io::Result<Self> {
         let bind = SocketAddr::new(settings.bind, 0);
         let protocol = Protocol::from(i32::from(settings.protocol));
         let socket = Socket::new(Domain::for_address(bind), Type::RAW, Some(protocol))?;

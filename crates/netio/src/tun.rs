@@ -6,8 +6,10 @@ use std::fs::{File, OpenOptions};
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
 use std::os::unix::fs::OpenOptionsExt;
+use std::sync::Arc;
 
-use crate::{AddressGuard, Route, RouteGuard, netlink};
+use crate::netlink::Netlink;
+use crate::{AddressGuard, Route, RouteGuard, in_namespace};
 
 const NAME_LEN: usize = libc::IFNAMSIZ;
 
@@ -22,6 +24,10 @@ pub struct TunSettings {
     pub mtu: u32,
     /// Addresses of this host on the device, with the length of the on-link prefix.
     pub addresses: Vec<(IpAddr, u8)>,
+    /// The network namespace in which the device is made, `None` for ours.
+    pub namespace: Option<String>,
+    /// The routing table into which routes through the device go, `None` for the main one.
+    pub table: Option<u32>,
     /// Whether packets of one flow cross the device as one, if the kernel can. Only the epoll
     /// engine takes such queues.
     pub offload: bool,
@@ -33,6 +39,8 @@ pub struct TunSettings {
 pub struct Tun {
     name: String,
     index: u32,
+    table: u32,
+    netlink: Arc<Netlink>,
 }
 
 /// One queue of a TUN device.
@@ -60,8 +68,13 @@ impl Tun {
     /// Creates the device, sets its MTU and addresses and brings it up.
     ///
     /// # Errors
-    /// Those of the operating system: no privilege (`CAP_NET_ADMIN`), no `/dev/net/tun`, name taken.
+    /// Those of the operating system: no privilege (`CAP_NET_ADMIN`, and `CAP_SYS_ADMIN` for another
+    /// namespace), no `/dev/net/tun`, name taken.
     pub fn open(settings: &TunSettings) -> io::Result<(Self, Vec<TunQueue>)> {
+        in_namespace(settings.namespace.as_deref(), || Self::open_here(settings))
+    }
+
+    fn open_here(settings: &TunSettings) -> io::Result<(Self, Vec<TunQueue>)> {
         let multi = settings.queues > 1;
         let (first, name) = TunQueue::open(&settings.name, multi, settings.offload)?;
         let offload = first.offload.is_some();
@@ -70,11 +83,18 @@ impl Tun {
             queues.push(TunQueue::open(&name, multi, offload)?.0);
         }
         let index = interface_index(&name)?;
-        netlink::set_link_up(index, settings.mtu)?;
+        let netlink = Arc::new(Netlink::open()?);
+        netlink.set_link_up(index, settings.mtu)?;
         for &(address, prefix_len) in &settings.addresses {
-            netlink::add_address(index, address, prefix_len)?;
+            netlink.add_address(index, address, prefix_len)?;
         }
-        Ok((Self { name, index }, queues))
+        let tun = Self {
+            name,
+            index,
+            table: settings.table.unwrap_or(u32::from(libc::RT_TABLE_MAIN)),
+            netlink,
+        };
+        Ok((tun, queues))
     }
 
     /// The interface's name.
@@ -94,7 +114,7 @@ impl Tun {
     /// # Errors
     /// Those of the operating system: no privilege, the device has the address already.
     pub fn address(&self, address: IpAddr, prefix_len: u8) -> io::Result<AddressGuard> {
-        AddressGuard::add(self.index, address, prefix_len)
+        AddressGuard::add(&self.netlink, self.index, address, prefix_len)
     }
 
     /// Routes a prefix through the device until the guard is dropped.
@@ -102,13 +122,13 @@ impl Tun {
     /// # Errors
     /// Those of the operating system: no privilege, a route to the same prefix exists already.
     pub fn route(&self, destination: IpAddr, prefix_len: u8) -> io::Result<RouteGuard> {
-        let interface = self.index;
-        Route {
+        let route = Route {
             destination,
             prefix_len,
-            interface,
-        }
-        .add()
+            interface: self.index,
+            table: self.table,
+        };
+        RouteGuard::add(&self.netlink, route)
     }
 }
 

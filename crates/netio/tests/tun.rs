@@ -55,6 +55,8 @@ fn tun_settings(queues: usize, (_, offload): Way) -> TunSettings {
         queues,
         mtu: 1400,
         addresses: vec![(address("10.9.0.1"), 24), (address("fd09::1"), 64)],
+        namespace: None,
+        table: None,
         offload,
     }
 }

@@ -7,12 +7,14 @@
 mod clock;
 mod compute;
 mod directory;
+mod doors;
 mod echo;
 #[cfg(test)]
 mod end_to_end;
 mod entropy;
 mod error;
 mod events;
+mod insides;
 mod leases;
 mod mailbox;
 mod prefixes;

@@ -6,7 +6,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread::{self, JoinHandle};
 
 use crossbeam::channel::{Receiver, Sender, TrySendError, bounded};
-use ipsec::{AddressPool, TrafficSelector};
+use ipsec::{AddressPool, InnerVrf, TrafficSelector};
 use netio::{AddressGuard, RouteGuard, Tun};
 use shard::RouteChange;
 
@@ -16,10 +16,10 @@ const QUEUE_MAX: usize = 65_536;
 /// Installs routes to what peers negotiate and removes them again, on a thread of its own because
 /// each takes a conversation with the kernel.
 pub(crate) struct Routes {
-    changes: Option<Sender<RouteChange>>,
+    changes: Option<Sender<(InnerVrf, RouteChange)>>,
     thread: Option<JoinHandle<()>>,
     counters: Arc<RouteCounters>,
-    pools: Mutex<Vec<TrafficSelector>>,
+    pools: Mutex<Vec<(InnerVrf, TrafficSelector)>>,
 }
 
 /// What became of route changes.
@@ -33,14 +33,14 @@ pub(crate) struct RouteCounters {
 /// A worker's way to the routes.
 #[derive(Clone)]
 pub(crate) struct RouteQueue {
-    changes: Sender<RouteChange>,
+    changes: Sender<(InnerVrf, RouteChange)>,
     counters: Arc<RouteCounters>,
 }
 
 impl RouteQueue {
-    pub(crate) fn change(&self, change: RouteChange) {
+    pub(crate) fn change(&self, ivrf: InnerVrf, change: RouteChange) {
         if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) =
-            self.changes.try_send(change)
+            self.changes.try_send((ivrf, change))
         {
             self.counters.dropped.fetch_add(1, Ordering::Relaxed);
         }
@@ -48,20 +48,27 @@ impl RouteQueue {
 }
 
 impl Routes {
+    /// `devices` by the number of the VRF; there are no routes through the missing ones.
+    ///
     /// # Errors
     /// The operating system gives no thread.
-    pub(crate) fn start(tun: Tun) -> io::Result<Self> {
+    pub(crate) fn start(devices: Vec<Option<Tun>>) -> io::Result<Self> {
         let (changes, incoming) = bounded(QUEUE_MAX);
         let counters = Arc::new(RouteCounters::default());
-        let table = Table {
+        let table = |tun: Tun| Table {
             tun,
             routes: HashMap::new(),
             addresses: HashMap::new(),
             counters: Arc::clone(&counters),
         };
+        let tables = Tables {
+            by_vrf: devices.into_iter().map(|tun| tun.map(table)).collect(),
+            counters: Arc::clone(&counters),
+            installed: 0,
+        };
         let thread = thread::Builder::new()
             .name("routes".to_owned())
-            .spawn(move || table.serve(&incoming))?;
+            .spawn(move || tables.serve(&incoming))?;
         Ok(Self {
             changes: Some(changes),
             thread: Some(thread),
@@ -83,14 +90,14 @@ impl Routes {
         let Some(queue) = self.queue() else { return };
         let wanted = pools
             .iter()
-            .map(|pool| TrafficSelector::range(pool.first, pool.last));
+            .map(|pool| (pool.ivrf, TrafficSelector::range(pool.first, pool.last)));
         let mut led = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
         let former = core::mem::replace(&mut *led, wanted.collect());
-        for selector in led.iter() {
-            queue.change(RouteChange::Add(*selector));
+        for (ivrf, selector) in led.iter() {
+            queue.change(*ivrf, RouteChange::Add(*selector));
         }
-        for selector in former {
-            queue.change(RouteChange::Remove(selector));
+        for (ivrf, selector) in former {
+            queue.change(ivrf, RouteChange::Remove(selector));
         }
     }
 
@@ -114,6 +121,29 @@ struct Counted<G> {
     _guard: Option<G>,
 }
 
+/// The routes of all VRFs.
+struct Tables {
+    by_vrf: Vec<Option<Table>>,
+    counters: Arc<RouteCounters>,
+    installed: usize,
+}
+
+impl Tables {
+    fn serve(mut self, incoming: &Receiver<(InnerVrf, RouteChange)>) {
+        while let Ok((ivrf, change)) = incoming.recv() {
+            let Some(Some(table)) = self.by_vrf.get_mut(ivrf.index()) else {
+                continue;
+            };
+            let before = table.len();
+            table.change(change);
+            self.installed = (self.installed + table.len()).saturating_sub(before);
+            let installed = self.installed as u64;
+            self.counters.installed.store(installed, Ordering::Relaxed);
+        }
+    }
+}
+
+/// The routes of one VRF.
 struct Table {
     tun: Tun,
     routes: HashMap<(IpAddr, u8), Counted<RouteGuard>>,
@@ -122,16 +152,16 @@ struct Table {
 }
 
 impl Table {
-    fn serve(mut self, incoming: &Receiver<RouteChange>) {
-        while let Ok(change) = incoming.recv() {
-            match change {
-                RouteChange::Add(selector) => self.add(&selector),
-                RouteChange::Remove(selector) => self.remove(&selector),
-                RouteChange::AddAddress(address) => self.add_address(address),
-                RouteChange::RemoveAddress(address) => release(&mut self.addresses, &address),
-            }
-            let installed = (self.routes.len() + self.addresses.len()) as u64;
-            self.counters.installed.store(installed, Ordering::Relaxed);
+    fn len(&self) -> usize {
+        self.routes.len() + self.addresses.len()
+    }
+
+    fn change(&mut self, change: RouteChange) {
+        match change {
+            RouteChange::Add(selector) => self.add(&selector),
+            RouteChange::Remove(selector) => self.remove(&selector),
+            RouteChange::AddAddress(address) => self.add_address(address),
+            RouteChange::RemoveAddress(address) => release(&mut self.addresses, &address),
         }
     }
 

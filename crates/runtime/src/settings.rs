@@ -1,6 +1,7 @@
 use core::net::IpAddr;
 use core::time::Duration;
 
+use ipsec::FrontVrf;
 use netio::EngineSettings;
 use shard::Policy;
 
@@ -17,6 +18,10 @@ pub struct Listen {
     pub raw_esp: bool,
     /// Only this interface.
     pub device: Option<String>,
+    /// The network namespace in which the sockets are opened, `None` for that of the process.
+    pub namespace: Option<String>,
+    /// The front-door VRF whose peers come here.
+    pub fvrf: FrontVrf,
 }
 
 impl Listen {
@@ -29,6 +34,8 @@ impl Listen {
             nat_port: 4500,
             raw_esp: false,
             device: None,
+            namespace: None,
+            fvrf: FrontVrf::GLOBAL,
         }
     }
 }
@@ -46,6 +53,10 @@ pub enum InnerDevice {
         addresses: Vec<(IpAddr, u8)>,
         /// Whether routes to what peers negotiate are installed.
         install_routes: bool,
+        /// The network namespace in which the device is made, `None` for that of the process.
+        namespace: Option<String>,
+        /// The routing table into which routes go, `None` for the main one.
+        table: Option<u32>,
     },
     /// No device: UDP packets and ICMP echo requests go back to where they came from. For
     /// demonstrations and load tests without privileges.
@@ -55,6 +66,17 @@ pub enum InnerDevice {
 }
 
 impl InnerDevice {
+    /// Whether routes to what peers negotiate lead to it.
+    pub(crate) const fn installs_routes(&self) -> bool {
+        matches!(
+            self,
+            Self::Tun {
+                install_routes: true,
+                ..
+            }
+        )
+    }
+
     /// The device's name for people.
     #[must_use]
     pub fn describe(&self) -> String {
@@ -79,8 +101,10 @@ pub struct Settings {
     pub engine: EngineSettings,
     /// Octets of receive and of send buffer asked for on each socket.
     pub socket_buffer_bytes: usize,
-    /// Where inner packets go.
+    /// Where inner packets of the global VRF go.
     pub inner: InnerDevice,
+    /// Where those of the other inner VRFs go, by their numbers from 1 on.
+    pub inner_vrfs: Vec<InnerDevice>,
     /// Threads for key exchanges; 0 for one per processor.
     pub compute_threads: usize,
     /// Key exchanges that may wait for a thread.
@@ -104,6 +128,7 @@ impl Settings {
             engine: EngineSettings::default(),
             socket_buffer_bytes: 4 << 20,
             inner: InnerDevice::Discard,
+            inner_vrfs: Vec::new(),
             compute_threads: 0,
             compute_queue_max: 8_192,
             mailbox_max: 8_192,

@@ -1,18 +1,19 @@
-use core::net::SocketAddr;
 use std::sync::Arc;
 
 use esp::OuterFields;
 use ike::{Job, Path};
-use ipsec::{Encapsulation, EspPath, FrontVrf, InnerVrf};
-use netio::{Buffer, Engine, OuterSend, SocketId, TunId};
+use ipsec::{Encapsulation, EspPath, InnerVrf};
+use netio::{Engine, OuterSend};
 use shard::{
     Disposition, Event, Listener, Mail, OuterPacket, Output, Question, RouteChange, ShardId,
     Ticket, TraceRecord,
 };
 
 use crate::compute::ComputeQueue;
+use crate::doors::Doors;
 use crate::echo;
 use crate::events::Events;
+use crate::insides::{Inner, Insides};
 use crate::mailbox::{Mailbox, Message, Stray};
 use crate::resolver::ResolverQueue;
 use crate::routes::RouteQueue;
@@ -24,23 +25,6 @@ const NON_ESP_MARKER: [u8; 4] = [0; 4];
 const KEEPALIVE: [u8; 1] = [0xff];
 /// Answers of the echo that may wait for their turn.
 const ECHO_MAX: usize = 256;
-
-/// A socket of this worker.
-#[derive(Clone, Copy)]
-pub(crate) struct Bound {
-    pub(crate) id: SocketId,
-    pub(crate) listener: Listener,
-    pub(crate) fvrf: FrontVrf,
-    pub(crate) address: SocketAddr,
-}
-
-/// Where this worker's inner packets go.
-pub(crate) enum Inner {
-    Tun(TunId),
-    /// Answers to be opened as inner packets after the current batch.
-    Echo(Vec<Buffer>),
-    Discard,
-}
 
 /// Inner packets that went nowhere, by why.
 #[derive(Clone, Copy, Default, Debug, PartialEq, Eq)]
@@ -56,8 +40,8 @@ pub struct InnerDrops {
 /// Carries out what a shard decides.
 pub(crate) struct Sink {
     pub(crate) engine: Engine,
-    pub(crate) sockets: Vec<Bound>,
-    pub(crate) inner: Inner,
+    pub(crate) doors: Doors,
+    pub(crate) insides: Insides,
     pub(crate) inner_drops: InnerDrops,
     pub(crate) mailboxes: Arc<[Mailbox]>,
     pub(crate) compute: ComputeQueue,
@@ -68,31 +52,6 @@ pub(crate) struct Sink {
 }
 
 impl Sink {
-    fn describe(
-        &self,
-        fvrf: FrontVrf,
-        listener: Listener,
-        local: SocketAddr,
-        remote: SocketAddr,
-    ) -> Option<OuterSend> {
-        let socket = self.sockets.iter().find(|socket| {
-            let bound = socket.address;
-            socket.fvrf == fvrf
-                && socket.listener == listener
-                && (bound.port() == local.port() || listener == Listener::RawEsp)
-                && bound.is_ipv4() == local.is_ipv4()
-                && (bound.ip() == local.ip() || bound.ip().is_unspecified())
-        })?;
-        Some(OuterSend {
-            socket: socket.id,
-            local: Some(local.ip()),
-            remote,
-            tos: 0,
-            dont_fragment: false,
-            segment: 0,
-        })
-    }
-
     /// IKE and keepalives leave at once: they are few, and whether a probe left decides whether it
     /// counts as a try.
     fn send_now(&mut self, send: Option<OuterSend>, octets: &[u8]) -> Disposition {
@@ -108,14 +67,14 @@ impl Sink {
         }
     }
 
-    fn echo(&mut self, packet: &[u8]) {
+    fn echo(&mut self, ivrf: InnerVrf, packet: &[u8]) {
         let Some(mut buffer) = self.engine.buffer() else {
             self.inner_drops.full += 1;
             return;
         };
         let answered = buffer.fill(packet) && echo::answer(buffer.bytes_mut());
-        match &mut self.inner {
-            Inner::Echo(answers) if answered && answers.len() < ECHO_MAX => {
+        match self.insides.get_mut(ivrf) {
+            Some(Inner::Echo(answers)) if answered && answers.len() < ECHO_MAX => {
                 answers.push(buffer);
                 return;
             }
@@ -129,10 +88,14 @@ impl Sink {
 impl Output for Sink {
     fn send_ike(&mut self, path: &Path, message: &[u8]) -> Disposition {
         if !path.encapsulated {
-            let send = self.describe(path.fvrf, Listener::Ike, path.local, path.remote);
+            let send = self
+                .doors
+                .describe(path.fvrf, Listener::Ike, path.local, path.remote);
             return self.send_now(send, message);
         }
-        let send = self.describe(path.fvrf, Listener::Nat, path.local, path.remote);
+        let send = self
+            .doors
+            .describe(path.fvrf, Listener::Nat, path.local, path.remote);
         let Some(mut buffer) = self.engine.buffer() else {
             return Disposition::Refused;
         };
@@ -151,7 +114,10 @@ impl Output for Sink {
             Encapsulation::Udp => Listener::Nat,
             Encapsulation::Raw => Listener::RawEsp,
         };
-        let Some(send) = self.describe(path.fvrf, listener, path.local, path.remote) else {
+        let Some(send) = self
+            .doors
+            .describe(path.fvrf, listener, path.local, path.remote)
+        else {
             return Disposition::Refused;
         };
         let send = OuterSend {
@@ -164,15 +130,17 @@ impl Output for Sink {
     }
 
     fn send_keepalive(&mut self, path: &Path) -> Disposition {
-        let send = self.describe(path.fvrf, Listener::Nat, path.local, path.remote);
+        let send = self
+            .doors
+            .describe(path.fvrf, Listener::Nat, path.local, path.remote);
         self.send_now(send, &KEEPALIVE)
     }
 
-    fn deliver_inner(&mut self, _ivrf: InnerVrf, packet: &[u8]) {
-        match &self.inner {
-            Inner::Tun(tun) => self.engine.write_tun_bytes(*tun, packet),
-            Inner::Echo(_) => self.echo(packet),
-            Inner::Discard => self.inner_drops.discarded += 1,
+    fn deliver_inner(&mut self, ivrf: InnerVrf, packet: &[u8]) {
+        match self.insides.get(ivrf) {
+            Some(Inner::Tun(tun)) => self.engine.write_tun_bytes(*tun, packet),
+            Some(Inner::Echo(_)) => self.echo(ivrf, packet),
+            Some(Inner::Discard) | None => self.inner_drops.discarded += 1,
         }
     }
 
@@ -204,9 +172,9 @@ impl Output for Sink {
         self.post(to, Message::Mail(mail));
     }
 
-    fn route(&mut self, _ivrf: InnerVrf, change: RouteChange) {
+    fn route(&mut self, ivrf: InnerVrf, change: RouteChange) {
         if let Some(routes) = &self.routes {
-            routes.change(change);
+            routes.change(ivrf, change);
         }
     }
 

@@ -13,10 +13,18 @@ use crate::{Listen, StartError, steering};
 /// IP protocol number of ESP.
 const ESP: u8 = wire::ip::protocol::ESP;
 
+/// What one socket of each shard is for.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Place {
+    pub(crate) fvrf: FrontVrf,
+    pub(crate) listener: Listener,
+    pub(crate) address: SocketAddr,
+}
+
 /// The sockets of every shard, in the same order for each.
 pub(crate) struct Sockets {
     /// What each place in the order is.
-    pub(crate) listeners: Vec<(Listener, SocketAddr)>,
+    pub(crate) places: Vec<Place>,
     /// By shard.
     pub(crate) of_shard: Vec<Vec<OuterSocket>>,
     /// The smallest receive buffer that one was granted, in octets.
@@ -30,15 +38,20 @@ impl Sockets {
         buffer_bytes: usize,
     ) -> Result<Self, StartError> {
         let mut sockets = Self {
-            listeners: Vec::new(),
+            places: Vec::new(),
             of_shard: (0..shards).map(|_| Vec::new()).collect(),
             buffer_bytes: 0,
         };
         let layout = EspSpiLayout::for_shards(shards);
         for entry in listen {
+            // The kernel tells two instances on one port apart by their devices, but only if both
+            // share it.
+            let neighbour =
+                |other: &Listen| other.fvrf != entry.fvrf && other.namespace == entry.namespace;
             let udp = Udp {
                 entry,
                 buffer_bytes,
+                shared: shards > 1 || listen.iter().any(neighbour),
             };
             sockets.add_udp(&udp, Listener::Ike, &steering::ike_program())?;
             sockets.add_udp(&udp, Listener::Nat, &steering::nat_program(layout))?;
@@ -65,7 +78,7 @@ impl Sockets {
         let many = self.of_shard.len() > 1;
         for (index, list) in self.of_shard.iter_mut().enumerate() {
             let address = SocketAddr::new(udp.entry.address, port);
-            let bound = udp.open(address, many).and_then(|socket| {
+            let bound = udp.open(address).and_then(|socket| {
                 if many && index == 0 {
                     socket.steer(program)?;
                 }
@@ -79,8 +92,11 @@ impl Sockets {
             port = socket.local().port();
             list.push(socket);
         }
-        let address = SocketAddr::new(udp.entry.address, port);
-        self.listeners.push((listener, address));
+        self.places.push(Place {
+            fvrf: udp.entry.fvrf,
+            listener,
+            address: SocketAddr::new(udp.entry.address, port),
+        });
         Ok(())
     }
 
@@ -100,19 +116,21 @@ impl Sockets {
                 source,
             })?);
         }
-        let address = SocketAddr::new(entry.address, 0);
-        self.listeners.push((Listener::RawEsp, address));
+        self.places.push(Place {
+            fvrf: entry.fvrf,
+            listener: Listener::RawEsp,
+            address: SocketAddr::new(entry.address, 0),
+        });
         Ok(())
     }
 
     /// The addresses of all sockets of one kind.
     pub(crate) fn addresses(&self, wanted: Listener) -> Vec<FrontSocket> {
-        self.listeners
-            .iter()
-            .filter(|(listener, _)| *listener == wanted)
-            .map(|(_, address)| FrontSocket {
-                fvrf: FrontVrf::GLOBAL,
-                address: *address,
+        let places = self.places.iter().filter(|place| place.listener == wanted);
+        places
+            .map(|place| FrontSocket {
+                fvrf: place.fvrf,
+                address: place.address,
             })
             .collect()
     }
@@ -121,17 +139,19 @@ impl Sockets {
 struct Udp<'a> {
     entry: &'a Listen,
     buffer_bytes: usize,
+    shared: bool,
 }
 
 impl Udp<'_> {
     /// A port that only one socket needs is not shared: another service on it is an error that
     /// shows, instead of a thief of datagrams.
-    fn open(&self, address: SocketAddr, shared: bool) -> io::Result<OuterSocket> {
+    fn open(&self, address: SocketAddr) -> io::Result<OuterSocket> {
         OuterSocket::udp(&UdpSettings {
-            reuse_port: shared,
+            reuse_port: self.shared,
             rx_buffer_bytes: self.buffer_bytes,
             tx_buffer_bytes: self.buffer_bytes,
             device: self.entry.device.clone(),
+            namespace: self.entry.namespace.clone(),
             ..UdpSettings::new(address)
         })
     }
@@ -147,6 +167,7 @@ fn open_raw(
         rx_buffer_bytes: buffer_bytes,
         tx_buffer_bytes: buffer_bytes,
         device: entry.device.clone(),
+        namespace: entry.namespace.clone(),
         ..RawSettings::new(address, ESP)
     })?;
     if let Some(filter) = filter {

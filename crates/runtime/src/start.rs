@@ -7,20 +7,21 @@ use std::thread::{self, JoinHandle};
 
 use crossbeam::channel::{Sender, bounded};
 use crypto::Entropy as _;
-use ipsec::FrontVrf;
 use netio::{Engine, EngineKind, Offloads, OuterSocket, SocketId, Tun, TunQueue, TunSettings};
 use shard::{Listener, Setup, Shard, ShardId};
 
 use crate::clock::Clock;
 use crate::compute::{ComputePool, ComputeQueue};
 use crate::directory::Directory;
+use crate::doors::{Bound, Doors};
 use crate::entropy::SeededEntropy;
 use crate::events::Events;
+use crate::insides::{Inner, Insides};
 use crate::mailbox::Mailbox;
 use crate::resolver::{Resolver, ResolverQueue};
 use crate::routes::{RouteQueue, Routes};
-use crate::sink::{Bound, Inner, InnerDrops, Sink};
-use crate::sockets::Sockets;
+use crate::sink::{InnerDrops, Sink};
+use crate::sockets::{Place, Sockets};
 use crate::traces::Traces;
 use crate::worker::Worker;
 use crate::{InnerDevice, Settings, StartError};
@@ -50,8 +51,9 @@ struct Seedling {
     cpu: Option<usize>,
     setup: Setup,
     sockets: Vec<OuterSocket>,
-    listeners: Vec<(Listener, core::net::SocketAddr)>,
-    inner: InnerPart,
+    places: Vec<Place>,
+    /// By inner VRF.
+    inner: Vec<InnerPart>,
     settings: netio::EngineSettings,
     clock: Clock,
     mailboxes: Arc<[Mailbox]>,
@@ -72,8 +74,7 @@ pub(crate) fn start(settings: Settings) -> Result<Parts, StartError> {
     let cpus = netio::available_cpus().map_err(StartError::System)?;
     let shards = shard_count(&settings, cpus.len())?;
     let mut sockets = Sockets::open(&settings.listen, shards, settings.socket_buffer_bytes)?;
-    let (tun, inner_parts) = open_inner(&settings, shards)?;
-    let inner = describe(&settings.inner, tun.as_ref());
+    let inner = InnerDevices::open(&settings, shards)?;
     let clock = Clock::new();
     let mailboxes: Arc<[Mailbox]> = (0..shards)
         .map(|_| Mailbox::new(settings.mailbox_max))
@@ -88,7 +89,7 @@ pub(crate) fn start(settings: Settings) -> Result<Parts, StartError> {
     let compute = ComputePool::start(threads, settings.compute_queue_max, &mailboxes)
         .map_err(StartError::System)?;
     let resolver = Resolver::start(&mailboxes).map_err(StartError::System)?;
-    let routes = start_routes(&settings.inner, tun)?;
+    let routes = start_routes(inner.routed)?;
     if let Some(routes) = &routes {
         routes.lead_pools(pools);
     }
@@ -103,10 +104,12 @@ pub(crate) fn start(settings: Settings) -> Result<Parts, StartError> {
         events: Arc::clone(&events),
         traces: Arc::clone(&traces),
         directory: Arc::clone(&directory),
-        listeners: sockets.listeners.clone(),
+        listeners: (sockets.places.iter())
+            .map(|place| (place.listener, place.address))
+            .collect(),
         engine: EngineKind::Auto,
         offloads: Offloads::default(),
-        inner,
+        inner: inner.described.join(", "),
         socket_buffer_bytes: sockets.buffer_bytes,
         compute,
         resolver,
@@ -114,7 +117,7 @@ pub(crate) fn start(settings: Settings) -> Result<Parts, StartError> {
         threads: Mutex::new(Vec::new()),
     };
     let (ready, outcomes) = bounded(usize::from(shards));
-    for (index, inner) in (0..shards).zip(inner_parts) {
+    for (index, inner) in (0..shards).zip(inner.of_shard) {
         let new_entropy = || SeededEntropy::new().map_err(StartError::System);
         let setup = Setup {
             id: ShardId(index as u8),
@@ -136,7 +139,7 @@ pub(crate) fn start(settings: Settings) -> Result<Parts, StartError> {
             cpu: pinned(settings.pin_threads, &cpus, index),
             setup,
             sockets: own.map(core::mem::take).unwrap_or_default(),
-            listeners: parts.listeners.clone(),
+            places: sockets.places.clone(),
             inner,
             settings: settings.engine,
             clock,
@@ -178,16 +181,47 @@ fn pinned(pin: bool, cpus: &[usize], index: u16) -> Option<usize> {
     cpus.get(place).copied().filter(|_| pin)
 }
 
+/// The inner devices, in the order of the VRFs.
+struct InnerDevices {
+    /// By shard, then by VRF.
+    of_shard: Vec<Vec<InnerPart>>,
+    /// For people.
+    described: Vec<String>,
+    /// Through which routes are installed.
+    routed: Vec<Option<Tun>>,
+}
+
+impl InnerDevices {
+    fn open(settings: &Settings, shards: u16) -> Result<Self, StartError> {
+        let mut opened = Self {
+            of_shard: (0..shards).map(|_| Vec::new()).collect(),
+            described: Vec::new(),
+            routed: Vec::new(),
+        };
+        for device in core::iter::once(&settings.inner).chain(&settings.inner_vrfs) {
+            let (tun, parts) = open_inner(device, settings, shards)?;
+            for (list, part) in opened.of_shard.iter_mut().zip(parts) {
+                list.push(part);
+            }
+            opened.described.push(describe(device, tun.as_ref()));
+            opened.routed.push(tun.filter(|_| device.installs_routes()));
+        }
+        Ok(opened)
+    }
+}
+
 fn open_inner(
+    device: &InnerDevice,
     settings: &Settings,
     shards: u16,
 ) -> Result<(Option<Tun>, Vec<InnerPart>), StartError> {
-    let device = &settings.inner;
     let each = |part: fn() -> InnerPart| (0..shards).map(|_| part()).collect();
     let InnerDevice::Tun {
         name,
         mtu,
         addresses,
+        namespace,
+        table,
         ..
     } = device
     else {
@@ -204,6 +238,8 @@ fn open_inner(
         queues: usize::from(shards),
         mtu: *mtu,
         addresses: addresses.clone(),
+        namespace: namespace.clone(),
+        table: *table,
         // The other engine takes no such queues.
         offload: settings.engine.offload && settings.engine.kind != EngineKind::IoUring,
     });
@@ -221,17 +257,11 @@ fn describe(device: &InnerDevice, tun: Option<&Tun>) -> String {
     }
 }
 
-fn start_routes(device: &InnerDevice, tun: Option<Tun>) -> Result<Option<Routes>, StartError> {
-    match (device, tun) {
-        (
-            InnerDevice::Tun {
-                install_routes: true,
-                ..
-            },
-            Some(tun),
-        ) => Routes::start(tun).map(Some).map_err(StartError::System),
-        _ => Ok(None),
+fn start_routes(devices: Vec<Option<Tun>>) -> Result<Option<Routes>, StartError> {
+    if devices.iter().all(Option::is_none) {
+        return Ok(None);
     }
+    Routes::start(devices).map(Some).map_err(StartError::System)
 }
 
 fn spawn(
@@ -282,24 +312,22 @@ fn build(seedling: Seedling) -> io::Result<Worker> {
     }
     let mut engine = Engine::new(&seedling.settings)?;
     let mut sockets = Vec::with_capacity(seedling.sockets.len());
-    for (socket, &(listener, address)) in seedling.sockets.into_iter().zip(&seedling.listeners) {
+    for (socket, place) in seedling.sockets.into_iter().zip(seedling.places) {
         let id: SocketId = engine.attach_socket(socket)?;
-        sockets.push(Bound {
-            id,
-            listener,
-            fvrf: FrontVrf::GLOBAL,
-            address,
+        sockets.push(Bound { id, place });
+    }
+    let mut inner = Vec::with_capacity(seedling.inner.len());
+    for part in seedling.inner {
+        inner.push(match part {
+            InnerPart::Tun(queue) => Inner::Tun(engine.attach_tun(queue)?),
+            InnerPart::Echo => Inner::Echo(Vec::new()),
+            InnerPart::Discard => Inner::Discard,
         });
     }
-    let inner = match seedling.inner {
-        InnerPart::Tun(queue) => Inner::Tun(engine.attach_tun(queue)?),
-        InnerPart::Echo => Inner::Echo(Vec::new()),
-        InnerPart::Discard => Inner::Discard,
-    };
     let sink = Sink {
         engine,
-        sockets,
-        inner,
+        doors: Doors::new(sockets),
+        insides: Insides::new(inner),
         inner_drops: InnerDrops::default(),
         mailboxes: seedling.mailboxes,
         compute: seedling.compute,

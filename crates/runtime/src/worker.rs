@@ -12,8 +12,9 @@ use smallvec::SmallVec;
 use timer::Instant;
 
 use crate::clock::Clock;
+use crate::insides::Inner;
 use crate::mailbox::{Mailbox, Message, Stray};
-use crate::sink::{Inner, Sink};
+use crate::sink::Sink;
 
 /// Longest sleep: the loop goes round at least this often, which is its sign of life.
 const SLEEP_MAX: Duration = Duration::from_millis(500);
@@ -155,7 +156,7 @@ impl Worker {
         let now = self.clock.now();
         let mut packets: SmallVec<[OuterPacket<'_>; INLINE]> = SmallVec::new();
         for run in &mut self.batch.outer {
-            let Some(socket) = self.sink.sockets.get(usize::from(run.socket.0)) else {
+            let Some(socket) = self.sink.doors.place(run.socket) else {
                 continue;
             };
             let description = Description {
@@ -181,11 +182,12 @@ impl Worker {
         if self.batch.inner.is_empty() {
             return;
         }
+        let insides = &self.sink.insides;
         let mut packets: SmallVec<[InnerPacket<'_>; INLINE]> = self
             .batch
             .inner
             .iter_mut()
-            .map(|InnerBuffer { buffer, .. }| describe_inner(InnerVrf::GLOBAL, buffer))
+            .map(|InnerBuffer { tun, buffer }| describe_inner(insides.of_queue(*tun), buffer))
             .collect();
         let now = self.clock.now();
         self.shard.inner(&mut packets, now, &mut self.sink);
@@ -253,9 +255,17 @@ impl Worker {
     }
 }
 
-/// Feeds the answers of the echo back.
+/// Feeds the answers of the echoes back.
 fn feed_back(shard: &mut Shard, sink: &mut Sink, now: Instant) {
-    let Inner::Echo(answers) = &mut sink.inner else {
+    let mut place = 0;
+    while let Some(ivrf) = sink.insides.echo(place) {
+        feed_back_in(ivrf, shard, sink, now);
+        place += 1;
+    }
+}
+
+fn feed_back_in(ivrf: InnerVrf, shard: &mut Shard, sink: &mut Sink, now: Instant) {
+    let Some(Inner::Echo(answers)) = sink.insides.get_mut(ivrf) else {
         return;
     };
     if answers.is_empty() {
@@ -264,7 +274,7 @@ fn feed_back(shard: &mut Shard, sink: &mut Sink, now: Instant) {
     let mut answers = core::mem::take(answers);
     let mut packets: SmallVec<[InnerPacket<'_>; INLINE]> = answers
         .iter_mut()
-        .map(|buffer| describe_inner(InnerVrf::GLOBAL, buffer))
+        .map(|buffer| describe_inner(ivrf, buffer))
         .collect();
     shard.inner(&mut packets, now, sink);
     drop(packets);
@@ -272,7 +282,7 @@ fn feed_back(shard: &mut Shard, sink: &mut Sink, now: Instant) {
         sink.engine.give(buffer);
     }
     // What the shard delivered meanwhile (its own ICMP) has no answer; the list is reused.
-    if let Inner::Echo(list) = &mut sink.inner
+    if let Some(Inner::Echo(list)) = sink.insides.get_mut(ivrf)
         && list.is_empty()
     {
         *list = answers;

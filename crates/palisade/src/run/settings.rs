@@ -122,6 +122,8 @@ fn inner(headend: &HeadendSettings) -> InnerDevice {
             mtu: u32::from(*mtu),
             addresses: addrs.clone(),
             install_routes: headend.install_routes,
+            namespace: None,
+            table: None,
         },
         config::InnerDevice::Echo => InnerDevice::Echo,
         config::InnerDevice::None => InnerDevice::Discard,
