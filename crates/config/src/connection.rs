@@ -6,17 +6,25 @@ use std::path::Path;
 use std::sync::Arc;
 
 use dpd::{Action, DpdPolicy, Mode};
-use ipsec::{AuthPolicy, ConnectionPolicy, FrontVrf, IdentityPattern, InnerVrf, PoolName};
+use ipsec::{AuthPolicy, ConnectionPolicy, IdentityPattern, InnerVrf, PoolName};
 
 use crate::child::{self, Child};
 use crate::keys::{CHILD, CONNECTION, CONNECTION_DPD, LOCAL, REMOTE};
 use crate::liveness::{Layer, Policies};
 use crate::peers::{self, Peers};
-use crate::settings::PeerDpd;
+use crate::settings::{PeerDpd, VrfSettings};
 use crate::table::{Fault, Table, Value};
 use crate::value::{address, duration, flag, number_as, word};
 use crate::version::{self, Placed};
-use crate::{identity, proposal, rekey};
+use crate::{identity, proposal, rekey, vrf};
+
+/// What connections may speak of.
+pub(crate) struct Around<'c> {
+    pub(crate) pools: &'c [(PoolName, InnerVrf)],
+    pub(crate) vrfs: &'c VrfSettings,
+    /// Where files are looked for.
+    pub(crate) directory: &'c Path,
+}
 
 /// What `connections` adds up to.
 #[derive(Default)]
@@ -27,8 +35,7 @@ pub(crate) struct Connections {
 
 pub(crate) fn read(
     root: &Table<'_, '_>,
-    pools: &[PoolName],
-    directory: &Path,
+    around: &Around<'_>,
     global: &Layer<'_, '_>,
     dpd: &mut Policies,
 ) -> Connections {
@@ -75,7 +82,7 @@ pub(crate) fn read(
             children,
             remote,
         };
-        let policy = connection(&table, name, parts, pools, directory);
+        let policy = connection(&table, name, parts, around);
         connections.placed.push(Placed {
             policy: Arc::new(policy),
             span: table.span.clone(),
@@ -178,8 +185,7 @@ fn connection(
     table: &Table<'_, '_>,
     name: Arc<str>,
     parts: Parts,
-    pools: &[PoolName],
-    directory: &Path,
+    around: &Around<'_>,
 ) -> ConnectionPolicy {
     let Parts {
         dpd,
@@ -187,9 +193,11 @@ fn connection(
         remote,
     } = parts;
     let versions = version::versions(table);
-    let (pools, vips) = (pool_names(table, pools), vips(table));
+    let fvrf = vrf::front_of(table, "fvrf", around.vrfs);
+    let ivrf = vrf::inner_of(table, "ivrf", around.vrfs);
+    let (pools, vips) = (pool_names(table, ivrf, around), vips(table));
     let configures = version::configures(!pools.is_empty(), vips);
-    let v1 = version::v1(table, versions, configures, directory);
+    let v1 = version::v1(table, versions, configures, around.directory);
     let proposals = table
         .read_list("proposals", |value| proposal::ike(value, table.report))
         .map(|lists| lists.concat());
@@ -201,8 +209,8 @@ fn connection(
         versions,
         v1,
         dpd,
-        fvrf: FrontVrf::GLOBAL,
-        ivrf: InnerVrf::GLOBAL,
+        fvrf,
+        ivrf,
         local_addrs: local_addrs(table),
         remote_addrs: remote.endpoints,
         default_peer: remote.default,
@@ -291,13 +299,14 @@ fn remote_end(table: &Table<'_, '_>) -> (IdentityPattern, AuthPolicy) {
     (id, remote.read("auth", auth).unwrap_or(AuthPolicy::Psk))
 }
 
-fn pool_names(table: &Table<'_, '_>, pools: &[PoolName]) -> Vec<PoolName> {
+fn pool_names(table: &Table<'_, '_>, ivrf: InnerVrf, around: &Around<'_>) -> Vec<PoolName> {
+    let pools = around.pools;
     let mut seen: Vec<PoolName> = Vec::new();
     let names = table.read_list("pools", |value| {
         let name = value.text()?;
-        let Some(pool) = pools.iter().find(|pool| &***pool == name) else {
+        let Some((pool, home)) = pools.iter().find(|(pool, _)| **pool == *name) else {
             let fault = Fault::new(format!("there is no pool `{name}`"));
-            let known = pools.iter().map(|pool| &**pool);
+            let known = pools.iter().map(|(pool, _)| &**pool);
             return Err(match crate::suggest::closest(name, known) {
                 Some(meant) => fault.instead(format!("did you mean `{meant}`?")),
                 None => fault.instead(format!("add `[pools.{name}]` with `addrs`")),
@@ -305,6 +314,15 @@ fn pool_names(table: &Table<'_, '_>, pools: &[PoolName]) -> Vec<PoolName> {
         };
         if seen.contains(pool) {
             return Err(Fault::new(format!("pool `{name}` is named twice")).instead("name it once"));
+        }
+        if *home != ivrf {
+            let vrfs = around.vrfs;
+            let fault = Fault::new(format!(
+                "pool `{name}` belongs to the inner VRF `{}`, the connection to `{}`",
+                vrfs.inner_name(*home),
+                vrfs.inner_name(ivrf)
+            ));
+            return Err(fault.instead("write the same `ivrf` in both"));
         }
         seen.push(Arc::clone(pool));
         Ok(Arc::clone(pool))

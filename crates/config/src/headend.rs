@@ -129,7 +129,7 @@ fn growth(value: &Value<'_>) -> Result<u32, Fault> {
     Ok((factor * 100.0).round() as u32)
 }
 
-fn listen(table: &Table<'_, '_>) -> Option<Vec<IpAddr>> {
+pub(crate) fn listen(table: &Table<'_, '_>) -> Option<Vec<IpAddr>> {
     let mut seen: Vec<IpAddr> = Vec::new();
     let addresses = table.read_list("listen", |value| {
         let address = address(value)?;
@@ -175,21 +175,26 @@ fn inner(table: &Table<'_, '_>) -> Option<InnerDevice> {
             });
     }
     let inner = table.section("inner", &INNER)?;
-    match inner
+    Some(inner_device(&inner, "palisade0"))
+}
+
+/// A section that describes an inner device.
+pub(crate) fn inner_device(table: &Table<'_, '_>, default_name: &str) -> InnerDevice {
+    match table
         .read("device", |value| word(value, KINDS))
         .unwrap_or(Kind::Tun)
     {
-        Kind::Tun => Some(tun(&inner)),
-        Kind::Echo => Some(InnerDevice::Echo),
-        Kind::None => Some(InnerDevice::None),
+        Kind::Tun => tun(table, default_name),
+        Kind::Echo => InnerDevice::Echo,
+        Kind::None => InnerDevice::None,
     }
 }
 
-fn tun(table: &Table<'_, '_>) -> InnerDevice {
+fn tun(table: &Table<'_, '_>, default_name: &str) -> InnerDevice {
     InnerDevice::Tun {
         name: table
             .read("name", device_name)
-            .unwrap_or_else(|| "palisade0".to_owned()),
+            .unwrap_or_else(|| default_name.to_owned()),
         // RFC 8200 §5: a link that carries IPv6 takes 1280 octets.
         mtu: table
             .read("mtu", |value| number_as(value, 1_280, 65_535))
@@ -200,7 +205,7 @@ fn tun(table: &Table<'_, '_>) -> InnerDevice {
     }
 }
 
-fn device_name(value: &Value<'_>) -> Result<String, Fault> {
+pub(crate) fn device_name(value: &Value<'_>) -> Result<String, Fault> {
     let text = value.text()?;
     let allowed = |one: u8| one.is_ascii_alphanumeric() || b"-_.%".contains(&one);
     // Linux: IFNAMSIZ is 16 with the terminator.

@@ -19,6 +19,8 @@ pub(crate) const ROOT: Section = Section {
         "headend",
         "dpd",
         "failover",
+        "fvrf",
+        "ivrf",
         "metrics",
         "log",
         "control",
@@ -68,6 +70,18 @@ pub(crate) const HEADEND: Section = Section {
 pub(crate) const INNER: Section = Section {
     path: "headend.inner",
     keys: &["device", "name", "mtu", "addrs"],
+    refused: &[],
+};
+
+pub(crate) const FVRF: Section = Section {
+    path: "fvrf.<name>",
+    keys: &["listen", "ike_port", "nat_port", "device", "namespace"],
+    refused: &[],
+};
+
+pub(crate) const IVRF: Section = Section {
+    path: "ivrf.<name>",
+    keys: &["device", "name", "mtu", "addrs", "namespace", "table"],
     refused: &[],
 };
 
@@ -206,6 +220,8 @@ pub(crate) const CONNECTION: Section = Section {
         "default_domain",
         "banner",
         "ios_keepalive",
+        "fvrf",
+        "ivrf",
         "local_addrs",
         "remote_addrs",
         "remote_port",
@@ -351,7 +367,7 @@ pub(crate) const CHILD: Section = Section {
 
 pub(crate) const POOL: Section = Section {
     path: "pools.<name>",
-    keys: &["addrs", "dns"],
+    keys: &["addrs", "dns", "ivrf"],
     refused: &[(
         "nbns",
         "NetBIOS name servers are not supported: remove the line",
@@ -373,6 +389,8 @@ pub const SECTIONS: &[&Section] = &[
     &DPD_PEER,
     &BREAKER,
     &BUDGETS,
+    &FVRF,
+    &IVRF,
     &FAILOVER,
     &METRICS,
     &LOG,

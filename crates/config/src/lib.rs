@@ -27,12 +27,14 @@ mod table;
 mod users;
 mod value;
 mod version;
+mod vrf;
 
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 pub use embedded::{EMBEDDED_ID, client_swanctl, embedded};
 pub use keys::{SECTIONS, Section};
 pub use load::load;
 pub use settings::{
-    Config, ControlSettings, Engine, FailoverSettings, HeadendSettings, InnerDevice, LogFormat,
-    LogLevel, LogSettings, MetricsSettings, PeerDpd,
+    Config, ControlSettings, Engine, FailoverSettings, FrontVrfSettings, HeadendSettings,
+    InnerDevice, InnerVrfSettings, LogFormat, LogLevel, LogSettings, MetricsSettings, PeerDpd,
+    VrfSettings,
 };

@@ -4,12 +4,13 @@ use std::sync::Arc;
 use ipsec::PolicySnapshot;
 use toml::de::DeTable;
 
+use crate::connection::Around;
 use crate::diagnostic::{Diagnostics, Severity};
 use crate::keys::{DPD, ROOT};
 use crate::liveness::{Layer, Policies};
 use crate::settings::Config;
 use crate::table::{Fault, Report, Table};
-use crate::{connection, failover, headend, pool, secret, users, version};
+use crate::{connection, failover, headend, pool, secret, users, version, vrf};
 
 /// Reads a configuration. `path` names the file in diagnostics; paths of secrets are relative to its
 /// directory. Files that hold secrets are read, nothing else is.
@@ -42,14 +43,20 @@ pub fn load(text: &str, path: &Path) -> Result<Config, Diagnostics> {
 }
 
 fn read(root: &Table<'_, '_>, path: &Path) -> Config {
-    let pools = pool::read(root);
+    let headend = headend::read(root);
+    let vrfs = vrf::read(root, &headend);
+    let pools = pool::read(root, &vrfs);
     let directory = path.parent().unwrap_or(Path::new(""));
     let secrets = secret::read(root, directory);
     let users = users::read(root, directory);
     let mut dpd = Policies::default();
-    let headend = headend::read(root);
     let global = Layer::read(root, &DPD);
-    let mut connections = connection::read(root, &pools.names, directory, &global, &mut dpd);
+    let around = Around {
+        pools: &pools.names,
+        vrfs: &vrfs,
+        directory,
+    };
+    let mut connections = connection::read(root, &around, &global, &mut dpd);
     version::check_v1(root, &connections.placed, &secrets, !users.is_empty());
     if !headend.raw_esp {
         // A peer would send protocol 50, where nobody listens, if it saw no NAT.
@@ -72,6 +79,7 @@ fn read(root: &Table<'_, '_>, path: &Path) -> Config {
     Config {
         file: path.display().to_string(),
         headend,
+        vrfs,
         failover: failover::read(root),
         metrics: headend::metrics(root),
         log: headend::log(root),

@@ -6,8 +6,10 @@ use core::ops::Range;
 use ipsec::{AddressPool, InnerVrf, PoolName, TrafficSelector};
 
 use crate::keys::POOL;
+use crate::settings::VrfSettings;
 use crate::table::{Fault, Table, Value};
 use crate::value::address;
+use crate::vrf;
 
 /// Addresses that one pool hands out at most; of a larger IPv6 prefix the first are used.
 const ADDRESSES_MAX: u128 = 1 << 24;
@@ -15,15 +17,17 @@ const ADDRESSES_MAX: u128 = 1 << 24;
 /// The pools that make sense, and the names of all.
 pub(crate) struct Pools {
     pub(crate) valid: Vec<AddressPool>,
-    pub(crate) names: Vec<PoolName>,
+    /// Each with its inner VRF.
+    pub(crate) names: Vec<(PoolName, InnerVrf)>,
 }
 
-pub(crate) fn read(root: &Table<'_, '_>) -> Pools {
+pub(crate) fn read(root: &Table<'_, '_>, vrfs: &VrfSettings) -> Pools {
     let mut names = Vec::new();
     let mut pools: Vec<(AddressPool, Range<usize>)> = Vec::new();
     for (name, table) in root.named_sections("pools", &POOL) {
         let name: PoolName = name.into();
-        names.push(PoolName::clone(&name));
+        let ivrf = vrf::inner_of(&table, "ivrf", vrfs);
+        names.push((PoolName::clone(&name), ivrf));
         let Some(addrs) = table.value("addrs") else {
             let fault = Fault::new(format!("pool `{name}` has no addresses"));
             table.fault_at_table(fault.instead("add `addrs = \"10.9.0.0/16\"`"));
@@ -32,7 +36,10 @@ pub(crate) fn read(root: &Table<'_, '_>) -> Pools {
         let Some((first, last)) = table.read("addrs", range) else {
             continue;
         };
-        if let Some((other, span)) = pools.iter().find(|(other, _)| overlap(other, first, last)) {
+        // The same addresses in another VRF are others.
+        let clash =
+            |(other, _): &&(AddressPool, _)| other.ivrf == ivrf && overlap(other, first, last);
+        if let Some((other, span)) = pools.iter().find(clash) {
             let line = root.report.line_of(span);
             let fault = Fault::new(format!(
                 "pool `{name}` overlaps pool `{}` of {line}",
@@ -48,7 +55,7 @@ pub(crate) fn read(root: &Table<'_, '_>) -> Pools {
                 first,
                 last,
                 dns,
-                ivrf: InnerVrf::GLOBAL,
+                ivrf,
             },
             addrs.span(),
         ));

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use dpd::{BreakerPolicy, BudgetPolicy, DpdPolicy};
-use ipsec::{Identity, IdentityPattern, PolicySnapshot};
+use ipsec::{FrontVrf, GLOBAL_VRF, Identity, IdentityPattern, InnerVrf, PolicySnapshot};
 
 use crate::Diagnostic;
 
@@ -17,6 +17,8 @@ pub struct Config {
     pub file: String,
     /// The service: sockets, workers, limits.
     pub headend: HeadendSettings,
+    /// VRFs beside the global one.
+    pub vrfs: VrfSettings,
     /// What waits, and for how long, while a peer is sought.
     pub failover: FailoverSettings,
     /// Where metrics, health and the status page are served.
@@ -193,6 +195,99 @@ impl Default for InnerDevice {
             addrs: Vec::new(),
         }
     }
+}
+
+/// Sections `fvrf` and `ivrf`: the VRFs beside the global one, which is what `headend` says. The
+/// number of each is its place in the list, from 1 on.
+#[derive(Clone, PartialEq, Eq, Debug, Default)]
+pub struct VrfSettings {
+    /// Listening instances.
+    pub front: Vec<FrontVrfSettings>,
+    /// Inner devices.
+    pub inner: Vec<InnerVrfSettings>,
+}
+
+/// One section `fvrf.<name>`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct FrontVrfSettings {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Addresses on which IKE and ESP are served.
+    pub listen: Vec<IpAddr>,
+    /// UDP port of IKE.
+    pub ike_port: u16,
+    /// UDP port of IKE and ESP behind a NAT.
+    pub nat_port: u16,
+    /// Only this interface.
+    pub device: Option<String>,
+    /// The network namespace of its sockets.
+    pub namespace: Option<String>,
+}
+
+/// One section `ivrf.<name>`.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct InnerVrfSettings {
+    /// Its name.
+    pub name: Arc<str>,
+    /// Where its inner packets go.
+    pub device: InnerDevice,
+    /// The network namespace of its device.
+    pub namespace: Option<String>,
+    /// The routing table into which its routes go; `None` for the main one.
+    pub table: Option<u32>,
+}
+
+impl VrfSettings {
+    /// The name of a front-door VRF.
+    #[must_use]
+    pub fn front_name(&self, vrf: FrontVrf) -> &str {
+        let place = vrf.index().checked_sub(1);
+        let known = place.and_then(|place| self.front.get(place));
+        known.map_or(GLOBAL_VRF, |vrf| &vrf.name)
+    }
+
+    /// The name of an inner VRF.
+    #[must_use]
+    pub fn inner_name(&self, vrf: InnerVrf) -> &str {
+        let place = vrf.index().checked_sub(1);
+        let known = place.and_then(|place| self.inner.get(place));
+        known.map_or(GLOBAL_VRF, |vrf| &vrf.name)
+    }
+
+    /// The front-door VRF of that name.
+    #[must_use]
+    pub fn front_named(&self, name: &str) -> Option<FrontVrf> {
+        number(self.front.iter().map(|vrf| &*vrf.name), name).map(FrontVrf)
+    }
+
+    /// The inner VRF of that name.
+    #[must_use]
+    pub fn inner_named(&self, name: &str) -> Option<InnerVrf> {
+        number(self.inner.iter().map(|vrf| &*vrf.name), name).map(InnerVrf)
+    }
+
+    /// Whether the same names have the same numbers.
+    #[must_use]
+    pub fn numbers_as(&self, other: &Self) -> bool {
+        let front = |vrfs: &Self| {
+            vrfs.front
+                .iter()
+                .map(|vrf| vrf.name.clone())
+                .collect::<Vec<_>>()
+        };
+        let inner = |vrfs: &Self| {
+            vrfs.inner
+                .iter()
+                .map(|vrf| vrf.name.clone())
+                .collect::<Vec<_>>()
+        };
+        front(self) == front(other) && inner(self) == inner(other)
+    }
+}
+
+fn number<'n>(names: impl Iterator<Item = &'n str>, name: &str) -> Option<u16> {
+    let mut names = core::iter::once(GLOBAL_VRF).chain(names);
+    u16::try_from(names.position(|known| known == name)?).ok()
 }
 
 /// Section `failover`.

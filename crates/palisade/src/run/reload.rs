@@ -31,6 +31,12 @@ pub(super) fn reload(front: &Front, file: &Path) {
         }
     };
     let old = front.config();
+    if !config.vrfs.numbers_as(&old.vrfs) {
+        tracing::error!(
+            "VRFs came, went or changed places, which takes a new start; the configuration before stays in force"
+        );
+        return;
+    }
     if let Err(busy) = front.service.replace_policy(&settings::policy(&config)) {
         tracing::error!(%busy, "the new configuration may not have reached all workers: try again");
         return;
@@ -50,6 +56,8 @@ pub(super) fn reload(front: &Front, file: &Path) {
 fn fixed_sections(old: &Config, new: &Config) -> Vec<&'static str> {
     let changes = [
         ("headend", old.headend != new.headend),
+        ("fvrf", old.vrfs.front != new.vrfs.front),
+        ("ivrf", old.vrfs.inner != new.vrfs.inner),
         ("failover", old.failover != new.failover),
         ("metrics", old.metrics != new.metrics),
         ("log", old.log != new.log),

@@ -3,7 +3,8 @@
 use core::net::{IpAddr, Ipv6Addr};
 use std::sync::Arc;
 
-use config::{Config, Engine, FailoverSettings, HeadendSettings};
+use config::{Config, Engine, FailoverSettings, FrontVrfSettings, HeadendSettings};
+use ipsec::{FrontVrf, GLOBAL_VRF};
 use netio::EngineKind;
 use runtime::{InnerDevice, Listen, Settings};
 
@@ -38,7 +39,7 @@ pub(super) fn of(config: &Config) -> Settings {
         peer_patience: config.failover.peer_timeout,
     };
     let mut settings = Settings::new(shard, policy(config));
-    settings.listen = listen(headend);
+    settings.listen = listen(config);
     settings.pin_threads = headend.pin_workers;
     settings.socket_buffer_bytes =
         usize::try_from(headend.socket_buffer_bytes).unwrap_or(usize::MAX);
@@ -49,7 +50,12 @@ pub(super) fn of(config: &Config) -> Settings {
         Engine::Epoll => EngineKind::Epoll,
     };
     settings.engine.offload = headend.offload;
-    settings.inner = inner(headend);
+    let routes = headend.install_routes;
+    settings.inner = inner(&headend.inner, routes, None, None);
+    let vrfs = config.vrfs.inner.iter();
+    settings.inner_vrfs = vrfs
+        .map(|vrf| inner(&vrf.device, routes, vrf.namespace.as_ref(), vrf.table))
+        .collect();
     settings
 }
 
@@ -93,37 +99,64 @@ fn size(count: u32) -> usize {
     usize::try_from(count).unwrap_or(usize::MAX)
 }
 
-fn listen(headend: &HeadendSettings) -> Vec<Listen> {
-    let by_default = headend.listen == HeadendSettings::default().listen;
-    let addresses = headend.listen.iter().filter(|address| {
-        let spared = by_default && address.is_ipv6() && !has_ipv6();
+/// Where peers are served: the global instance, then the other front-door VRFs.
+fn listen(config: &Config) -> Vec<Listen> {
+    let headend = &config.headend;
+    let global = FrontVrfSettings {
+        name: GLOBAL_VRF.into(),
+        listen: headend.listen.clone(),
+        ike_port: headend.ike_port,
+        nat_port: headend.nat_port,
+        device: None,
+        namespace: None,
+    };
+    let all = core::iter::once(&global).chain(&config.vrfs.front);
+    let numbered = all.zip((0..).map(FrontVrf));
+    numbered
+        .flat_map(|(vrf, number)| listen_in(vrf, number, headend.raw_esp))
+        .collect()
+}
+
+fn listen_in(vrf: &FrontVrfSettings, number: FrontVrf, raw_esp: bool) -> Vec<Listen> {
+    let by_default = vrf.listen == HeadendSettings::default().listen;
+    let addresses = vrf.listen.iter().filter(|address| {
+        let spared = by_default && address.is_ipv6() && !has_ipv6(vrf.namespace.as_deref());
         if spared {
-            tracing::warn!("this machine has no IPv6; only IPv4 is served");
+            tracing::warn!(fvrf = &*vrf.name, "there is no IPv6; only IPv4 is served");
         }
         !spared
     });
     let listen = |address: &IpAddr| Listen {
-        ike_port: headend.ike_port,
-        nat_port: headend.nat_port,
-        raw_esp: headend.raw_esp,
+        ike_port: vrf.ike_port,
+        nat_port: vrf.nat_port,
+        raw_esp,
+        device: vrf.device.clone(),
+        namespace: vrf.namespace.clone(),
+        fvrf: number,
         ..Listen::new(*address)
     };
     addresses.map(listen).collect()
 }
 
-fn has_ipv6() -> bool {
-    std::net::UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0)).is_ok()
+fn has_ipv6(namespace: Option<&str>) -> bool {
+    let bound = || std::net::UdpSocket::bind((Ipv6Addr::UNSPECIFIED, 0));
+    netio::in_namespace(namespace, bound).is_ok()
 }
 
-fn inner(headend: &HeadendSettings) -> InnerDevice {
-    match &headend.inner {
+fn inner(
+    device: &config::InnerDevice,
+    install_routes: bool,
+    namespace: Option<&String>,
+    table: Option<u32>,
+) -> InnerDevice {
+    match device {
         config::InnerDevice::Tun { name, mtu, addrs } => InnerDevice::Tun {
             name: name.clone(),
             mtu: u32::from(*mtu),
             addresses: addrs.clone(),
-            install_routes: headend.install_routes,
-            namespace: None,
-            table: None,
+            install_routes,
+            namespace: namespace.cloned(),
+            table,
         },
         config::InnerDevice::Echo => InnerDevice::Echo,
         config::InnerDevice::None => InnerDevice::Discard,
