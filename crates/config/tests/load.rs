@@ -607,3 +607,147 @@ fn bounds_on_what_waits_can_be_set() {
         (70, 10 << 10)
     );
 }
+
+const VRFS: &str = r#"
+[headend]
+listen = "192.0.2.1"
+inner = { name = "palisade0" }
+[fvrf.red]
+device = "eth1"
+[fvrf.blue]
+namespace = "blue"
+listen = ["192.0.2.1", "2001:db8::1"]
+ike_port = 1500
+[ivrf.customer-a]
+name = "tun-a"
+addrs = "10.9.0.1/16"
+table = 300
+[ivrf.customer-b]
+namespace = "/run/netns/b"
+mtu = 1300
+[ivrf.lab]
+device = "echo"
+[connections.a]
+fvrf = "red"
+ivrf = "customer-a"
+pools = ["a"]
+[connections.a.children.net]
+[connections.b]
+fvrf = "blue"
+ivrf = "customer-b"
+pools = ["b"]
+[connections.b.children.net]
+[connections.c]
+[connections.c.children.net]
+[pools.a]
+addrs = "10.9.0.0/16"
+ivrf = "customer-a"
+[pools.b]
+addrs = "10.9.0.0/16"
+ivrf = "customer-b"
+[secrets.s]
+secret = "x y z 1 2 3 4 5"
+"#;
+
+#[test]
+fn vrfs_have_sockets_devices_and_numbers_of_their_own() {
+    let config = read(VRFS);
+    let [red, blue] = &config.vrfs.front[..] else {
+        panic!("{:?}", config.vrfs.front);
+    };
+    assert_eq!(red.device.as_deref(), Some("eth1"));
+    assert_eq!((red.ike_port, red.nat_port), (500, 4500));
+    assert_eq!(red.listen, config::HeadendSettings::default().listen);
+    assert_eq!(blue.namespace.as_deref(), Some("blue"));
+    assert_eq!((blue.ike_port, blue.listen.len()), (1500, 2));
+    let [a, b, lab] = &config.vrfs.inner[..] else {
+        panic!("{:?}", config.vrfs.inner);
+    };
+    assert!(matches!(&a.device, InnerDevice::Tun { name, .. } if name == "tun-a"));
+    assert_eq!(a.table, Some(300));
+    assert!(matches!(&b.device, InnerDevice::Tun { name, mtu: 1300, .. } if name == "palisade%d"));
+    assert_eq!(b.namespace.as_deref(), Some("/run/netns/b"));
+    assert_eq!(lab.device, InnerDevice::Echo);
+    let numbers: Vec<_> = config
+        .policy
+        .connections
+        .iter()
+        .map(|one| (one.fvrf.0, one.ivrf.0))
+        .collect();
+    assert_eq!(numbers, [(1, 1), (2, 2), (0, 0)]);
+    let pools: Vec<_> = config.policy.pools.iter().map(|pool| pool.ivrf.0).collect();
+    assert_eq!(pools, [1, 2], "the same addresses in two VRFs");
+    for (number, name) in [(0, "global"), (1, "red"), (2, "blue")] {
+        let vrf = ipsec::FrontVrf(number);
+        assert_eq!(config.vrfs.front_name(vrf), name);
+        assert_eq!(config.vrfs.front_named(name), Some(vrf));
+    }
+    for (number, name) in [(0, "global"), (1, "customer-a"), (3, "lab")] {
+        let vrf = ipsec::InnerVrf(number);
+        assert_eq!(config.vrfs.inner_name(vrf), name);
+        assert_eq!(config.vrfs.inner_named(name), Some(vrf));
+    }
+    assert_eq!(config.vrfs.inner_named("nobody"), None);
+    let moved = VRFS
+        .replace("[fvrf.red]", "[fvrf.scarlet]")
+        .replace("\"red\"", "\"scarlet\"");
+    assert!(!read(&moved).vrfs.numbers_as(&config.vrfs));
+    assert!(
+        read(&VRFS.replace("eth1", "eth2"))
+            .vrfs
+            .numbers_as(&config.vrfs)
+    );
+}
+
+#[test]
+fn vrfs_that_contradict_are_refused() {
+    for (old, new, complaint) in [
+        ("[fvrf.red]", "[fvrf.global]", "`global` is the name"),
+        (
+            "fvrf = \"red\"",
+            "fvrf = \"read\"",
+            "there is no fvrf `read`",
+        ),
+        (
+            "ivrf = \"customer-a\"\npools",
+            "ivrf = \"customer-x\"\npools",
+            "there is no ivrf",
+        ),
+        (
+            "ivrf = \"customer-a\"\npools",
+            "pools",
+            "belongs to the inner VRF `customer-a`",
+        ),
+        (
+            "device = \"eth1\"",
+            "listen = \"192.0.2.1\"",
+            "global listens on 192.0.2.1 port 500",
+        ),
+        (
+            "name = \"tun-a\"",
+            "name = \"palisade0\"",
+            "global has a device `palisade0`",
+        ),
+        ("ike_port = 1500", "ike_port = 4500", "are the same"),
+        (
+            "namespace = \"blue\"",
+            "namespace = \"\"",
+            "no network namespace",
+        ),
+        ("table = 300", "table = 0", "out of range"),
+        (
+            "ivrf = \"customer-b\"\n[secrets",
+            "ivrf = \"customer-a\"\n[secrets",
+            "overlaps pool `a`",
+        ),
+    ] {
+        let text = VRFS.replacen(old, new, 1);
+        assert_ne!(text, VRFS, "{old}");
+        let faults = config::load(&text, std::path::Path::new("x.toml"));
+        let faults = faults
+            .err()
+            .unwrap_or_else(|| panic!("{new} was taken"))
+            .to_string();
+        assert!(faults.contains(complaint), "{new}: {faults}");
+    }
+}

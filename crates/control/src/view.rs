@@ -216,6 +216,10 @@ pub struct SaView {
     pub identity: String,
     /// Name of the child in the configuration.
     pub child: String,
+    /// Front-door VRF in which its peer was met.
+    pub fvrf: String,
+    /// Inner VRF of its traffic.
+    pub ivrf: String,
     /// `installed`, or `draining` once another has replaced it.
     pub state: String,
     /// SPI on which we receive, hexadecimal.

@@ -55,6 +55,10 @@ fn text(detail: &PeerDetail) -> Result<()> {
             "addresses",
             format!("{} – {}{nat}", peer.local, peer.remote),
         ),
+        (
+            "VRFs",
+            format!("front-door {}, inner {}", peer.fvrf, peer.ivrf),
+        ),
         ("virtual addresses", peer.virtual_addresses.join(", ")),
         ("IKE SPIs", format!("{} {}", peer.spis.0, peer.spis.1)),
         (

@@ -30,7 +30,10 @@ fn text(peers: &[PeerView]) -> Result<()> {
     if peers.is_empty() {
         return show::write("No peers.\n");
     }
-    let mut table = show::table(&[
+    let vrfs = peers
+        .iter()
+        .any(|peer| !show::is_global(&peer.fvrf, &peer.ivrf));
+    let mut titles = vec![
         "id",
         "identity",
         "connection",
@@ -42,9 +45,13 @@ fn text(peers: &[PeerView]) -> Result<()> {
         "virtual",
         "in",
         "out",
-    ]);
+    ];
+    if vrfs {
+        titles.extend(["fvrf", "ivrf"]);
+    }
+    let mut table = show::table(&titles);
     for peer in peers {
-        table.add_row([
+        let mut row = vec![
             Cell::new(&peer.id),
             Cell::new(&peer.identity),
             Cell::new(&peer.connection),
@@ -56,7 +63,11 @@ fn text(peers: &[PeerView]) -> Result<()> {
             Cell::new(peer.virtual_addresses.join(" ")),
             show::number(show::octets(peer.bytes_in)),
             show::number(show::octets(peer.bytes_out)),
-        ]);
+        ];
+        if vrfs {
+            row.extend([Cell::new(&peer.fvrf), Cell::new(&peer.ivrf)]);
+        }
+        table.add_row(row);
     }
     show::print(&table)
 }

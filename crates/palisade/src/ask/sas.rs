@@ -24,13 +24,18 @@ pub(crate) fn sas(args: &ListArgs) -> Result<ExitCode> {
 
 /// Child SAs, one a line.
 pub(super) fn table(sas: &[SaView]) -> comfy_table::Table {
-    let mut table = show::table(&[
+    let vrfs = sas.iter().any(|sa| !show::is_global(&sa.fvrf, &sa.ivrf));
+    let mut titles = vec![
         "identity", "child", "state", "SPI in", "SPI out", "proposal", "over", "in", "out", "lost",
         "dropped",
-    ]);
+    ];
+    if vrfs {
+        titles.extend(["fvrf", "ivrf"]);
+    }
+    let mut table = show::table(&titles);
     for sa in sas {
         let dropped = dropped(&sa.inbound).saturating_add(dropped(&sa.outbound));
-        table.add_row([
+        let mut row = vec![
             Cell::new(&sa.identity),
             Cell::new(&sa.child),
             Cell::new(&sa.state),
@@ -42,7 +47,11 @@ pub(super) fn table(sas: &[SaView]) -> comfy_table::Table {
             show::number(show::octets(sa.outbound.bytes)),
             show::number(sa.inbound.lost),
             show::number(dropped),
-        ]);
+        ];
+        if vrfs {
+            row.extend([Cell::new(&sa.fvrf), Cell::new(&sa.ivrf)]);
+        }
+        table.add_row(row);
     }
     table
 }

@@ -6,6 +6,11 @@ use anyhow::Result;
 use comfy_table::{Cell, CellAlignment, ContentArrangement, Table, presets};
 use serde::Serialize;
 
+/// Whether both VRFs are the global ones: then nobody needs to be told.
+pub(super) fn is_global(fvrf: &str, ivrf: &str) -> bool {
+    fvrf == ipsec::GLOBAL_VRF && ivrf == ipsec::GLOBAL_VRF
+}
+
 /// A table without lines: columns are as wide as they need to be.
 pub(super) fn table(headers: &[&str]) -> Table {
     let mut table = Table::new();

@@ -3,11 +3,12 @@
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 
+use config::VrfSettings;
 use control::Refusal;
 use control::view::{ClearRequest, SessionView};
 use shard::{Endpoint, SessionFilter, SessionRow};
 
-use super::{verdict, vrfs};
+use super::verdict;
 
 /// Sessions that one page ends at most: what a worker does between two looks at its sockets.
 pub(super) const PAGE: usize = 64;
@@ -15,22 +16,24 @@ pub(super) const PAGE: usize = 64;
 const PER_SECOND_MAX: u32 = 5_000;
 
 /// What the shards are asked to end.
-pub(super) fn filter(request: &ClearRequest) -> Result<SessionFilter, Refusal> {
+pub(super) fn filter(request: &ClearRequest, vrfs: &VrfSettings) -> Result<SessionFilter, Refusal> {
     if request.is_about_all() != request.all {
         let text = "say which sessions are meant, or that all are, but not both";
         return Err(Refusal::Invalid(text.to_owned()));
     }
     let missing =
         |kind: &str, name: &str| Refusal::NotFound(format!("there is no {kind} VRF `{name}`"));
-    let named = |name: &Option<String>| name.clone();
     Ok(SessionFilter {
         local: request.local.as_deref().map(endpoint).transpose()?,
         remote: request.remote.as_deref().map(endpoint).transpose()?,
-        fvrf: named(&request.fvrf)
-            .map(|name| vrfs::front_named(&name).ok_or_else(|| missing("front-door", &name)))
+        fvrf: (request.fvrf.as_deref())
+            .map(|name| {
+                vrfs.front_named(name)
+                    .ok_or_else(|| missing("front-door", name))
+            })
             .transpose()?,
-        ivrf: named(&request.ivrf)
-            .map(|name| vrfs::inner_named(&name).ok_or_else(|| missing("inner", &name)))
+        ivrf: (request.ivrf.as_deref())
+            .map(|name| vrfs.inner_named(name).ok_or_else(|| missing("inner", name)))
             .transpose()?,
         identity: request
             .id
@@ -69,7 +72,7 @@ pub(super) fn pace(ended: usize) {
 }
 
 /// A session as the control interface tells it.
-pub(super) fn view(row: &SessionRow) -> SessionView {
+pub(super) fn view(row: &SessionRow, vrfs: &VrfSettings) -> SessionView {
     let peer = &row.peer;
     SessionView {
         peer: peer.spi.to_string(),
@@ -78,8 +81,8 @@ pub(super) fn view(row: &SessionRow) -> SessionView {
         connection: peer.connection.to_string(),
         local: peer.local.to_string(),
         remote: peer.remote.to_string(),
-        fvrf: vrfs::front_name(peer.fvrf),
-        ivrf: vrfs::inner_name(peer.ivrf),
+        fvrf: vrfs.front_name(peer.fvrf).to_owned(),
+        ivrf: vrfs.inner_name(peer.ivrf).to_owned(),
         child_sas: u32::try_from(row.children).unwrap_or(u32::MAX),
         told: row.established,
     }
@@ -96,17 +99,26 @@ mod tests {
 
     #[test]
     fn either_some_or_all_are_meant() {
-        assert!(matches!(filter(&request()), Err(Refusal::Invalid(_))));
+        assert!(matches!(
+            filter(&request(), &VrfSettings::default()),
+            Err(Refusal::Invalid(_))
+        ));
         let all = ClearRequest {
             all: true,
             ..request()
         };
-        assert_eq!(filter(&all), Ok(SessionFilter::default()));
+        assert_eq!(
+            filter(&all, &VrfSettings::default()),
+            Ok(SessionFilter::default())
+        );
         let both = ClearRequest {
             id: Some("joe@example.org".into()),
             ..all
         };
-        assert!(matches!(filter(&both), Err(Refusal::Invalid(_))));
+        assert!(matches!(
+            filter(&both, &VrfSettings::default()),
+            Err(Refusal::Invalid(_))
+        ));
     }
 
     #[test]
@@ -119,7 +131,7 @@ mod tests {
             id: Some("joe@example.org".into()),
             ..request()
         };
-        let understood = filter(&wanted).expect("understood");
+        let understood = filter(&wanted, &VrfSettings::default()).expect("understood");
         assert_eq!(
             understood.local,
             Some(Endpoint {
@@ -154,7 +166,7 @@ mod tests {
                 true,
             ),
         ] {
-            match filter(&wrong) {
+            match filter(&wrong, &VrfSettings::default()) {
                 Err(Refusal::NotFound(_)) if missing => {}
                 Err(Refusal::Invalid(_)) if !missing => {}
                 other => panic!("{wrong:?}: {other:?}"),

@@ -265,13 +265,15 @@ impl Headend for Front {
         let cursor = cursor(query.cursor.as_deref(), self.service.shards())?;
         let limit = query.limit_or_default();
         let page = self.service.sas(cursor, limit).map_err(busy)?;
-        let clock = self.service.clock();
+        let (clock, config) = (self.service.clock(), self.config());
         let rows = page
             .rows
             .iter()
             .filter(|row| wanted(query, &row.peer.connection));
         Ok(SaPage {
-            sas: rows.map(|row| listing::child(row, clock)).collect(),
+            sas: rows
+                .map(|row| listing::child(row, clock, &config.vrfs))
+                .collect(),
             next: page.next.map(show_cursor),
         })
     }
@@ -293,7 +295,7 @@ impl Headend for Front {
     }
 
     fn clear(&self, request: &ClearRequest) -> Result<Cleared, Refusal> {
-        let filter = clear::filter(request)?;
+        let filter = clear::filter(request, &self.config().vrfs)?;
         let cursor = cursor(request.cursor.as_deref(), self.service.shards())?;
         let page = self
             .service
@@ -303,7 +305,9 @@ impl Headend for Front {
             clear::pace(page.rows.len());
         }
         Ok(Cleared {
-            sessions: page.rows.iter().map(clear::view).collect(),
+            sessions: (page.rows.iter())
+                .map(|row| clear::view(row, &self.config().vrfs))
+                .collect(),
             next: page.next.map(show_cursor),
         })
     }

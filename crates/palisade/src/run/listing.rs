@@ -2,7 +2,7 @@
 
 use std::collections::HashMap;
 
-use config::Config;
+use config::{Config, VrfSettings};
 use control::view::{IkeTerms, PeerDetail, PeerView, SaCounters, SaView};
 use dpd::DpdPolicy;
 use ike::{Negotiated, Role};
@@ -11,7 +11,7 @@ use runtime::Clock;
 use shard::{PeerRow, SaRow};
 use timer::Instant;
 
-use super::{verdict, vrfs, watch, words};
+use super::{verdict, watch, words};
 
 /// Octets in and out by peer.
 pub(super) fn volumes(sas: &[SaRow]) -> HashMap<IkeSpi, (u64, u64)> {
@@ -45,8 +45,8 @@ pub(super) fn peer(
         role: role.to_owned(),
         stage: watch::stage(row.stage),
         spis,
-        fvrf: vrfs::front_name(row.peer.fvrf),
-        ivrf: vrfs::inner_name(row.peer.ivrf),
+        fvrf: config.vrfs.front_name(row.peer.fvrf).to_owned(),
+        ivrf: config.vrfs.inner_name(row.peer.ivrf).to_owned(),
         ike: row
             .negotiated
             .map(|negotiated| ike_terms(&negotiated, row, clock, config)),
@@ -86,7 +86,10 @@ pub(super) fn detail(row: &PeerRow, sas: &[SaRow], clock: Clock, config: &Config
         detection_bound_s: policy
             .and_then(DpdPolicy::detection_bound)
             .map(|bound| bound.as_secs_f64()),
-        children: sas.iter().map(|sa| child(sa, clock)).collect(),
+        children: sas
+            .iter()
+            .map(|sa| child(sa, clock, &config.vrfs))
+            .collect(),
     }
 }
 
@@ -127,7 +130,7 @@ fn left(limit: u64, used: u64) -> Option<u64> {
     (limit != u64::MAX).then(|| limit.saturating_sub(used))
 }
 
-pub(super) fn child(row: &SaRow, clock: Clock) -> SaView {
+pub(super) fn child(row: &SaRow, clock: Clock, vrfs: &VrfSettings) -> SaView {
     let now = clock.now();
     let since = |at: Instant, packets: u64| (packets > 0).then(|| (now - at).as_secs_f64());
     let (inbound, outbound) = (&row.counted_in, &row.counted_out);
@@ -135,6 +138,8 @@ pub(super) fn child(row: &SaRow, clock: Clock) -> SaView {
         peer: row.peer.spi.to_string(),
         identity: verdict::identity_of(&row.peer),
         child: row.child.to_string(),
+        fvrf: vrfs.front_name(row.peer.fvrf).to_owned(),
+        ivrf: vrfs.inner_name(row.peer.ivrf).to_owned(),
         state: if row.active { "installed" } else { "draining" }.to_owned(),
         spi_in: row.inbound.to_string(),
         spi_out: row.outbound.to_string(),

@@ -12,7 +12,6 @@ mod scrape;
 mod settings;
 mod system;
 mod verdict;
-mod vrfs;
 mod watch;
 mod which;
 mod words;
