@@ -183,7 +183,8 @@ fn daemon_configuration(uri: &str, log: &Path, settings: Settings) -> String {
     let resolved = log.with_file_name("resolv.conf");
     let (log, resolved) = (log.display(), resolved.display());
     format!(
-        "charon-systemd {{\n  load = {PLUGINS}\n  threads = 24\n{chosen}  plugins {{\n    vici {{\n      \
+        "charon-systemd {{\n  load = {PLUGINS}\n  threads = 24\n  \
+         i_dont_care_about_security_and_use_aggressive_mode_psk = yes\n{chosen}  plugins {{\n    vici {{\n      \
          socket = {uri}\n    }}\n    resolve {{\n      file = {resolved}\n    }}\n  }}\n  filelog {{\n    \
          test {{\n      path = {log}\n      append = yes\n      flush_line = yes\n      default = 1\n      \
          time_format = %T\n    }}\n  }}\n  journal {{\n    default = -1\n  }}\n}}\n"
