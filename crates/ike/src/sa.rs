@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use ipsec::ahead::fetch_value;
 use ipsec::{ConnectionPolicy, EspSpi, Identity, IkeSpi, IkeVersion};
 use timer::Instant;
 
@@ -42,6 +43,24 @@ impl From<Box<v1::IkeSa>> for IkeSa {
 impl From<Box<v2::IkeSa>> for IkeSa {
     fn from(sa: Box<v2::IkeSa>) -> Self {
         Self::V2(sa)
+    }
+}
+
+/// Memory asked for ahead, where there are many IKE SAs and each is cold.
+impl IkeSa {
+    /// Asks for what a liveness check needs first.
+    pub fn fetch(&self) {
+        match self {
+            Self::V1(sa) => fetch_value(&**sa),
+            Self::V2(sa) => sa.fetch(),
+        }
+    }
+
+    /// Asks for what it needs next.
+    pub fn fetch_further(&self) {
+        if let Self::V2(sa) = self {
+            sa.fetch_further();
+        }
     }
 }
 

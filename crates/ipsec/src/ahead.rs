@@ -12,8 +12,14 @@ const LINE_LEN: usize = 64;
 
 /// Asks for the first cache line of an element; an element that is not there does no harm.
 #[inline]
-pub(crate) fn fetch<T>(slice: &[T], index: usize) {
+pub fn fetch<T>(slice: &[T], index: usize) {
     prefetch_index(slice, index);
+}
+
+/// Asks for the cache line in which a value begins.
+#[inline]
+pub fn fetch_value<T>(value: &T) {
+    prefetch_index(core::slice::from_ref(value), 0);
 }
 
 /// Asks for cache lines of an SA, counted from the one that begins with its SPI.

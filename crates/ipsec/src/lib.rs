@@ -11,7 +11,7 @@
 //! | give virtual addresses | [`Pool`] |
 #![forbid(unsafe_code)]
 
-mod ahead;
+pub mod ahead;
 mod counters;
 mod flow_table;
 mod hash;

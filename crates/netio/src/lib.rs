@@ -31,7 +31,7 @@ pub use counters::Counters;
 pub use engine::{Engine, EngineKind, EngineSettings, Wakeup};
 pub use namespace::in_namespace;
 pub use offloads::Offloads;
-pub use packet::{Batch, InnerPacket, OuterPacket, OuterSend, SendError, SocketId, TunId};
+pub use packet::{Batch, InnerPacket, OuterPacket, OuterSend, Refused, SendError, SocketId, TunId};
 pub use route::{AddressGuard, Route, RouteGuard};
 pub use socket::{OuterSocket, PathMtuDiscovery, RawSettings, UdpSettings};
 pub use steering::{Condition, Instruction, Program, Rule};

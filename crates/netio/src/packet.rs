@@ -95,6 +95,18 @@ pub struct OuterSend {
     /// Octets of each segment when the payload is a run of equal segments to be sent as datagrams
     /// of their own, else 0.
     pub segment: u16,
+    /// Names the datagram in [`Engine::take_refused`](crate::Engine::take_refused); 0 if nobody asks
+    /// what became of it.
+    pub tag: u64,
+}
+
+/// A datagram that did not leave.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Refused {
+    /// What [`OuterSend::tag`] called it.
+    pub tag: u64,
+    /// Why.
+    pub error: SendError,
 }
 
 /// Why a datagram did not leave.

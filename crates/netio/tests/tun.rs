@@ -103,6 +103,26 @@ fn swap_v4(packet: &mut [u8]) {
     packet.swap(21, 23);
 }
 
+/// Sends a datagram and waits until it is known what became of it: why it did not leave, if so.
+fn refusal(engine: &mut Engine, send: OuterSend, payload: &[u8]) -> Option<SendError> {
+    let before = engine.counters().tx_packets;
+    engine.send_bytes(OuterSend { tag: 7, ..send }, payload);
+    let mut refused = Vec::new();
+    for _ in 0..500 {
+        engine.flush();
+        engine.take_refused(&mut refused);
+        if let Some(refused) = refused.pop() {
+            assert_eq!(refused.tag, 7);
+            return Some(refused.error);
+        }
+        if engine.counters().tx_packets > before {
+            return None;
+        }
+        engine.wait(Some(Duration::from_millis(10))).unwrap();
+    }
+    panic!("the datagram neither left nor was it refused");
+}
+
 #[test]
 fn packets_pass_through_the_device_both_ways() {
     for kind in KINDS {
@@ -240,6 +260,7 @@ fn a_run_of_datagrams_comes_apart_at_the_device() {
                 tos: 0,
                 dont_fragment: true,
                 segment: 0,
+                tag: 0,
             };
             for (bind, remote) in [("10.9.0.1:0", "10.9.0.2:9"), ("[fd09::1]:0", "[fd09::2]:9")] {
                 let socket = OuterSocket::udp(&UdpSettings::new(bind.parse().unwrap())).unwrap();
@@ -306,6 +327,7 @@ fn what_is_sent_has_the_header_that_was_asked_for() {
                         tos,
                         dont_fragment,
                         segment: 0,
+                        tag: 0,
                     };
                     engine.send_bytes(send, b"four score");
                     engine.flush();
@@ -340,6 +362,7 @@ fn ipv6_headers_and_fragmentation_obey_too() {
                 tos: 0xb8,
                 dont_fragment: true,
                 segment: 0,
+                tag: 0,
             };
             engine.send_bytes(send, &[1; 100]);
             engine.flush();
@@ -350,8 +373,8 @@ fn ipv6_headers_and_fragmentation_obey_too() {
                 "fd09::1".parse::<std::net::Ipv6Addr>().unwrap().octets()
             );
             assert_eq!(
-                engine.send_now(&send, &[2; 1500]),
-                Err(SendError::TooBig),
+                refusal(&mut engine, send, &[2; 1500]),
+                Some(SendError::TooBig),
                 "{kind:?}"
             );
             send.dont_fragment = false;
@@ -381,6 +404,7 @@ fn what_the_kernel_refuses_as_a_run_goes_singly() {
                 tos: 0,
                 dont_fragment: false,
                 segment: 0,
+                tag: 0,
             };
             // Larger than the device's packets: only fragments can carry them.
             for number in 0..3 {
@@ -443,7 +467,7 @@ fn path_mtu_is_honoured_or_probed() {
                 let socket = OuterSocket::udp(&settings).unwrap();
                 sockets.push(engine.attach_socket(socket).unwrap());
             }
-            for (socket, expected) in sockets.into_iter().zip([Err(SendError::TooBig), Ok(())]) {
+            for (socket, expected) in sockets.into_iter().zip([Some(SendError::TooBig), None]) {
                 let send = OuterSend {
                     socket,
                     local: None,
@@ -451,8 +475,9 @@ fn path_mtu_is_honoured_or_probed() {
                     tos: 0,
                     dont_fragment: true,
                     segment: 0,
+                    tag: 0,
                 };
-                assert_eq!(engine.send_now(&send, &[0; 1200]), expected, "{kind:?}");
+                assert_eq!(refusal(&mut engine, send, &[0; 1200]), expected, "{kind:?}");
             }
         });
     }
@@ -528,6 +553,7 @@ fn raw_datagrams_arrive_without_their_header_and_only_where_wanted() {
                         tos: 0x48,
                         dont_fragment: false,
                         segment: 0,
+                        tag: 0,
                     };
                     engine.send_bytes(send, &[octet << 1 | 1, 1, 2, 3, 4, 5, 6, 7, 8]);
                     // Too short for the rule: goes to the first.

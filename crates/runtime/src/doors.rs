@@ -66,6 +66,7 @@ impl Doors {
             tos: 0,
             dont_fragment: false,
             segment: 0,
+            tag: 0,
         })
     }
 }

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use esp::OuterFields;
 use ike::{Job, Path};
-use ipsec::{Encapsulation, EspPath, InnerVrf};
+use ipsec::{Encapsulation, EspPath, IkeSpi, InnerVrf};
 use netio::{Engine, OuterSend};
 use shard::{
     Disposition, Event, Listener, Mail, OuterPacket, Output, Question, RouteChange, ShardId,
@@ -52,13 +52,17 @@ pub(crate) struct Sink {
 }
 
 impl Sink {
-    /// IKE and keepalives leave at once: they are few, and whether a probe left decides whether it
-    /// counts as a try.
-    fn send_now(&mut self, send: Option<OuterSend>, octets: &[u8]) -> Disposition {
-        match send.map(|send| self.engine.send_now(&send, octets)) {
-            Some(Ok(())) => Disposition::Taken,
-            Some(Err(_)) | None => Disposition::Refused,
+    /// Queues a datagram after a prefix. What the kernel refuses is told when the queue is flushed.
+    fn queue(&mut self, send: Option<OuterSend>, prefix: &[u8], octets: &[u8]) -> Disposition {
+        let (Some(send), Some(mut buffer)) = (send, self.engine.buffer()) else {
+            return Disposition::Refused;
+        };
+        if buffer.fill(octets) && buffer.prepend(prefix) {
+            self.engine.send(send, buffer);
+            return Disposition::Taken;
         }
+        self.engine.give(buffer);
+        Disposition::Refused
     }
 
     fn post(&self, to: ShardId, message: Message) {
@@ -86,27 +90,20 @@ impl Sink {
 }
 
 impl Output for Sink {
-    fn send_ike(&mut self, path: &Path, message: &[u8]) -> Disposition {
-        if !path.encapsulated {
-            let send = self
-                .doors
-                .describe(path.fvrf, Listener::Ike, path.local, path.remote);
-            return self.send_now(send, message);
-        }
+    fn send_ike(&mut self, sender: IkeSpi, path: &Path, message: &[u8]) -> Disposition {
+        let (listener, prefix): (_, &[u8]) = if path.encapsulated {
+            (Listener::Nat, &NON_ESP_MARKER)
+        } else {
+            (Listener::Ike, &[])
+        };
         let send = self
             .doors
-            .describe(path.fvrf, Listener::Nat, path.local, path.remote);
-        let Some(mut buffer) = self.engine.buffer() else {
-            return Disposition::Refused;
-        };
-        let marked = buffer.fill(message) && buffer.prepend(&NON_ESP_MARKER);
-        let disposition = if marked {
-            self.send_now(send, buffer.bytes())
-        } else {
-            Disposition::Refused
-        };
-        self.engine.give(buffer);
-        disposition
+            .describe(path.fvrf, listener, path.local, path.remote);
+        let tagged = send.map(|send| OuterSend {
+            tag: sender.0,
+            ..send
+        });
+        self.queue(tagged, prefix, message)
     }
 
     fn send_esp(&mut self, path: &EspPath, outer: OuterFields, packet: &[u8]) -> Disposition {
@@ -133,7 +130,7 @@ impl Output for Sink {
         let send = self
             .doors
             .describe(path.fvrf, Listener::Nat, path.local, path.remote);
-        self.send_now(send, &KEEPALIVE)
+        self.queue(send, &[], &KEEPALIVE)
     }
 
     fn deliver_inner(&mut self, ivrf: InnerVrf, packet: &[u8]) {

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use crossbeam::channel::Sender;
 use dpd::ServiceHealth;
-use ipsec::{FrontVrf, InnerVrf};
-use netio::{Batch, Buffer, InnerPacket as InnerBuffer};
+use ipsec::{FrontVrf, IkeSpi, InnerVrf};
+use netio::{Batch, Buffer, InnerPacket as InnerBuffer, Refused};
 use shard::{Command, InnerPacket, Listener, OuterPacket, Shard};
 use smallvec::SmallVec;
 use timer::Instant;
@@ -42,6 +42,7 @@ pub(crate) struct Worker {
     pub(crate) rounds: u64,
     /// What is watched, as far as the shard knows.
     watch_generation: u64,
+    refused: Vec<Refused>,
 }
 
 impl Worker {
@@ -63,6 +64,7 @@ impl Worker {
             woke: clock.now(),
             rounds: 0,
             watch_generation: 0,
+            refused: Vec::new(),
         }
     }
 
@@ -81,6 +83,7 @@ impl Worker {
             self.shard.tick(self.clock.now(), &mut self.sink);
             self.echo();
             self.sink.engine.flush();
+            self.tell_refused();
             self.rounds += 1;
         }
         self.sink.engine.flush();
@@ -97,6 +100,14 @@ impl Worker {
             let now = self.clock.now();
             self.shard
                 .command(Command::Watch(filters), now, &mut self.sink);
+        }
+    }
+
+    /// Tells the shard which of its IKE messages did not leave.
+    fn tell_refused(&mut self) {
+        self.sink.engine.take_refused(&mut self.refused);
+        for refused in self.refused.drain(..) {
+            self.shard.refused(IkeSpi(refused.tag));
         }
     }
 

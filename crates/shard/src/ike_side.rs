@@ -255,7 +255,7 @@ impl Shard {
         now: Instant,
         out: &mut impl Output,
     ) {
-        let disposition = out.send_ike(path, message);
+        let disposition = out.send_ike(spi, path, message);
         let left = disposition == Disposition::Taken;
         self.tell_sent(spi, message, (*path, left), now, out);
         match disposition {

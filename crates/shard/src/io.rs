@@ -97,8 +97,10 @@ pub enum RouteChange {
 
 /// Where a shard's actions go. Calls are in order; nothing waits.
 pub trait Output {
-    /// Sends an IKE message. With `encapsulated` the sender puts the non-ESP marker before it.
-    fn send_ike(&mut self, path: &Path, message: &[u8]) -> Disposition;
+    /// Sends an IKE message of the IKE SA with the SPI `sender` (zero for none). With `encapsulated`
+    /// the non-ESP marker is put before it. A message that was taken may be refused when its turn
+    /// comes; then [`Shard::refused`](crate::Shard::refused) is told.
+    fn send_ike(&mut self, sender: IkeSpi, path: &Path, message: &[u8]) -> Disposition;
 
     /// Sends an ESP packet over UDP or as IP protocol 50, as the path says.
     fn send_esp(&mut self, path: &EspPath, outer: OuterFields, packet: &[u8]) -> Disposition;

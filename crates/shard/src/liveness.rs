@@ -293,6 +293,16 @@ impl Shard {
         }
     }
 
+    /// An IKE message that was taken ([`Disposition::Taken`]) did not leave after all. Whatever it
+    /// was, the try that is under way may not have reached the peer, and does not count.
+    pub fn refused(&mut self, sender: IkeSpi) {
+        self.counters.dropped(ShardDrop::SendRefused);
+        let peer = self.peers.get_mut(sender);
+        if let Some(liveness) = peer.and_then(|peer| peer.liveness.as_mut()) {
+            liveness.unsent();
+        }
+    }
+
     /// The verdict: one DELETE that is never repeated, then the SAs go, then the policy's action.
     fn bury(&mut self, spi: IkeSpi, evidence: Box<Evidence>, now: Instant, out: &mut impl Output) {
         self.tell(spi, now, out, || TraceStep::Dpd(DpdStep::Unanswered));

@@ -5,6 +5,7 @@ use core::net::IpAddr;
 use crypto::Entropy;
 use dpd::{DomainKey, FaultDomain, Liveness, OwnSequence, PeerSequence};
 use ike::IkeSa;
+use ipsec::ahead;
 use ipsec::{EspSpi, Identity, IkeSlot, IkeSpi, IkeVersion, InnerVrf, OutboundHandle, Slab};
 use timer::{Instant, TimerKey};
 
@@ -124,6 +125,24 @@ impl Peer {
     }
 }
 
+/// How far the memory of a peer has been asked for.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum FetchStep {
+    /// Its place in the table.
+    Place,
+    /// What the shard keeps of it.
+    Peer,
+    /// Its IKE SA.
+    Sa,
+    /// The keys of that, and what it has established.
+    Keys,
+}
+
+impl FetchStep {
+    /// In their order.
+    pub(crate) const ALL: [Self; 4] = [Self::Place, Self::Peer, Self::Sa, Self::Keys];
+}
+
 /// Which part of the policy made us initiate.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Initiated {
@@ -223,6 +242,27 @@ impl Peers {
     pub(crate) fn owner_mut(&mut self, slot: IkeSlot) -> Option<&mut Peer> {
         let peer = self.live.get_mut(slot.index as usize)?.as_deref_mut()?;
         (slot_of(peer.sa.local_spi()) == slot).then_some(peer)
+    }
+
+    /// Asks for the memory of the peer in a slot, a step of indirection at a time; each step wants
+    /// the one before to have come. Timers fire for peers in no order, and each is cold.
+    pub(crate) fn fetch(&self, slot: u32, step: FetchStep) {
+        if step == FetchStep::Place {
+            return ahead::fetch(&self.live, slot as usize);
+        }
+        let Some(Some(peer)) = self.live.get(slot as usize) else {
+            return;
+        };
+        match step {
+            FetchStep::Place => {}
+            FetchStep::Peer => {
+                ahead::fetch_value(&peer.sa);
+                ahead::fetch_value(&peer.liveness);
+                ahead::fetch_value(&peer.dpd_timer);
+            }
+            FetchStep::Sa => peer.sa.fetch(),
+            FetchStep::Keys => peer.sa.fetch_further(),
+        }
     }
 
     /// The SPI of the peer in a slot.

@@ -12,7 +12,7 @@ use crate::counters::Counters;
 use crate::host::World;
 use crate::initiate::Initiations;
 use crate::obituary::Obituaries;
-use crate::peers::Peers;
+use crate::peers::{FetchStep, Peers};
 use crate::spds::Spds;
 use crate::strangers::Homes;
 use crate::{
@@ -124,6 +124,12 @@ pub struct Shard {
     fired: Vec<(Token, Instant)>,
 }
 
+/// Timers between two steps of asking for a peer's memory: long enough for memory to answer, short
+/// enough for the lines to stay.
+const FETCH_GAP: usize = 4;
+/// Timers between the first step and the service.
+const FETCH_AHEAD: usize = FETCH_GAP * FetchStep::ALL.len();
+
 impl Shard {
     /// An empty shard.
     #[must_use]
@@ -175,7 +181,12 @@ impl Shard {
         let mut fired = core::mem::take(&mut self.fired);
         self.wheel
             .fire(now, |timer| fired.push((timer.token, timer.due)));
-        for (token, due) in fired.drain(..) {
+        for turn in 0..fired.len() + FETCH_AHEAD {
+            self.fetch_ahead(&fired, turn);
+            let due = turn.checked_sub(FETCH_AHEAD);
+            let Some(&(token, due)) = due.and_then(|at| fired.get(at)) else {
+                continue;
+            };
             match token {
                 Token::Ike(slot) => self.ike_timer_fired(slot, now, out),
                 Token::Dpd(slot) => self.dpd_timer_fired(slot, due, now, out),
@@ -185,8 +196,19 @@ impl Shard {
                 Token::Initiate(connection) => self.initiate_timer_fired(connection, now, out),
             }
         }
+        fired.clear();
         self.fired = fired;
         self.raise_alarms(out);
+    }
+
+    /// Asks for the memory of peers some turns before their timers are served, a step each turn.
+    fn fetch_ahead(&self, fired: &[(Token, Instant)], turn: usize) {
+        for (step, lag) in FetchStep::ALL.into_iter().zip((0..).step_by(FETCH_GAP)) {
+            let place = turn.checked_sub(lag).and_then(|at| fired.get(at));
+            if let Some((Token::Dpd(slot), _)) = place {
+                self.peers.fetch(*slot, step);
+            }
+        }
     }
 
     /// When [`tick`](Self::tick) has something to do, at the earliest.

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use esp::OuterFields;
 use ike::{Job, Path};
-use ipsec::{Encapsulation, EspPath, InnerVrf};
+use ipsec::{Encapsulation, EspPath, IkeSpi, InnerVrf};
 use shard::{
     Disposition, Event, Listener, Mail, OuterPacket, Output, Question, RouteChange, ShardId,
     Ticket, TraceRecord,
@@ -45,7 +45,7 @@ impl Outbox {
 }
 
 impl Output for Outbox {
-    fn send_ike(&mut self, path: &Path, message: &[u8]) -> Disposition {
+    fn send_ike(&mut self, _sender: IkeSpi, path: &Path, message: &[u8]) -> Disposition {
         if !path.encapsulated {
             return self.send(path.local, path.remote, Listener::Ike, 0, message.to_vec());
         }

@@ -32,6 +32,7 @@ impl Worker {
             tos: 0,
             dont_fragment: false,
             segment: 0,
+            tag: 0,
         })
     }
 

@@ -1,6 +1,7 @@
 use std::sync::Arc;
 
 use crypto::Secret;
+use ipsec::ahead::fetch_value;
 use ipsec::{ConnectionPolicy, EspSpi, Identity, IkeSpi};
 use wire::ikev2::{Header, Payload};
 
@@ -87,6 +88,28 @@ impl IkeSa {
             expected_request: 0,
             last_response: None,
             job_serial: 0,
+        }
+    }
+
+    /// Asks the processor for the memory that a message to the peer will need, before it is needed.
+    pub fn fetch(&self) {
+        fetch_value(&self.local_spi);
+        fetch_value(&self.path);
+        fetch_value(&self.phase);
+        fetch_value(&self.task);
+        fetch_value(&self.next_request);
+    }
+
+    /// The same for what [`fetch`](Self::fetch) makes reachable; so much later that it has come.
+    pub fn fetch_further(&self) {
+        if let Some(keys) = self.keys.as_deref() {
+            fetch_value(&keys.suite);
+            fetch_value(&keys.sealer);
+            fetch_value(&keys.opener);
+        }
+        if let Some(standing) = self.standing() {
+            fetch_value(&standing.rekey_at);
+            fetch_value(&standing.children);
         }
     }
 

@@ -227,7 +227,7 @@ impl Epoll {
             .socket(send.socket)
             .is_some_and(|socket| socket.is_ipv6() == send.remote.is_ipv6());
         let Some(queue) = self.tx_queues.get_mut(index).filter(|_| fits) else {
-            inventory.counters.send_failed(SendError::Unreachable);
+            inventory.refuse(send.tag, SendError::Unreachable);
             inventory.pool.give(buffer);
             return;
         };

@@ -8,12 +8,14 @@ use crate::cmsg::{self, Control};
 use crate::socket::SocketKind;
 use crate::{
     Buffer, BufferPool, Counters, InnerPacket, Offloads, OuterPacket, OuterSend, OuterSocket,
-    SocketId, TunId, TunQueue,
+    Refused, SendError, SocketId, TunId, TunQueue,
 };
 
 const IPV4_HEADER_MIN: usize = 20;
 /// Octets of the longest run of datagrams, which is one datagram to the kernel.
 const RUN_LEN_MAX: usize = 65_535;
+/// Refused datagrams that are remembered until somebody asks.
+const REFUSED_MAX: usize = 4_096;
 
 /// What both engines share: sockets, queues, buffers and counters.
 pub(super) struct Inventory {
@@ -22,6 +24,8 @@ pub(super) struct Inventory {
     pub(super) offloads: Offloads,
     /// Buffers that hold a run of datagrams; none without the offload.
     pub(super) runs: BufferPool,
+    /// Datagrams that did not leave and that somebody asks about.
+    pub(super) refused: Vec<Refused>,
     sockets: Vec<SocketEntry>,
     pub(super) tuns: Vec<TunEntry>,
 }
@@ -44,6 +48,7 @@ impl Inventory {
             counters: Counters::default(),
             offloads: Offloads::default(),
             runs: BufferPool::new(0, RUN_LEN_MAX),
+            refused: Vec::new(),
             sockets: Vec::new(),
             tuns: Vec::new(),
         }
@@ -59,6 +64,14 @@ impl Inventory {
             receive_runs: false,
         });
         Ok(SocketId(id))
+    }
+
+    /// A datagram did not leave.
+    pub(super) fn refuse(&mut self, tag: u64, error: SendError) {
+        self.counters.send_failed(error);
+        if tag != 0 && self.refused.len() < REFUSED_MAX {
+            self.refused.push(Refused { tag, error });
+        }
     }
 
     /// Has runs of datagrams of a socket pass as one, where the kernel can. `buffers` runs may be

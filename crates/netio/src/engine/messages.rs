@@ -142,8 +142,8 @@ impl Messages {
                 Some(run) if refused > 1 && refuses_runs(errno) => {
                     self.send_singly(fd, inventory, run, errno);
                 }
-                _ => (0..refused).for_each(|_| {
-                    inventory.counters.send_failed(SendError::from_errno(errno));
+                run => run.into_iter().flatten().for_each(|(send, _)| {
+                    inventory.refuse(send.tag, SendError::from_errno(errno));
                 }),
             }
         }
@@ -268,6 +268,7 @@ mod tests {
             tos: 0,
             dont_fragment: false,
             segment: 0,
+            tag: 0,
         };
         let mut buffer = Buffer::new(9000);
         assert!(buffer.fill(&vec![1; len]));

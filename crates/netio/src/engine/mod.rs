@@ -3,7 +3,6 @@
 mod completion;
 mod epoll;
 mod inventory;
-mod message;
 mod messages;
 mod ring;
 mod slot;
@@ -18,7 +17,7 @@ use self::epoll::Epoll;
 use self::inventory::Inventory;
 use self::uring::Uring;
 use crate::{
-    Batch, Buffer, Counters, Offloads, OuterSend, OuterSocket, SendError, SocketId, TunId,
+    Batch, Buffer, Counters, Offloads, OuterSend, OuterSocket, Refused, SendError, SocketId, TunId,
     TunQueue, Waker,
 };
 
@@ -216,26 +215,18 @@ impl Engine {
         }
     }
 
-    /// Sends a datagram at once, after all that is queued, and says whether it left.
-    ///
-    /// # Errors
-    /// Why it did not leave.
-    pub fn send_now(&mut self, send: &OuterSend, payload: &[u8]) -> Result<(), SendError> {
-        self.flush();
-        let result = message::send(&mut self.inventory, send, payload);
-        match result {
-            Ok(()) => self.inventory.counters.sent(payload.len()),
-            Err(error) => self.inventory.counters.send_failed(error),
-        }
-        self.inventory.counters.tx_calls += 1;
-        result
+    /// Moves the datagrams with a tag that were queued and did not leave to `refused`. One that was
+    /// queued last is known after the next [`flush`](Self::flush), with `io_uring` after the next
+    /// [`wait`](Self::wait). No more than a few thousand are kept.
+    pub fn take_refused(&mut self, refused: &mut Vec<Refused>) {
+        refused.append(&mut self.inventory.refused);
     }
 
     /// Queues a datagram with a copy of `payload`.
     pub fn send_bytes(&mut self, send: OuterSend, payload: &[u8]) {
         match self.filled(payload) {
             Some(buffer) => self.send(send, buffer),
-            None => self.inventory.counters.send_failed(SendError::QueueFull),
+            None => self.inventory.refuse(send.tag, SendError::QueueFull),
         }
     }
 

@@ -15,8 +15,8 @@ pub(super) struct Slot {
     vector: libc::iovec,
     name: [u8; NAME_LEN],
     control: Control,
-    /// Otherwise a write to a TUN queue.
-    pub(super) is_datagram: bool,
+    /// That of a datagram; none for a write to a TUN queue.
+    pub(super) tag: Option<u64>,
     /// Present while the kernel may read it.
     pub(super) buffer: Option<Buffer>,
 }
@@ -32,7 +32,7 @@ impl Slot {
             },
             name: [0; NAME_LEN],
             control: Control([0; CONTROL_LEN]),
-            is_datagram: false,
+            tag: None,
             buffer: None,
         }
     }
@@ -55,7 +55,7 @@ impl Slot {
         self.header.msg_namelen = name_len;
         self.header.msg_control = self.control.0.as_mut_ptr().cast();
         self.header.msg_controllen = control_len;
-        self.is_datagram = true;
+        self.tag = Some(send.tag);
         self.buffer = Some(buffer);
         &raw const self.header
     }
@@ -64,7 +64,7 @@ impl Slot {
     pub(super) fn write(&mut self, mut buffer: Buffer) -> (*const u8, u32) {
         let octets = buffer.bytes_mut();
         let described = (octets.as_ptr(), octets.len() as u32);
-        self.is_datagram = false;
+        self.tag = None;
         self.buffer = Some(buffer);
         described
     }

@@ -268,12 +268,10 @@ impl Uring {
             return;
         };
         let outcome = usize::try_from(result).map_err(|_| -result);
-        match (slot.is_datagram, outcome) {
-            (true, Ok(octets)) => inventory.counters.sent(octets),
-            (true, Err(errno)) => {
-                inventory.counters.send_failed(SendError::from_errno(errno));
-            }
-            (false, outcome) => inventory.counters.tun_written(outcome, 1),
+        match (slot.tag, outcome) {
+            (Some(_), Ok(octets)) => inventory.counters.sent(octets),
+            (Some(tag), Err(errno)) => inventory.refuse(tag, SendError::from_errno(errno)),
+            (None, outcome) => inventory.counters.tun_written(outcome, 1),
         }
         if let Some(buffer) = slot.buffer.take() {
             inventory.pool.give(buffer);
@@ -297,13 +295,13 @@ impl Uring {
 
     pub(super) fn send(&mut self, inventory: &mut Inventory, send: OuterSend, buffer: Buffer) {
         let Some(socket) = inventory.socket(send.socket) else {
-            inventory.counters.send_failed(SendError::Unreachable);
+            inventory.refuse(send.tag, SendError::Unreachable);
             inventory.pool.give(buffer);
             return;
         };
         let fd = Fd(socket.fd());
         if socket.is_ipv6() != send.remote.is_ipv6() {
-            inventory.counters.send_failed(SendError::Unreachable);
+            inventory.refuse(send.tag, SendError::Unreachable);
             inventory.pool.give(buffer);
             return;
         }
@@ -312,7 +310,7 @@ impl Uring {
             inventory.switch(&send);
         }
         let Some(index) = self.slot(inventory) else {
-            inventory.counters.send_failed(SendError::QueueFull);
+            inventory.refuse(send.tag, SendError::QueueFull);
             inventory.pool.give(buffer);
             return;
         };

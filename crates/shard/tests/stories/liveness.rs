@@ -127,8 +127,15 @@ fn a_verdict_keeps_its_evidence() {
 
 #[test]
 fn tries_that_the_socket_refused_do_not_count() {
+    for late in [false, true] {
+        refused_tries_do_not_count(late);
+    }
+}
+
+fn refused_tries_do_not_count(late: bool) {
     let mut world = World::connected(&with_mode(Mode::Periodic));
     world.refusing = Some(End::Headend);
+    world.refusing_late = late;
     world.pass(SECOND * 25);
     assert_eq!(world.headend.count("dead"), 0, "we could not ask");
     world.refusing = None;

@@ -12,7 +12,7 @@ use esp::{HEADROOM, OuterFields, TAILROOM};
 use ike::{Job, LeaseRequest, Path};
 use ipsec::{
     AddressPool, AuthPolicy, ChildPolicy, ConnectionPolicy, DfPolicy, Encapsulation, EspPath,
-    EspProposal, EspSpi, FrontVrf, Identity, IkeProposal, InnerVrf, IntegrityAlgorithm,
+    EspProposal, EspSpi, FrontVrf, Identity, IkeProposal, IkeSpi, InnerVrf, IntegrityAlgorithm,
     PeerEndpoint, PolicySnapshot, Pool, PoolName, PreSharedKey, RekeyPolicy, SecretEntry, Secrets,
     StartAction, TrafficSelector, V1Policy, Versions,
 };
@@ -201,6 +201,10 @@ pub(crate) struct Effects {
     routes: Vec<(InnerVrf, RouteChange)>,
     pub(crate) questions: Vec<(Question, Arc<str>)>,
     refuse: bool,
+    /// Refusals are told after the fact, as by a queue that is flushed later.
+    refuse_late: bool,
+    /// The senders of what was refused late.
+    refused: Vec<IkeSpi>,
 }
 
 impl Effects {
@@ -211,6 +215,9 @@ impl Effects {
         tos: u8,
         octets: Vec<u8>,
     ) -> Disposition {
+        if self.refuse && self.refuse_late {
+            return Disposition::Taken;
+        }
         if self.refuse {
             return Disposition::Refused;
         }
@@ -226,7 +233,10 @@ impl Effects {
 }
 
 impl Output for Effects {
-    fn send_ike(&mut self, path: &Path, message: &[u8]) -> Disposition {
+    fn send_ike(&mut self, sender: IkeSpi, path: &Path, message: &[u8]) -> Disposition {
+        if self.refuse && self.refuse_late {
+            self.refused.push(sender);
+        }
         let (listener, mut octets) = if path.encapsulated {
             (Listener::Nat, vec![0; 4])
         } else {
@@ -308,6 +318,8 @@ pub(crate) struct World {
     pub(crate) dead: Option<End>,
     /// The sockets of this end refuse everything.
     pub(crate) refusing: Option<End>,
+    /// They say so only when their queues are flushed.
+    pub(crate) refusing_late: bool,
     /// IKE messages and ESP packets that an end sent.
     pub(crate) ike_sent: [u64; 2],
     pub(crate) esp_sent: [u64; 2],
@@ -564,6 +576,7 @@ impl World {
             client: side(End::Client, terms, 0x0fed_cba9_8765_4321),
             dead: None,
             refusing: None,
+            refusing_late: false,
             ike_sent: [0; 2],
             esp_sent: [0; 2],
             nat: None,
@@ -640,9 +653,13 @@ impl World {
         let now = self.now;
         let effects = Effects {
             refuse: self.refusing == Some(end),
+            refuse_late: self.refusing_late,
             ..Effects::default()
         };
         let effects = self.side(end).step(now, effects, act);
+        for sender in &effects.refused {
+            self.side(end).shard.refused(*sender);
+        }
         for datagram in effects.sent {
             let esp = datagram.is_esp();
             let sent = if esp {
