@@ -214,6 +214,8 @@ fn child_deleted(
     let Some((inbound, replaced_by)) = child.map(|child| (child.inbound, child.replaced_by)) else {
         return;
     };
+    // The third message of a rekey may be late; its initiator deletes the old pair all the same.
+    let replaced_by = replaced_by.or_else(|| quick_mode::heir(&sa.exchanges, inbound));
     let reason = match replaced_by {
         Some(_) => RemovalReason::Rekeyed,
         None => RemovalReason::PeerDeleted,

@@ -163,10 +163,11 @@ impl IkeSa {
     /// The first authenticated packet came in on a Child SA whose outbound half was held back: the
     /// peer is ready.
     pub fn on_child_traffic(&mut self, child: EspSpi, actions: &mut Vec<Action>) {
+        let superseded = quick_mode::is_superseded(self.children(), child);
         if let Some(known) = self.child_mut(child)
-            && known.outbound_pending
+            && core::mem::take(&mut known.outbound_pending)
+            && !superseded
         {
-            known.outbound_pending = false;
             actions.push(Action::OutboundSwitched { child });
         }
     }

@@ -17,6 +17,7 @@ mod proofs;
 mod proposals;
 mod quick_mode;
 mod rekey;
+mod storms;
 mod strangers;
 mod world;
 mod xauth;

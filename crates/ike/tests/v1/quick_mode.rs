@@ -516,3 +516,14 @@ fn a_computation_that_gets_lost_is_given_up() {
         assert_eq!(world.left.children.len(), 1);
     }
 }
+
+#[test]
+fn the_commit_bit_is_passed_over() {
+    let mut world = World::new();
+    world.meddle = Some(|message| {
+        if message[18] == 32 {
+            message[19] |= 2;
+        }
+    });
+    assert_one_pair(&world.establish());
+}

@@ -213,6 +213,15 @@ impl World {
         self.now = end;
     }
 
+    /// Lets time pass and timers fire; what they send waits.
+    pub(crate) fn elapse(&mut self, time: Duration) {
+        self.now += time;
+        let now = self.now;
+        self.arrive_late();
+        self.left.fire(now);
+        self.right.fire(now);
+    }
+
     fn arrive_late(&mut self) {
         let now = self.now;
         let (due, late) = core::mem::take(&mut self.late)

@@ -72,10 +72,34 @@ pub(super) fn meet(exchanges: &mut [Exchange], policy: u16, selectors: &Selector
     met
 }
 
-/// Whether a quick mode of the peer is about to replace this Child SA.
-pub(super) fn is_being_replaced(exchanges: &[Exchange], child: EspSpi) -> bool {
-    quick_modes(exchanges).any(|state| match state {
-        State::Confirming(confirming) => confirming.replaces == Some(child),
-        _ => false,
+/// Whether a quick mode of ours for these selectors is under way: a second one would only make the
+/// first one's pair redundant.
+pub(super) fn is_under_way(exchanges: &[Exchange], policy: u16, selectors: &Selectors) -> bool {
+    quick_modes(exchanges)
+        .filter_map(State::ours)
+        .any(|ours| ours.policy == policy && ours.selectors == *selectors)
+}
+
+/// The Child SA by which a quick mode of the peer is about to replace this one.
+pub(in crate::v1) fn heir(exchanges: &[Exchange], child: EspSpi) -> Option<EspSpi> {
+    quick_modes(exchanges).find_map(|state| match state {
+        State::Confirming(confirming) if confirming.replaces == Some(child) => {
+            Some(confirming.child)
+        }
+        _ => None,
     })
+}
+
+/// Whether outbound traffic has moved beyond this Child SA, to one that replaced it.
+pub(in crate::v1) fn is_superseded(children: &[ChildSa], child: EspSpi) -> bool {
+    let of = |spi| children.iter().find(|child| child.inbound == spi);
+    let mut at = of(child);
+    // Each has one successor at most, so there are no more steps than Child SAs.
+    for _ in children {
+        at = at.and_then(|child| of(child.replaced_by?));
+        if at.is_some_and(|successor| !successor.outbound_pending) {
+            return true;
+        }
+    }
+    false
 }

@@ -4,7 +4,7 @@ use crypto::{KeyPair, Secret};
 use ipsec::{ChildPolicy, EspSpi, Selectors};
 use wire::ikev1::{ExchangeType, Payload, Payloads, Sa};
 
-use super::collision::{is_being_replaced, sibling};
+use super::collision::{heir, is_under_way, sibling};
 use super::contents::Contents;
 use super::life::{Durations, Life};
 use super::offer::{self, Agreed};
@@ -86,14 +86,15 @@ fn wanted(sa: &IkeSa, aim: Aim) -> Result<Option<Wanted>, ChildFailure> {
             let mut all = pairs::pairs_of(sa, terms).into_iter();
             let selectors = all.nth(usize::from(pair));
             let selectors = selectors.ok_or(ChildFailure::TsUnacceptable)?;
-            Ok(Some((policy, None, selectors)))
+            let begun = is_under_way(&sa.exchanges, policy, &selectors);
+            Ok((!begun).then_some((policy, None, selectors)))
         }
         Aim::RekeyChild { old } => {
             let Some(child) = standing.child(old) else {
                 return Ok(None);
             };
             let due = child.state == ChildState::Installed
-                && !is_being_replaced(&sa.exchanges, old)
+                && heir(&sa.exchanges, old).is_none()
                 && sibling(standing, child.policy, &child.selectors)
                     .is_some_and(|newest| newest.inbound == old);
             Ok(due.then(|| (child.policy, Some(old), child.selectors.clone())))

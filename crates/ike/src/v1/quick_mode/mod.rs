@@ -24,6 +24,7 @@ use crate::job::Output;
 use crate::trace::{ExchangeEnd, Input, Stage};
 use crate::{Action, ChildFailure, ChildState, Context, Received, Rejection};
 
+pub(super) use collision::{heir, is_superseded};
 use initiator::Answer;
 use life::Life;
 use offer::Carriage;

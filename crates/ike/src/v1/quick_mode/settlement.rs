@@ -156,15 +156,7 @@ pub(super) fn confirmed(
     ctx: &mut Context<'_>,
     actions: &mut Vec<Action>,
 ) {
-    let Some(child) = sa.child_mut(confirming.child) else {
-        return;
-    };
-    if child.outbound_pending {
-        child.outbound_pending = false;
-        actions.push(Action::OutboundSwitched {
-            child: confirming.child,
-        });
-    }
+    sa.on_child_traffic(confirming.child, actions);
     if let Some(old) = confirming.replaces {
         retire(sa, old, confirming.child, PEER_GRACE, ctx.now);
     }
@@ -193,10 +185,16 @@ pub(super) fn retire(
     grace: Duration,
     now: Instant,
 ) {
-    if let Some(child) = sa.child_mut(child) {
+    let Some(standing) = sa.standing_mut() else {
+        return;
+    };
+    // One that has not taken the traffic yet does so for a moment: what it replaces itself goes
+    // before its successor's time has come.
+    let switching = standing.switching.iter().any(|(waits, _)| *waits == child);
+    if let Some(child) = standing.child_mut(child) {
         child.state = ChildState::Replaced;
         child.replaced_by = Some(successor);
-        child.outbound_pending = false;
+        child.outbound_pending &= switching;
         child.rekey_at = Instant::MAX;
         child.expires_at = child.expires_at.min(now + grace);
     }
