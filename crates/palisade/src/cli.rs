@@ -70,6 +70,9 @@ Examples:
   palisade events
   palisade events --json | jq 'select(.event == \"dead\") | .evidence'")]
     Events(Ask),
+    /// Show SAs and sessions in the layouts of Cisco IOS
+    #[command(subcommand)]
+    Show(Show),
     /// End sessions: IKE SAs with everything under them
     #[command(subcommand)]
     Clear(Clear),
@@ -226,6 +229,64 @@ pub(crate) struct PeerArgs {
     pub(crate) peer: String,
     #[command(flatten)]
     pub(crate) ask: Ask,
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum Show {
+    /// What `show crypto` shows on a router
+    #[command(
+        subcommand,
+        after_help = "\
+Examples:
+  palisade show crypto session
+  palisade show crypto session detail
+  palisade show crypto isakmp sa
+  palisade show crypto ikev2 sa detailed
+  palisade show crypto ipsec sa | grep -A1 'inbound esp'"
+    )]
+    Crypto(ShowCrypto),
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum ShowCrypto {
+    /// IKE SAs of IKEv1
+    #[command(subcommand)]
+    Isakmp(ShowSa),
+    /// IKE SAs of IKEv2
+    #[command(subcommand)]
+    Ikev2(ShowSa),
+    /// Child SAs with their counters and lifetimes
+    #[command(subcommand)]
+    Ipsec(ShowSa),
+    /// Sessions: each peer with its IKE SA and its flows
+    Session(ShowArgs),
+}
+
+#[derive(Subcommand, Debug)]
+pub(crate) enum ShowSa {
+    /// Security associations
+    Sa(ShowArgs),
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct ShowArgs {
+    /// With everything
+    #[arg(value_enum)]
+    pub(crate) detail: Option<Detail>,
+    /// Only peers of this connection
+    #[arg(long, value_name = "NAME")]
+    pub(crate) connection: Option<String>,
+    #[command(flatten)]
+    pub(crate) ask: Ask,
+}
+
+/// That everything is to be shown; IOS says it in two ways.
+#[derive(clap::ValueEnum, Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Detail {
+    /// Everything
+    Detail,
+    /// The same
+    Detailed,
 }
 
 #[derive(Subcommand, Debug)]

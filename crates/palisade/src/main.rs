@@ -17,7 +17,7 @@ use std::process::ExitCode;
 
 use clap::{CommandFactory as _, Parser as _};
 
-use cli::{Clear, Cli, Command, Import};
+use cli::{Clear, Cli, Command, Import, Show};
 
 fn main() -> ExitCode {
     match dispatch(Cli::parse().command) {
@@ -40,6 +40,7 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Peer(args) => ask::peer(&args),
         Command::WhyDead(args) => ask::why_dead(&args),
         Command::Events(args) => ask::events(&args),
+        Command::Show(Show::Crypto(what)) => ask::show_crypto(&what),
         Command::Clear(Clear::Session(args)) => ask::clear_session(&args),
         Command::Debug(args) => ask::debug(&args),
         Command::Initiate(args) => ask::initiate(&args),

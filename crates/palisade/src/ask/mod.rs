@@ -1,6 +1,7 @@
 //! Commands that ask the running service.
 
 mod clear;
+mod crypto;
 mod debug;
 mod events;
 mod order;
@@ -18,6 +19,7 @@ use crate::cli::Ask;
 use crate::directories;
 
 pub(crate) use clear::clear_session;
+pub(crate) use crypto::show_crypto;
 pub(crate) use debug::debug;
 pub(crate) use events::events;
 pub(crate) use order::{initiate, rekey, terminate};

@@ -8,6 +8,7 @@ mod ikev2;
 mod ipsec;
 mod isakmp;
 mod session;
+pub(crate) mod show;
 mod stage;
 #[cfg(test)]
 mod tests;

@@ -19,7 +19,7 @@ pub(super) fn machine(stage: Stage, role: char) -> String {
 }
 
 /// The state of the SA, such as `QM_IDLE`. The keys are there after four messages of main mode.
-pub(crate) const fn table(stage: Stage) -> &'static str {
+pub(super) const fn table(stage: Stage) -> &'static str {
     match stage {
         Stage::Main(1..=2) => "MM_SA_SETUP",
         Stage::Main(3..=4) => "MM_KEY_EXCH",

@@ -140,3 +140,45 @@ fn exactly_the_sessions_that_match_are_cleared() {
         "no session matches\n"
     );
 }
+
+#[test]
+fn the_layouts_of_ios_show_who_is_there() {
+    let mut stage = Stage::new("show");
+    stage.start_peers(3, &["--packets", "20"]);
+    stage.wait("traffic", |stage| {
+        let sas = stage.json(&["sas"]);
+        let sas = sas.as_array().expect("a list").iter();
+        sas.filter(|sa| sa["inbound"]["packets"].as_u64() > Some(2))
+            .count()
+            == 3
+    });
+    let show = |what: &[&str]| stage.text(&[&["show", "crypto"], what].concat());
+    let session = show(&["session", "detail"]);
+    assert_eq!(session.matches("Session status: UP-ACTIVE\n").count(), 3);
+    assert!(
+        session.contains("      Phase1_id: peer-2@load.example\n"),
+        "{session}"
+    );
+    assert!(
+        session.contains("  IKEv2 SA: local 127.0.0.1/"),
+        "{session}"
+    );
+    assert!(session.contains("Capabilities:CDN"), "{session}");
+    assert!(
+        session.contains("  IPSEC FLOW: permit ip 0.0.0.0/0.0.0.0 host 10.64."),
+        "{session}"
+    );
+    let ikev2 = show(&["ikev2", "sa", "detailed"]);
+    assert_eq!(ikev2.matches(" READY\n").count(), 3, "{ikev2}");
+    assert!(ikev2.contains("Encr: AES-GCM, keysize: "), "{ikev2}");
+    let ipsec = show(&["ipsec", "sa"]);
+    assert_eq!(ipsec.matches("inbound esp sas:\n      spi: 0x").count(), 3);
+    assert!(!ipsec.contains("#pkts decaps: 0,"), "{ipsec}");
+    assert!(
+        !show(&["isakmp", "sa"]).contains("QM_IDLE"),
+        "nobody speaks IKEv1"
+    );
+    let json = stage.json(&["show", "crypto", "session"]);
+    assert_eq!(json["peers"][0]["version"], 2);
+    assert_eq!(json["sas"].as_array().map(Vec::len), Some(3));
+}
