@@ -164,6 +164,10 @@ fn admit(sad: &Sad, packet: &mut InboundPacket<'_>) -> Result<(), InboundDrop> {
         return Err(InboundDrop::TooShort);
     }
     let sa = sad.inbound(packet.spi).ok_or(InboundDrop::UnknownSpi)?;
+    if sa.fvrf != packet.fvrf {
+        return Err(InboundDrop::ForeignVrf);
+    }
+    packet.ivrf = sa.ivrf;
     packet.sequence = admit_to(sa, low_half(packet.sequence))?;
     Ok(())
 }

@@ -608,3 +608,46 @@ fn a_deleted_device_does_not_keep_the_thread_busy() {
         });
     }
 }
+
+/// The namespace in which a thread lives, as a path.
+const HERE: &str = "/proc/thread-self/ns/net";
+
+#[test]
+fn devices_and_sockets_of_another_namespace_belong_there() {
+    in_namespace(|| {
+        let other = std::fs::File::open(HERE).unwrap();
+        let path = format!("/proc/self/fd/{}", std::os::fd::AsRawFd::as_raw_fd(&other));
+        // Away from it: what is opened now by that path still comes to be in it.
+        in_namespace(move || {
+            let settings = TunSettings {
+                namespace: Some(path.clone()),
+                table: Some(300),
+                ..tun_settings(1, KINDS[0])
+            };
+            let (tun, queues) = Tun::open(&settings).unwrap();
+            assert!(!ip("link").contains("ptest0"), "it is not here");
+            let guard = tun.route(address("198.51.100.0"), 24).unwrap();
+            let within = |arguments: &'static str| {
+                netio::in_namespace(Some(&path), || Ok(ip(arguments))).unwrap()
+            };
+            assert!(within("addr show dev ptest0").contains("inet 10.9.0.1/24"));
+            assert!(within("route show table 300").contains("198.51.100.0/24 dev ptest0"));
+            assert!(!within("route show").contains("198.51.100.0"));
+            drop(guard);
+            assert!(!within("route show table 300").contains("198.51.100.0"));
+
+            // The address is one of the device's, and so none of ours.
+            let there = UdpSettings {
+                namespace: Some(path.clone()),
+                ..UdpSettings::new("10.9.0.1:4500".parse().unwrap())
+            };
+            assert!(OuterSocket::udp(&there).is_ok());
+            let here = UdpSettings {
+                namespace: None,
+                ..there
+            };
+            assert!(OuterSocket::udp(&here).is_err());
+            drop(queues);
+        });
+    });
+}

@@ -1,5 +1,5 @@
 use esp::InboundDrop;
-use ipsec::{LifeStage, VolumeLimits};
+use ipsec::{FrontVrf, InnerVrf, LifeStage, VolumeLimits};
 
 use crate::support::{CBC, OWNER, Pair, Setup, udp, udp4, udp6};
 
@@ -180,4 +180,24 @@ fn the_hard_limit_ends_an_inbound_sa() {
     let packet = pair.seal(&udp4(3));
     assert_eq!(pair.open(&packet), Err(InboundDrop::LifetimeExpired));
     assert!(pair.inbound.aged.is_empty() && pair.inbound.heard.is_empty());
+}
+
+#[test]
+fn an_sa_takes_packets_of_its_own_door_only_and_knows_where_they_go() {
+    let mut pair = Pair::new();
+    let sa = pair.sad.inbound_mut(pair.spi).unwrap();
+    sa.fvrf = FrontVrf(3);
+    sa.ivrf = InnerVrf(7);
+    let (inner, packet) = (udp4(1), pair.seal(&udp4(1)));
+    for elsewhere in [FrontVrf::GLOBAL, FrontVrf(7)] {
+        let opened = pair.open_in(elsewhere, &packet);
+        assert_eq!(opened, Err(InboundDrop::ForeignVrf));
+    }
+    assert!(pair.inbound.heard.is_empty(), "it proves nothing there");
+    let opened = pair.open_in(FrontVrf(3), &packet);
+    assert_eq!(
+        opened,
+        Ok((InnerVrf(7), inner)),
+        "and it did not move the window"
+    );
 }

@@ -8,9 +8,9 @@ use esp::{
     Sealed, TAILROOM, open_batch, seal_batch,
 };
 use ipsec::{
-    DfPolicy, Encapsulation, EspPath, EspSpi, EspSpiLayout, IkeSlot, InboundParameters, InboundSa,
-    Instant, OutboundHandle, OutboundParameters, OutboundSa, OuterHeaderPolicy, Sad, Selectors,
-    TrafficSelector, VolumeLimits,
+    DfPolicy, Encapsulation, EspPath, EspSpi, EspSpiLayout, FrontVrf, IkeSlot, InboundParameters,
+    InboundSa, InnerVrf, Instant, OutboundHandle, OutboundParameters, OutboundSa,
+    OuterHeaderPolicy, Sad, Selectors, TrafficSelector, VolumeLimits,
 };
 
 pub(crate) const OWNER: IkeSlot = IkeSlot {
@@ -217,6 +217,22 @@ impl Pair {
             Opened::Dropped(reason) => Err(reason),
             Opened::Dummy { .. } => Ok(Vec::new()),
             _ => Ok(packet.inner().unwrap().to_vec()),
+        }
+    }
+
+    /// Opens one packet that arrived in a front-door VRF: the inner packet with its VRF.
+    pub(crate) fn open_in(
+        &mut self,
+        fvrf: FrontVrf,
+        esp: &[u8],
+    ) -> Result<(InnerVrf, Vec<u8>), InboundDrop> {
+        let mut octets = esp.to_vec();
+        let mut packets = [InboundPacket::new(&mut octets, 0).at(fvrf)];
+        open_batch(&mut self.sad, &mut packets, NOW, &mut self.inbound);
+        let [packet] = packets;
+        match packet.outcome {
+            Opened::Dropped(reason) => Err(reason),
+            _ => Ok((packet.ivrf(), packet.inner().unwrap_or_default().to_vec())),
         }
     }
 

@@ -15,3 +15,4 @@ mod rekeying;
 mod setup;
 mod stage;
 mod throughput;
+mod vrfs;

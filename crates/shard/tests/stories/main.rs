@@ -9,4 +9,5 @@ mod liveness;
 mod sessions;
 mod tracing;
 mod traffic;
+mod vrfs;
 mod world;

@@ -153,6 +153,8 @@ pub(crate) struct Datagram {
     pub(crate) tos: u8,
     /// What it carries.
     pub(crate) octets: Vec<u8>,
+    /// In whose sockets it is.
+    pub(crate) fvrf: FrontVrf,
 }
 
 impl Datagram {
@@ -173,7 +175,7 @@ impl Datagram {
     pub(crate) fn packet(&mut self) -> OuterPacket<'_> {
         OuterPacket {
             listener: self.listener,
-            fvrf: FrontVrf::GLOBAL,
+            fvrf: self.fvrf,
             local: self.local,
             remote: self.remote,
             tos: self.tos,
@@ -196,6 +198,7 @@ pub(crate) struct Effects {
     pub(crate) sent: Vec<Datagram>,
     jobs: Vec<(Ticket, Job)>,
     inner: Vec<Vec<u8>>,
+    inner_vrfs: Vec<InnerVrf>,
     events: Vec<Event>,
     traces: Vec<TraceRecord>,
     routes: Vec<(InnerVrf, RouteChange)>,
@@ -211,7 +214,7 @@ impl Effects {
     fn send(
         &mut self,
         listener: Listener,
-        (local, remote): (SocketAddr, SocketAddr),
+        (fvrf, local, remote): (FrontVrf, SocketAddr, SocketAddr),
         tos: u8,
         octets: Vec<u8>,
     ) -> Disposition {
@@ -227,6 +230,7 @@ impl Effects {
             remote,
             tos,
             octets,
+            fvrf,
         });
         Disposition::Taken
     }
@@ -243,7 +247,7 @@ impl Output for Effects {
             (Listener::Ike, vec![])
         };
         octets.extend_from_slice(message);
-        self.send(listener, (path.local, path.remote), 0, octets)
+        self.send(listener, (path.fvrf, path.local, path.remote), 0, octets)
     }
 
     fn send_esp(&mut self, path: &EspPath, outer: OuterFields, packet: &[u8]) -> Disposition {
@@ -253,22 +257,28 @@ impl Output for Effects {
         };
         self.send(
             listener,
-            (path.local, path.remote),
+            (path.fvrf, path.local, path.remote),
             outer.traffic_class,
             packet.to_vec(),
         )
     }
 
     fn send_keepalive(&mut self, path: &Path) -> Disposition {
-        self.send(Listener::Nat, (path.local, path.remote), 0, vec![0xff])
+        self.send(
+            Listener::Nat,
+            (path.fvrf, path.local, path.remote),
+            0,
+            vec![0xff],
+        )
     }
 
     fn resolve(&mut self, question: Question, name: &Arc<str>) {
         self.questions.push((question, Arc::clone(name)));
     }
 
-    fn deliver_inner(&mut self, _ivrf: InnerVrf, packet: &[u8]) {
+    fn deliver_inner(&mut self, ivrf: InnerVrf, packet: &[u8]) {
         self.inner.push(packet.to_vec());
+        self.inner_vrfs.push(ivrf);
     }
 
     fn compute(&mut self, ticket: Ticket, job: Job) {
@@ -304,6 +314,8 @@ pub(crate) struct Side {
     pub(crate) events: Vec<Event>,
     pub(crate) traces: Vec<TraceRecord>,
     pub(crate) inner: Vec<Vec<u8>>,
+    /// Where the packets inside came out.
+    pub(crate) inner_vrfs: Vec<InnerVrf>,
     /// What was asked of the routing table.
     pub(crate) routes: Vec<(InnerVrf, RouteChange)>,
     directory: Arc<LocalDirectory>,
@@ -351,6 +363,8 @@ pub(crate) struct Terms {
     pub(crate) addresses: [&'static str; 2],
     /// The ends call themselves by their addresses.
     pub(crate) address_ids: bool,
+    /// How many front-door VRFs there are beside the global one.
+    pub(crate) vrfs: u16,
 }
 
 pub(crate) const NO_REKEY: RekeyPolicy = RekeyPolicy {
@@ -384,6 +398,7 @@ impl Default for Terms {
             ike_rekey: [NO_REKEY; 2],
             addresses: [HEADEND, CLIENT],
             address_ids: false,
+            vrfs: 0,
         }
     }
 }
@@ -466,11 +481,11 @@ pub(crate) fn connection(end: End, terms: &Terms) -> ConnectionPolicy {
     }
 }
 
-fn socket(end: End, terms: &Terms, port: u16) -> FrontSocket {
-    FrontSocket {
-        fvrf: FrontVrf::GLOBAL,
-        address: SocketAddr::new(end.address(terms), port),
-    }
+/// The same address in each front-door VRF.
+fn sockets(end: End, terms: &Terms, port: u16) -> Vec<FrontSocket> {
+    let address = SocketAddr::new(end.address(terms), port);
+    let vrfs = (0..=terms.vrfs).map(FrontVrf);
+    vrfs.map(|fvrf| FrontSocket { fvrf, address }).collect()
 }
 
 /// IKEv1 has neither AEAD ciphers nor X25519 in phase 1.
@@ -536,8 +551,8 @@ pub(crate) fn side_with(
         &terms.client_dpd
     };
     let settings = Settings {
-        ike_sockets: vec![socket(end, terms, 500)],
-        nat_sockets: vec![socket(end, terms, 4500)],
+        ike_sockets: sockets(end, terms, 500),
+        nat_sockets: sockets(end, terms, 4500),
         breaker: BreakerPolicy {
             enabled: false,
             ..BreakerPolicy::default()
@@ -563,6 +578,7 @@ pub(crate) fn side_with(
         events: vec![],
         traces: vec![],
         inner: vec![],
+        inner_vrfs: vec![],
         routes: vec![],
         directory,
     }
@@ -801,6 +817,7 @@ impl World {
             remote: "203.0.113.66:4500".parse().unwrap(),
             tos: 0,
             octets: octets.to_vec(),
+            fvrf: FrontVrf::GLOBAL,
         };
         self.act(End::Headend, |shard, now, out| {
             shard.outer(&mut [datagram.packet()], now, out);
@@ -823,6 +840,7 @@ impl Side {
         self.events.append(&mut effects.events);
         self.traces.append(&mut effects.traces);
         self.inner.append(&mut effects.inner);
+        self.inner_vrfs.append(&mut effects.inner_vrfs);
         self.routes.append(&mut effects.routes);
         effects
     }
