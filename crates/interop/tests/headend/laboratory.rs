@@ -107,7 +107,7 @@ fn the_scanner_sees_strongswan() -> Result<()> {
     let scan = Scan::run(
         &left,
         "192.0.2.2",
-        &["--retry=1", "--aggressive", "--id=joe", transform],
+        &["--retry=1", "--aggressive", "--id=joe@test", transform],
     )?;
     assert!(!scan.says("Aggressive Mode Handshake returned"));
     let seen = datagrams(wire)?;

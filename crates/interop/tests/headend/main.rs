@@ -7,6 +7,7 @@ mod deletion;
 mod failover;
 mod hostile;
 mod ikev1;
+mod ike_scan;
 mod laboratory;
 mod liveness;
 mod nat;
