@@ -91,7 +91,13 @@ fn no_answer_is_longer_than_its_question() -> Result<()> {
         &[ONCE],
         &[ONCE, none_of_ours],
         &[ONCE, "--nat-t", TRANSFORM],
-        &[ONCE, "--aggressive", "--id=joe@test", "--dhgroup=14", TRANSFORM],
+        &[
+            ONCE,
+            "--aggressive",
+            "--id=joe@test",
+            "--dhgroup=14",
+            TRANSFORM,
+        ],
         &["--retry=4", "--timeout=100", TRANSFORM, DPD],
     ];
     for question in questions {
