@@ -1,4 +1,5 @@
 use core::net::Ipv4Addr;
+use std::sync::Arc;
 
 use crypto::{
     EncryptionAlgorithm, Entropy, IntegrityAlgorithm, OpeningKey, ProtectionSuite, SealingKey,
@@ -6,8 +7,8 @@ use crypto::{
 use esp::{InboundReport, OutboundReport};
 use ipsec::{
     DfPolicy, Encapsulation, EspPath, EspSpi, EspSpiLayout, IkeSlot, InboundParameters, InboundSa,
-    OutboundParameters, OutboundSa, OuterHeaderPolicy, Sad, Selectors, Spd, TrafficSelector,
-    VolumeLimits,
+    OutboundHandle, OutboundParameters, OutboundSa, OuterHeaderPolicy, ReplayWindow, Sad,
+    Selectors, SequenceNumbers, SequencePool, SharedWindow, Spd, TrafficSelector, VolumeLimits,
 };
 
 /// Wide enough for a batch that another thread delays.
@@ -48,6 +49,7 @@ pub struct World {
     /// The report of the last opened batch.
     pub inbound: InboundReport,
     count: u32,
+    first: Option<(EspSpi, OutboundHandle)>,
 }
 
 struct Counting(u32);
@@ -74,6 +76,7 @@ impl World {
             outbound: OutboundReport::default(),
             inbound: InboundReport::default(),
             count,
+            first: None,
         };
         let mut entropy = Counting(7);
         for peer in 0..count {
@@ -132,6 +135,21 @@ impl World {
             .insert_outbound(OutboundSa::new(outbound))
             .expect("room");
         self.spd.insert(handle, &selectors);
+        self.first.get_or_insert((spi, handle));
+    }
+
+    /// Makes the first SA one that several worlds carry together: numbers come from the pool, and the
+    /// window knows what the others have opened.
+    pub fn share(&mut self, pool: &Arc<SequencePool>, window: &Arc<SharedWindow>) {
+        let Some((spi, handle)) = self.first else {
+            return;
+        };
+        if let Some(sa) = self.sad.outbound_mut(handle) {
+            sa.sequence = SequenceNumbers::pooled(pool.clone());
+        }
+        if let Some(sa) = self.sad.inbound_mut(spi) {
+            sa.window = ReplayWindow::shared(window.clone(), true);
+        }
     }
 
     /// How many peers there are.

@@ -14,6 +14,7 @@ mod overhead;
 mod reason;
 mod report;
 mod trailer;
+mod turns;
 #[cfg(test)]
 mod vectors;
 
@@ -24,3 +25,4 @@ pub use outbound::{HEADROOM, OutboundPacket, OuterFields, Sealed, TAILROOM, find
 pub use overhead::{inner_mtu, overhead};
 pub use reason::{InboundDrop, OutboundDrop};
 pub use report::{Aged, InboundReport, OutboundReport, Touched};
+pub use turns::{Turn, Turns};

@@ -1,3 +1,4 @@
+use core::net::IpAddr;
 use core::ops::Range;
 
 use ipsec::{DfPolicy, Flow, Instant, LifeStage, OutboundHandle, OutboundSa, Sad, Spd};
@@ -34,8 +35,19 @@ pub struct OutboundPacket<'a> {
     pub outcome: Sealed,
     /// What its headers say; `None` if they make no sense.
     headers: Option<InnerPacket>,
-    /// The SA into which it will most likely go.
-    likely: Option<OutboundHandle>,
+    /// How far the memory of its SA has been asked for.
+    likely: Likely,
+}
+
+/// A look-up on its way.
+#[derive(Clone, Copy)]
+enum Likely {
+    /// Not begun, or begun by another packet to the same destination.
+    Unknown,
+    /// It begins in this place.
+    At(IpAddr, usize),
+    /// It will most likely find this SA.
+    Sa(OutboundHandle),
 }
 
 /// What became of an inner packet.
@@ -88,7 +100,7 @@ impl<'a> OutboundPacket<'a> {
             buffer,
             inner,
             sa: None,
-            likely: None,
+            likely: Likely::Unknown,
             forwarded_here: false,
             outcome: Sealed::Pending,
         }
@@ -125,25 +137,26 @@ const AHEAD: usize = 6;
 pub fn find_sas(spd: &Spd, sad: &Sad, packets: &mut [OutboundPacket<'_>]) {
     // Packets to one destination stand together mostly; its memory is asked for once then.
     let mut last = None;
-    for headers in packets.iter().filter_map(sought) {
-        if last.replace(headers.destination) != Some(headers.destination) {
-            spd.fetch(headers.destination);
-        }
-    }
-    last = None;
     for packet in &mut *packets {
         let Some(headers) = sought(packet) else {
             continue;
         };
-        if last.replace(headers.destination) != Some(headers.destination) {
-            packet.likely = spd.hint(headers.destination);
-            if let Some(handle) = packet.likely {
-                sad.fetch_outbound(handle);
-            }
+        let destination = headers.destination;
+        if last.replace(destination) != Some(destination) {
+            packet.likely = Likely::At(destination, spd.fetch(destination));
         }
     }
-    for handle in packets.iter().filter_map(|packet| packet.likely) {
-        if let Some(sa) = sad.outbound(handle) {
+    for packet in &mut *packets {
+        if let Likely::At(destination, place) = packet.likely {
+            let handle = spd.guess(destination, place);
+            sad.fetch_outbound(handle);
+            packet.likely = Likely::Sa(handle);
+        }
+    }
+    for packet in &mut *packets {
+        if let Likely::Sa(handle) = packet.likely
+            && let Some(sa) = sad.outbound(handle)
+        {
             sa.fetch_head();
         }
     }
@@ -240,6 +253,9 @@ fn seal(
         .buffer
         .get_mut(range.clone())
         .ok_or(OutboundDrop::NoRoom)?;
+    if sa.used_in_batch != report.batch {
+        sa.sequence.refresh();
+    }
     let sequence = sa.sequence.take().ok_or(OutboundDrop::SequenceExhausted)?;
     let next_header = if inner.is_ipv6() {
         protocol::IPV6

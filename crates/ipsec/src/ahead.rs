@@ -4,6 +4,7 @@
 
 use core::ops::Range;
 
+use crypto::{EncryptionAlgorithm, ProtectionSuite};
 use prefetch_index::prefetch_index;
 
 use crate::EspSpi;
@@ -34,4 +35,14 @@ pub(crate) fn fetch_lines(spi: &EspSpi, lines: Range<usize>) {
 /// In which cache line an offset lies.
 pub(crate) const fn line_of(offset: usize) -> usize {
     offset / LINE_LEN
+}
+
+/// Cache lines at the end of a key that its packets do not touch: an expanded key of 128 bits is shorter
+/// than one of 256, and the state of CBC and HMAC lies elsewhere.
+pub(crate) const fn key_lines_unused(suite: ProtectionSuite) -> usize {
+    match suite.encryption {
+        EncryptionAlgorithm::Aes256Gcm16 => 0,
+        EncryptionAlgorithm::Aes128Gcm16 => 1,
+        _ => 7,
+    }
 }

@@ -1,6 +1,6 @@
 use crypto::{OpeningKey, ProtectionSuite};
 
-use crate::ahead;
+use crate::ahead::{self, key_lines_unused};
 use crate::{
     EspSpi, FrontVrf, IkeSlot, InboundCounters, InnerVrf, LifeStage, ReplayWindow, Selectors,
     VolumeLimits,
@@ -72,10 +72,11 @@ impl InboundSa {
         ahead::fetch_lines(&self.spi, 1..Self::KEY_LINE);
     }
 
-    /// Asks for the memory of the key.
+    /// Asks for the memory of the key, as far as a packet needs it.
     #[inline]
     pub fn fetch_key(&self) {
-        ahead::fetch_lines(&self.spi, Self::KEY_LINE..Self::LINES);
+        let unused = key_lines_unused(self.suite);
+        ahead::fetch_lines(&self.spi, Self::KEY_LINE..Self::LINES - unused);
     }
 
     /// A new SA under an SPI that [`Sad::reserve_inbound`](crate::Sad::reserve_inbound) gave out.

@@ -2,7 +2,7 @@ use core::net::SocketAddr;
 
 use crypto::{ProtectionSuite, SealingKey};
 
-use crate::ahead;
+use crate::ahead::{self, key_lines_unused};
 use crate::{
     DfPolicy, EspSpi, FrontVrf, IkeSlot, LifeStage, OutboundCounters, Selectors, SequenceNumbers,
     VolumeLimits,
@@ -110,10 +110,11 @@ impl OutboundSa {
         ahead::fetch_lines(&self.spi, 1..Self::KEY_LINE);
     }
 
-    /// Asks for the memory of the key.
+    /// Asks for the memory of the key, as far as a packet needs it.
     #[inline]
     pub fn fetch_key(&self) {
-        ahead::fetch_lines(&self.spi, Self::KEY_LINE..Self::LINES);
+        let unused = key_lines_unused(self.suite);
+        ahead::fetch_lines(&self.spi, Self::KEY_LINE..Self::LINES - unused);
     }
 
     /// A new SA whose first packet will have number 1.

@@ -1,3 +1,7 @@
+use std::sync::Arc;
+
+use crate::SharedWindow;
+
 /// What has been received lately on an inbound SA, so that no packet counts twice (RFC 4303 §3.4.3).
 ///
 /// A ring of bits over the last `size` sequence numbers. Moving forward clears whole words where it
@@ -18,6 +22,8 @@ pub struct ReplayWindow {
 enum Bits {
     Inline([u64; 2]),
     Boxed(Box<[u64]>),
+    /// Several shards share a window elsewhere.
+    Shared(Arc<SharedWindow>),
 }
 
 impl Bits {
@@ -25,6 +31,7 @@ impl Bits {
         match self {
             Self::Inline(words) => words,
             Self::Boxed(words) => words,
+            Self::Shared(_) => &[],
         }
     }
 
@@ -32,6 +39,7 @@ impl Bits {
         match self {
             Self::Inline(words) => words,
             Self::Boxed(words) => words,
+            Self::Shared(_) => &mut [],
         }
     }
 }
@@ -72,10 +80,25 @@ impl ReplayWindow {
         }
     }
 
-    /// The highest number received, 0 before the first.
+    /// One shard's view of a window that several share.
     #[must_use]
-    pub const fn top(&self) -> u64 {
-        self.top
+    pub fn shared(window: Arc<SharedWindow>, esn: bool) -> Self {
+        Self {
+            top: 0,
+            size: window.size(),
+            esn,
+            bits: Bits::Shared(window),
+        }
+    }
+
+    /// The highest number received, 0 before the first.
+    #[inline]
+    #[must_use]
+    pub fn top(&self) -> u64 {
+        match &self.bits {
+            Bits::Shared(window) => window.top(),
+            _ => self.top,
+        }
     }
 
     /// How many numbers it covers.
@@ -93,7 +116,8 @@ impl ReplayWindow {
         if !self.esn {
             return Ok(u64::from(low));
         }
-        let (top_high, top_low) = (self.top >> 32, self.top & 0xffff_ffff);
+        let top = self.top();
+        let (top_high, top_low) = (top >> 32, top & 0xffff_ffff);
         let span = u64::from(self.size) - 1;
         let low = u64::from(low);
         let high = if top_low >= span {
@@ -121,6 +145,9 @@ impl ReplayWindow {
     /// # Errors
     /// Why it cannot be new.
     pub fn check(&self, sequence: u64) -> Result<(), Refused> {
+        if let Bits::Shared(window) = &self.bits {
+            return window.check(sequence);
+        }
         if sequence > self.top {
             return Ok(());
         }
@@ -142,6 +169,9 @@ impl ReplayWindow {
     /// # Errors
     /// Why it is not new; then nothing has changed.
     pub fn advance(&mut self, sequence: u64) -> Result<u64, Refused> {
+        if let Bits::Shared(window) = &self.bits {
+            return window.advance(sequence);
+        }
         self.check(sequence)?;
         let mut lost = 0;
         if sequence > self.top {

@@ -1,9 +1,16 @@
+use std::sync::Arc;
+
+use crate::SequencePool;
+
 /// The sequence numbers of an outbound SA: each is given out once, and none after the last
 /// (RFC 4303 §3.3.3: the counter never wraps while the SA lives).
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Debug)]
 pub struct SequenceNumbers {
     next: u64,
+    /// The last number in hand.
     last: u64,
+    /// Where more come from, for an SA that several shards seal for.
+    pool: Option<Arc<SequencePool>>,
 }
 
 impl SequenceNumbers {
@@ -11,22 +18,49 @@ impl SequenceNumbers {
     #[must_use]
     pub const fn new(esn: bool) -> Self {
         let last = if esn { u64::MAX - 1 } else { u32::MAX as u64 };
-        Self { next: 1, last }
+        Self {
+            next: 1,
+            last,
+            pool: None,
+        }
+    }
+
+    /// One shard's share of the numbers of an SA for which several seal.
+    #[must_use]
+    pub const fn pooled(pool: Arc<SequencePool>) -> Self {
+        Self {
+            next: 1,
+            last: 0,
+            pool: Some(pool),
+        }
     }
 
     /// The next number, or `None` for ever once they are used up.
-    pub const fn take(&mut self) -> Option<u64> {
+    #[inline]
+    pub fn take(&mut self) -> Option<u64> {
         if self.next > self.last {
-            return None;
+            (self.next, self.last) = self.pool.as_ref()?.reserve()?;
         }
         let number = self.next;
         self.next += 1;
         Some(number)
     }
 
-    /// Passes over `count` numbers. Whoever restores an SA from a record that may be stale skips as
-    /// many as could have been used since: a number that is left out harms nobody, one used twice
-    /// breaks the cipher.
+    /// Throws away what is left of a range when other shards have taken numbers since: used now, such
+    /// numbers might be too old for the peer. To be called before the first packet of each batch.
+    #[inline]
+    pub fn refresh(&mut self) {
+        if let Some(pool) = &self.pool
+            && self.next <= self.last
+            && pool.peek() > self.last + 1
+        {
+            self.next = self.last + 1;
+        }
+    }
+
+    /// Passes over `count` numbers in hand. Whoever restores an SA from a record that may be stale
+    /// skips as many as could have been used since: a number that is left out harms nobody, one used
+    /// twice breaks the cipher.
     pub const fn skip(&mut self, count: u64) {
         let next = self.next.saturating_add(count);
         self.next = if next > self.last {
@@ -36,7 +70,8 @@ impl SequenceNumbers {
         };
     }
 
-    /// The number that [`take`](Self::take) would give next; one past the last when used up.
+    /// The number that [`take`](Self::take) would give next; one past the last when those in hand are
+    /// used up.
     #[must_use]
     pub const fn peek(&self) -> u64 {
         self.next
@@ -44,9 +79,11 @@ impl SequenceNumbers {
 
     /// Whether fifteen sixteenths are used: time for a rekey, with as much left as a rekey and its
     /// retransmissions can take.
+    #[inline]
     #[must_use]
-    pub const fn near_exhaustion(&self) -> bool {
-        self.next > self.last - self.last / 16
+    pub fn near_exhaustion(&self) -> bool {
+        let last = self.pool.as_ref().map_or(self.last, |pool| pool.last());
+        self.next > last - last / 16
     }
 }
 
@@ -84,5 +121,63 @@ mod tests {
             numbers.skip(u64::MAX);
             assert_eq!(numbers.take(), None);
         }
+    }
+
+    #[test]
+    fn shares_never_meet_and_stop_together() {
+        let end = u64::from(u32::MAX);
+        let pool = Arc::new(SequencePool::starting_at(end - 99, false));
+        let mut shares = [(); 3].map(|()| SequenceNumbers::pooled(pool.clone()));
+        assert!(!shares[0].near_exhaustion());
+        let mut seen = std::collections::BTreeSet::new();
+        for round in 0.. {
+            let share = &mut shares[round * 7 % 3];
+            let Some(number) = share.take() else { break };
+            assert!(share.near_exhaustion());
+            assert!(seen.insert(number));
+        }
+        for share in &mut shares {
+            while let Some(number) = share.take() {
+                assert!(seen.insert(number));
+            }
+            assert_eq!(share.take(), None);
+        }
+        assert!(seen.into_iter().eq(end - 99..=end));
+    }
+
+    #[test]
+    fn a_rest_is_thrown_away_only_when_others_went_on() {
+        let pool = Arc::new(SequencePool::new(true));
+        let mut one = SequenceNumbers::pooled(pool.clone());
+        let mut other = SequenceNumbers::pooled(pool);
+        assert_eq!(one.take(), Some(1));
+        one.refresh();
+        assert_eq!(one.take(), Some(2));
+        assert_eq!(other.take(), Some(17));
+        one.refresh();
+        assert_eq!(one.take(), Some(33));
+    }
+
+    #[test]
+    fn threads_take_each_number_once() {
+        let pool = Arc::new(SequencePool::new(true));
+        let taken: Vec<Vec<u64>> = std::thread::scope(|scope| {
+            let workers: Vec<_> = (0..4)
+                .map(|_| {
+                    let mut share = SequenceNumbers::pooled(pool.clone());
+                    scope.spawn(move || (0..10_000).filter_map(|_| share.take()).collect())
+                })
+                .collect();
+            workers
+                .into_iter()
+                .map(|worker| worker.join().unwrap())
+                .collect()
+        });
+        // Within a share they only grow, so that a flow that stays with its shard stays in order.
+        assert!(taken.iter().all(|numbers| numbers.is_sorted()));
+        let mut all = taken.concat();
+        all.sort_unstable();
+        all.dedup();
+        assert_eq!(all.len(), 40_000);
     }
 }

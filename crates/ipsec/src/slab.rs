@@ -14,7 +14,16 @@ pub struct Slab<T> {
     len: u32,
 }
 
-const CHUNK_LEN: u32 = 256;
+/// Slots of the first chunks: who has few entries shall not pay for many.
+const SMALL_LEN: u32 = 256;
+/// So many chunks are small.
+const SMALL_CHUNKS: u32 = 16;
+/// Slots of all later chunks. Those of SAs are bigger than a huge page of 2 MiB then: with a huge page
+/// for every 2,500 SAs, instead of five small pages for each, finding them in memory is not the
+/// greater part of the work (docs/performance.md says how the allocator is told).
+const LARGE_LEN: u32 = 4096;
+/// The slots of all small chunks together.
+const SMALL_SLOTS: u32 = SMALL_LEN * SMALL_CHUNKS;
 /// How many freed slots rest before one is used again: a late packet for a deleted SA meets an
 /// empty slot for at least as many set-ups.
 const RESTING: usize = 64;
@@ -70,8 +79,8 @@ impl<T> Slab<T> {
     /// The entry in a slot.
     #[must_use]
     pub fn get(&self, slot: u32) -> Option<&T> {
-        let chunk = self.chunks.get((slot / CHUNK_LEN) as usize)?;
-        chunk.get((slot % CHUNK_LEN) as usize)?.as_ref()
+        let (chunk, at) = position(slot);
+        self.chunks.get(chunk)?.get(at)?.as_ref()
     }
 
     /// The entry in a slot.
@@ -83,8 +92,9 @@ impl<T> Slab<T> {
     /// Asks for the first cache line of a slot.
     #[inline]
     pub(crate) fn fetch(&self, slot: u32) {
-        if let Some(chunk) = self.chunks.get((slot / CHUNK_LEN) as usize) {
-            ahead::fetch(chunk, (slot % CHUNK_LEN) as usize);
+        let (chunk, at) = position(slot);
+        if let Some(chunk) = self.chunks.get(chunk) {
+            ahead::fetch(chunk, at);
         }
     }
 
@@ -101,8 +111,13 @@ impl<T> Slab<T> {
         if self.fresh < self.capacity && self.free.len() < RESTING {
             let slot = self.fresh;
             self.fresh += 1;
-            if slot.is_multiple_of(CHUNK_LEN) {
-                self.chunks.push((0..CHUNK_LEN).map(|_| None).collect());
+            if position(slot).1 == 0 {
+                let len = if slot < SMALL_SLOTS {
+                    SMALL_LEN
+                } else {
+                    LARGE_LEN
+                };
+                self.chunks.push((0..len).map(|_| None).collect());
             }
             return Some(slot);
         }
@@ -110,9 +125,21 @@ impl<T> Slab<T> {
     }
 
     fn place(&mut self, slot: u32) -> Option<&mut Option<T>> {
-        let chunk = self.chunks.get_mut((slot / CHUNK_LEN) as usize)?;
-        chunk.get_mut((slot % CHUNK_LEN) as usize)
+        let (chunk, at) = position(slot);
+        self.chunks.get_mut(chunk)?.get_mut(at)
     }
+}
+
+/// The chunk of a slot, and its place there.
+#[inline]
+const fn position(slot: u32) -> (usize, usize) {
+    let (chunk, at) = if slot < SMALL_SLOTS {
+        (slot / SMALL_LEN, slot % SMALL_LEN)
+    } else {
+        let beyond = slot - SMALL_SLOTS;
+        (SMALL_CHUNKS + beyond / LARGE_LEN, beyond % LARGE_LEN)
+    };
+    (chunk as usize, at as usize)
 }
 
 #[cfg(test)]
@@ -132,6 +159,19 @@ mod tests {
         assert_eq!(slab.remove(5), None);
         assert_eq!(slab.get(5), None);
         assert_eq!(slab.insert_with(|slot| slot), Some(5));
+    }
+
+    #[test]
+    fn chunks_join_without_a_gap() {
+        let mut slab = Slab::new(20_000);
+        for number in 0..20_000_u32 {
+            assert_eq!(slab.insert_with(|slot| slot), Some(number));
+        }
+        assert_eq!(slab.chunks.len(), 16 + 4);
+        for number in 0..20_000_u32 {
+            assert_eq!(slab.get(number), Some(&number));
+        }
+        assert!(slab.iter().all(|(slot, entry)| slot == *entry));
     }
 
     #[test]

@@ -10,7 +10,7 @@ use crate::{Flow, OutboundHandle, Sad, Selectors};
 /// is taken, so that a rekeyed SA takes over when it is added.
 ///
 /// Who has several packets asks for what their look-ups need first: [`Spd::fetch`] for each, then
-/// [`Sad::fetch_outbound`] of what [`Spd::hint`] says, then [`Spd::lookup`] for each.
+/// [`Sad::fetch_outbound`] of what [`Spd::guess`] says, then [`Spd::lookup`] for each.
 pub struct Spd(FlowTable<OutboundHandle>);
 
 impl Spd {
@@ -39,15 +39,18 @@ impl Spd {
         })
     }
 
-    /// Asks for the memory in which a look-up of this destination begins.
-    pub fn fetch(&self, destination: IpAddr) {
-        self.0.fetch(destination);
+    /// Asks for the memory in which a look-up of this destination begins. The answer is for
+    /// [`guess`](Self::guess).
+    #[inline]
+    pub fn fetch(&self, destination: IpAddr) -> usize {
+        self.0.fetch(destination)
     }
 
-    /// The SA that a look-up of this destination will most likely find, without a look at the SA.
+    /// The SA that a look-up will find, if all goes well: good enough to ask for its memory.
+    #[inline]
     #[must_use]
-    pub fn hint(&self, destination: IpAddr) -> Option<OutboundHandle> {
-        self.0.hint(destination)
+    pub fn guess(&self, destination: IpAddr, fetched: usize) -> OutboundHandle {
+        self.0.guess(destination, fetched)
     }
 
     /// How many addresses and networks lead to an SA.

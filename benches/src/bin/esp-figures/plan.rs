@@ -168,6 +168,8 @@ fn shard_figures(figures: &mut Figures, cores: &[usize]) {
     };
     let many = shards::many_sas(pair, GCM, Mix::Fixed(LONG));
     figures.headline("ratio_two_shards", many);
+    let one = shards::one_sa(pair, GCM, Mix::Fixed(LONG));
+    figures.headline("ratio_two_shards_one_sa", one);
 }
 
 fn rows(figures: &mut Figures, cases: &[Case], many: &[ManyCase]) {

@@ -1,9 +1,10 @@
 //! Two shards on two cores against one.
 
-use std::sync::Barrier;
-use std::time::{Duration, Instant as Stopwatch};
+use std::sync::{Arc, Barrier};
+use std::time::Instant as Stopwatch;
 
 use crypto::ProtectionSuite;
+use ipsec::{ReplayWindow, SequencePool, SharedWindow};
 use palisade_benches::{Mix, Traffic, World};
 
 use crate::cores;
@@ -20,48 +21,79 @@ pub(crate) struct Pair {
     pub(crate) rounds: usize,
 }
 
+struct Worker {
+    world: World,
+    traffic: Traffic,
+}
+
+impl Worker {
+    fn new(suite: ProtectionSuite, peers: u32, mix: Mix) -> Self {
+        Self {
+            world: World::new(suite, peers),
+            traffic: Traffic::new(mix),
+        }
+    }
+
+    /// Packets a second that were sealed and opened again.
+    fn work(&mut self, core: usize, start: &Barrier) -> f64 {
+        cores::pin(core);
+        let before = self.world.inbound.packets;
+        start.wait();
+        let begin = Stopwatch::now();
+        for _ in 0..BATCHES {
+            self.traffic.address(&self.world);
+            self.traffic.seal(&mut self.world);
+            self.traffic.open(&mut self.world);
+        }
+        let passed = self.world.inbound.packets - before;
+        passed as f64 / begin.elapsed().as_secs_f64()
+    }
+}
+
 /// How many times the rate of one shard two have that share nothing.
 pub(crate) fn many_sas(pair: Pair, suite: ProtectionSuite, mix: Mix) -> Series {
-    let mut shards = [(); 2].map(|()| (World::new(suite, PEERS), Traffic::new(mix)));
+    let mut alone = Worker::new(suite, PEERS, mix);
+    let mut workers = [(); 2].map(|()| Worker::new(suite, PEERS, mix));
+    compare(pair, &mut alone, &mut workers)
+}
+
+/// How many times the rate of one shard two have that seal and open for one and the same SA.
+pub(crate) fn one_sa(pair: Pair, suite: ProtectionSuite, mix: Mix) -> Series {
+    let pool = Arc::new(SequencePool::new(true));
+    // A worker that the machine holds back shall not find its packets too old.
+    let window = Arc::new(SharedWindow::new(ReplayWindow::SIZE_MAX));
+    let mut alone = Worker::new(suite, 1, mix);
+    let mut workers = [(); 2].map(|()| Worker::new(suite, 1, mix));
+    for worker in &mut workers {
+        worker.world.share(&pool, &window);
+    }
+    compare(pair, &mut alone, &mut workers)
+}
+
+fn compare(pair: Pair, alone: &mut Worker, workers: &mut [Worker; 2]) -> Series {
     (0..pair.rounds)
         .map(|_| {
-            let [one, _] = &mut shards;
-            let alone = std::thread::scope(|scope| {
-                let core = pair.cores[1];
-                let worker = scope.spawn(move || work(core, one, None));
-                worker.join().expect("the worker does not panic")
-            });
-            let start = Barrier::new(2);
-            let together = std::thread::scope(|scope| {
-                let workers: Vec<_> = shards
-                    .iter_mut()
-                    .zip(pair.cores)
-                    .map(|(shard, core)| {
-                        let start = &start;
-                        scope.spawn(move || work(core, shard, Some(start)))
-                    })
-                    .collect();
-                workers
-                    .into_iter()
-                    .map(|worker| worker.join().expect("the worker does not panic"))
-                    .max()
-            });
-            2.0 * alone.as_secs_f64() / together.unwrap_or_default().as_secs_f64()
+            let one = together(std::slice::from_mut(alone), &pair.cores[1..]);
+            together(workers, &pair.cores) / one
         })
         .collect()
 }
 
-fn work(core: usize, shard: &mut (World, Traffic), start: Option<&Barrier>) -> Duration {
-    cores::pin(core);
-    let (world, traffic) = shard;
-    if let Some(start) = start {
-        start.wait();
-    }
-    let begin = Stopwatch::now();
-    for _ in 0..BATCHES {
-        traffic.address(world);
-        traffic.seal(world);
-        traffic.open(world);
-    }
-    begin.elapsed()
+/// The rates of all workers together, each on its own core.
+fn together(workers: &mut [Worker], cores: &[usize]) -> f64 {
+    let start = Barrier::new(workers.len());
+    std::thread::scope(|scope| {
+        let running: Vec<_> = workers
+            .iter_mut()
+            .zip(cores)
+            .map(|(worker, &core)| {
+                let start = &start;
+                scope.spawn(move || worker.work(core, start))
+            })
+            .collect();
+        running
+            .into_iter()
+            .map(|worker| worker.join().expect("the worker does not panic"))
+            .sum()
+    })
 }

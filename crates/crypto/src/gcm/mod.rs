@@ -18,26 +18,14 @@ use zeroize::Zeroize;
 
 use crate::aead::SALT_LEN;
 use crate::associated::Associated;
-use schedule::Expanded;
+use schedule::{Expanded, Rounds};
 
 /// An AES-GCM key, expanded, with the powers of its hash key.
 ///
-/// The token proves that the processor has what the code below is compiled for. Everything together
-/// fills eight cache lines.
-#[repr(C, align(64))]
+/// The token proves that the processor has what the code below is compiled for.
 pub(crate) struct GcmKey {
     expanded: Expanded,
-    salt: [u8; SALT_LEN],
-    rounds: Rounds,
     token: X64V4xToken,
-}
-
-#[derive(Clone, Copy)]
-enum Rounds {
-    /// AES-128.
-    Ten,
-    /// AES-256.
-    Fourteen,
 }
 
 impl GcmKey {
@@ -45,19 +33,16 @@ impl GcmKey {
     /// something.
     pub(crate) fn new(key: &[u8], salt: [u8; SALT_LEN]) -> Option<Self> {
         let token = X64V4xToken::summon()?;
-        let mut new = Self {
-            expanded: Expanded::zeroed(),
-            salt,
-            rounds: Rounds::Ten,
-            token,
-        };
-        if let Ok(key) = key.try_into() {
-            schedule::expand_128(token, key, &mut new.expanded);
+        let expanded = if let Ok(key) = key.try_into() {
+            let mut expanded = Expanded::zeroed(salt, Rounds::Ten);
+            schedule::expand_128(token, key, &mut expanded);
+            expanded
         } else {
-            new.rounds = Rounds::Fourteen;
-            schedule::expand_256(token, key.try_into().ok()?, &mut new.expanded);
-        }
-        Some(new)
+            let mut expanded = Expanded::zeroed(salt, Rounds::Fourteen);
+            schedule::expand_256(token, key.try_into().ok()?, &mut expanded);
+            expanded
+        };
+        Some(Self { expanded, token })
     }
 
     /// Encrypts `text` within `packet` in place and returns the ICV.
@@ -73,7 +58,7 @@ impl GcmKey {
         text: Range<usize>,
     ) -> [u8; 16] {
         let (token, key, nonce) = (self.token, &self.expanded, self.nonce(iv));
-        match self.rounds {
+        match key.rounds {
             Rounds::Ten => packet::seal_128(token, key, nonce, associated, packet, text),
             Rounds::Fourteen => packet::seal_256(token, key, nonce, associated, packet, text),
         }
@@ -93,7 +78,7 @@ impl GcmKey {
         icv: [u8; 16],
     ) -> bool {
         let (token, key, nonce) = (self.token, &self.expanded, self.nonce(iv));
-        match self.rounds {
+        match key.rounds {
             Rounds::Ten => packet::open_128(token, key, nonce, associated, packet, text, icv),
             Rounds::Fourteen => packet::open_256(token, key, nonce, associated, packet, text, icv),
         }
@@ -101,7 +86,7 @@ impl GcmKey {
 
     const fn nonce(&self, iv: u64) -> Nonce {
         Nonce {
-            salt: u32::from_be_bytes(self.salt),
+            salt: u32::from_be_bytes(self.expanded.salt),
             iv,
         }
     }
@@ -116,7 +101,6 @@ struct Nonce {
 
 impl Drop for GcmKey {
     fn drop(&mut self) {
-        self.expanded.0.zeroize();
-        self.salt.zeroize();
+        self.expanded.zeroize();
     }
 }

@@ -121,7 +121,7 @@ const fn halves(number: u128) -> (i64, i64) {
 
 #[rite(v4x)]
 fn first_power(key: &Expanded) -> __m128i {
-    let power: Option<&[u8; BLOCK_LEN]> = key.powers().last_chunk();
+    let power: Option<&[u8; BLOCK_LEN]> = key.powers.last_chunk();
     _mm_loadu_si128(power.expect("there are powers"))
 }
 
@@ -157,7 +157,7 @@ fn wide_keys<const ROUNDS: usize>(key: &Expanded) -> [__m512i; 15] {
         k12,
         k13,
         k14,
-    ] = key.round_keys();
+    ] = &key.round_keys.0;
     let (k11, k12, k13, k14) = match ROUNDS {
         10 => (k10, k10, k10, k10),
         _ => (k11, k12, k13, k14),
@@ -264,7 +264,7 @@ fn body<const ROUNDS: usize, const SEAL: bool>(
         let mut carried = _mm512_zextsi128_si512(hash);
         let mut sum = Sum::zero();
         let (chunks, _) = group.as_chunks_mut::<WIDE>();
-        let (powers, _) = key.powers().as_chunks::<WIDE>();
+        let (powers, _) = key.powers.as_chunks::<WIDE>();
         for ((chunk, stream), powers) in chunks.iter_mut().zip(stream).zip(powers) {
             let before = _mm512_loadu_si512(chunk);
             last = _mm512_xor_si512(before, stream);
@@ -317,7 +317,7 @@ fn body<const ROUNDS: usize, const SEAL: bool>(
         let hashed = reverse_four(if SEAL { after } else { before });
         let blocks = _mm512_xor_si512(hashed, carried);
         carried = _mm512_setzero_si512();
-        sum = sum.add(blocks, _mm512_loadu_si512(key.four_powers(at)));
+        sum = sum.add(blocks, tail_powers(key, at));
     }
     if !with_lengths {
         carried = _mm512_zextsi128_si512(sum.total());
@@ -326,6 +326,17 @@ fn body<const ROUNDS: usize, const SEAL: bool>(
     let final_block = _mm512_xor_si512(_mm512_zextsi128_si512(lengths), carried);
     sum = sum.add(final_block, _mm512_zextsi128_si512(first_power(key)));
     _mm_xor_si128(reverse(sum.total()), mask)
+}
+
+/// The powers from an offset on to the first, and anything after it.
+#[rite(v4x)]
+fn tail_powers(key: &Expanded, at: usize) -> __m512i {
+    let from = at.min(POWERS_LEN - WIDE);
+    let four = _mm512_loadu_si512(key.four_powers(from));
+    let shift = _mm512_set1_epi64(((at - from) as u64 / 8).cast_signed());
+    let words = _mm512_add_epi64(_mm512_set_epi64(7, 6, 5, 4, 3, 2, 1, 0), shift);
+    // The upper bits of the places are not looked at: it begins again from the front.
+    _mm512_permutexvar_epi64(words, four)
 }
 
 /// An octet in all places; the callers' are below 128.

@@ -4,6 +4,8 @@ use archmage::intrinsics::x86_64::*;
 use archmage::{X64V4xToken, arcane, rite};
 
 use super::ghash::multiply;
+use crate::aead::SALT_LEN;
+use zeroize::Zeroize;
 
 /// Blocks that are hashed before a reduction, so as many powers of the hash key.
 pub(super) const POWERS: usize = 16;
@@ -12,32 +14,52 @@ pub(super) const POWERS_LEN: usize = POWERS * BLOCK_LEN;
 /// Round keys of AES-256, the most.
 const ROUND_KEYS: usize = 15;
 
-/// The powers of the hash key from the sixteenth down to the first, then the round keys. A short
-/// packet needs the lower powers alone and so neighbouring cache lines; AES-128 leaves the last
-/// line untouched.
-#[repr(transparent)]
-pub(super) struct Expanded(pub(super) [u8; POWERS_LEN + ROUND_KEYS * BLOCK_LEN]);
+/// What packets need of a key, in eight cache lines: the powers of the hash key from the sixteenth down
+/// to the first, the salt, the round keys. A short packet needs the lower powers alone and so
+/// neighbouring lines; AES-128 leaves the last line untouched.
+#[repr(C, align(64))]
+pub(super) struct Expanded {
+    pub(super) powers: [u8; POWERS_LEN],
+    pub(super) salt: [u8; SALT_LEN],
+    pub(super) rounds: Rounds,
+    pub(super) round_keys: RoundKeys,
+}
+
+/// How often AES goes round.
+#[derive(Clone, Copy)]
+pub(super) enum Rounds {
+    /// AES-128.
+    Ten,
+    /// AES-256.
+    Fourteen,
+}
+
+#[repr(align(16))]
+pub(super) struct RoundKeys(pub(super) [[u8; BLOCK_LEN]; ROUND_KEYS]);
 
 impl Expanded {
-    pub(super) const fn zeroed() -> Self {
-        Self([0; POWERS_LEN + ROUND_KEYS * BLOCK_LEN])
+    pub(super) const fn zeroed(salt: [u8; SALT_LEN], rounds: Rounds) -> Self {
+        Self {
+            powers: [0; POWERS_LEN],
+            salt,
+            rounds,
+            round_keys: RoundKeys([[0; BLOCK_LEN]; ROUND_KEYS]),
+        }
     }
 
-    pub(super) fn powers(&self) -> &[u8; POWERS_LEN] {
-        self.0.first_chunk().expect("the powers stand in front")
-    }
-
-    pub(super) fn round_keys(&self) -> &[[u8; BLOCK_LEN]; ROUND_KEYS] {
-        let (keys, _) = self.0[POWERS_LEN..].as_chunks();
-        keys.first_chunk().expect("the round keys stand behind")
-    }
-
-    /// Four powers of the hash key, the greatest at an offset; what follows the first power is of
-    /// no meaning.
+    /// Four powers of the hash key, the greatest at an offset.
     #[inline]
     pub(super) fn four_powers(&self, at: usize) -> &[u8; 4 * BLOCK_LEN] {
-        let four = self.0.get(at..).and_then(<[u8]>::first_chunk);
-        four.expect("an offset among the powers")
+        let four = self.powers.get(at..).and_then(<[u8]>::first_chunk);
+        four.expect("four powers stand there")
+    }
+}
+
+impl Zeroize for Expanded {
+    fn zeroize(&mut self) {
+        self.powers.zeroize();
+        self.salt.zeroize();
+        self.round_keys.0.zeroize();
     }
 }
 
@@ -111,13 +133,12 @@ fn next(before: __m128i, substituted: __m128i) -> __m128i {
 /// Writes the round keys, and the powers of the hash key that comes of them.
 #[rite(v4x)]
 fn finish<const ROUNDS: usize>(keys: &[__m128i; ROUND_KEYS], out: &mut Expanded) {
-    let (powers, round_keys) = out.0.split_at_mut(POWERS_LEN);
-    for (place, key) in round_keys.as_chunks_mut().0.iter_mut().zip(keys) {
-        _mm_storeu_si128::<[u8; BLOCK_LEN]>(place, *key);
+    for (place, key) in out.round_keys.0.iter_mut().zip(keys) {
+        _mm_storeu_si128(place, *key);
     }
     let first = hash_key::<ROUNDS>(keys);
     let mut power = first;
-    for place in powers.as_chunks_mut().0.iter_mut().rev() {
+    for place in out.powers.as_chunks_mut().0.iter_mut().rev() {
         _mm_storeu_si128::<[u8; BLOCK_LEN]>(place, power);
         power = multiply(power, first);
     }

@@ -65,21 +65,20 @@ impl<H: Copy + PartialEq + Default> FlowTable<H> {
         })
     }
 
-    /// Asks for the memory in which [`find`](Self::find) begins: for packets to come.
-    pub fn fetch(&self, destination: IpAddr) {
+    /// Asks for the memory in which [`find`](Self::find) begins: for packets to come. The answer is
+    /// for [`guess`](Self::guess).
+    #[inline]
+    pub fn fetch(&self, destination: IpAddr) -> usize {
         let family = self.family(destination);
-        if let Some(prefix) = family.prefixes(number(destination).0).next() {
-            family.places.fetch(prefix);
-        }
+        let longest = family.prefixes(number(destination).0).next();
+        longest.map_or(0, |prefix| family.places.fetch(prefix))
     }
 
-    /// What [`find`](Self::find) asks first, most likely.
-    #[must_use]
-    pub fn hint(&self, destination: IpAddr) -> Option<H> {
-        let family = self.family(destination);
-        family
-            .prefixes(number(destination).0)
-            .find_map(|prefix| family.places.get(prefix).last().copied())
+    /// What [`find`](Self::find) will find, if all goes well. A wrong guess is possible, and harmless
+    /// where it decides about no more than which memory to ask for.
+    #[inline]
+    pub fn guess(&self, destination: IpAddr, fetched: usize) -> H {
+        self.family(destination).places.at(fetched)
     }
 
     /// How many addresses and networks lead somewhere.

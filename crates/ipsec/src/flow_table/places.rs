@@ -70,9 +70,19 @@ impl<H: Copy + PartialEq + Default> Places<H> {
         self.len
     }
 
-    /// Asks for the cache line in which a prefix stands, most likely.
-    pub(super) fn fetch(&self, prefix: Prefix) {
-        ahead::fetch(&self.places, self.home(prefix));
+    /// Asks for the cache line in which a prefix stands, most likely, and says which place that is.
+    pub(super) fn fetch(&self, prefix: Prefix) -> usize {
+        let home = self.home(prefix);
+        ahead::fetch(&self.places, home);
+        home
+    }
+
+    /// What stands in a place. Nothing is compared: while memory is awaited the processor goes on
+    /// only as long as it guesses its branches right.
+    pub(super) fn at(&self, place: usize) -> H {
+        self.places
+            .get(place)
+            .map_or_else(H::default, |place| place.handle)
     }
 
     /// The handles of a prefix, the youngest last.

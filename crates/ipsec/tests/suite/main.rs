@@ -3,5 +3,6 @@
 mod policy;
 mod replay;
 mod sad;
+mod shared_window;
 mod spd;
 mod support;
