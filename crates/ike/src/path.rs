@@ -19,6 +19,16 @@ pub struct Path {
 }
 
 impl Path {
+    /// Where the routing table chose our address, the path on which an answer `arrived` tells which
+    /// one that was. Whether we know more now than before.
+    pub(crate) fn learn(&mut self, arrived: Self) -> bool {
+        if !self.local.ip().is_unspecified() || arrived.local.ip().is_unspecified() {
+            return false;
+        }
+        self.local.set_ip(arrived.local.ip());
+        true
+    }
+
     /// The octets that an IKE message may have when its IP datagram may have `datagram_len_max`.
     pub(crate) fn message_len_max(self, datagram_len_max: u16) -> usize {
         let ip_header = match self.remote.ip().to_canonical() {

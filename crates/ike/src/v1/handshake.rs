@@ -238,7 +238,11 @@ impl IkeSa {
         if matches!(handshake.awaits, Awaits::Computation { .. }) {
             return Err(Rejection::Busy);
         }
-        let received = match handshake.mode {
+        let mode = handshake.mode;
+        if self.path.learn(path) {
+            actions.push(Action::PathChanged { path: self.path });
+        }
+        let received = match mode {
             Mode::Main => main_mode::on_message(self, message, path, ctx, actions),
             Mode::Aggressive => aggressive::on_message(self, message, path, ctx, actions),
         }?;

@@ -300,3 +300,22 @@ fn addresses_may_be_of_ipv6() {
     assert_up(&world);
     assert_eq!(world.left.sas[&world.left.only()].path(), path);
 }
+
+/// Without an address of its own in the configuration, an end learns it from the answer, and its
+/// identity with it.
+#[test]
+fn an_initiator_learns_its_address_from_the_answer() {
+    let (mut left, mut right) = (left_connection(), right_connection());
+    left.local_id = None;
+    right.remote_id = "192.0.2.1".parse().expect("an identity");
+    let mut world = World::with(snapshot(left), snapshot(right));
+    let mut path = World::path();
+    path.local = "0.0.0.0:500".parse().expect("an address");
+    let spi = world.left.initiate(path, world.now);
+    world.settle();
+    assert_up(&world);
+    assert_eq!(
+        world.left.sas[&spi].path().local.ip(),
+        World::path().local.ip()
+    );
+}

@@ -6,7 +6,7 @@ use ike::trace::Stage;
 use ike::{CloseReason, Received, Rejection, Trace};
 
 use crate::end::Event;
-use crate::policy::phase_one;
+use crate::policy::{phase_one, phase_one_each};
 use crate::world::{Side, World};
 
 /// Messages of a main mode without incident.
@@ -385,4 +385,24 @@ fn whoever_watches_sees_the_stages() {
     world.initiate();
     world.settle();
     assert!(world.left.traces.is_empty(), "nothing is built for nobody");
+}
+
+/// Without an address of its own in the configuration, an end learns it from the answer, and its
+/// identity with it.
+#[test]
+fn an_initiator_learns_its_address_from_the_answer() {
+    let (left, right) = phase_one_each(
+        |left| left.local_id = None,
+        |right| right.remote_id = "192.0.2.1".parse().expect("an identity"),
+    );
+    let mut world = World::with(left, right);
+    let mut path = World::path();
+    path.local = "0.0.0.0:500".parse().expect("an address");
+    let spi = world.left.initiate(path, world.now);
+    world.settle();
+    assert_up(&world);
+    assert_eq!(
+        world.left.sas[&spi].path().local.ip(),
+        World::path().local.ip()
+    );
 }

@@ -174,10 +174,14 @@ impl World {
 
     /// What the translator makes of a datagram; nothing, when it has no mapping for it.
     fn translate(&self, from: Side, mut datagram: Datagram) -> Option<Datagram> {
+        let left: SocketAddr = LEFT.parse().expect("an address");
+        if datagram.from.ip().is_unspecified() {
+            // The routing table chooses.
+            datagram.from.set_ip(left.ip());
+        }
         let Some(nat) = self.nat else {
             return Some(datagram);
         };
-        let left: SocketAddr = LEFT.parse().expect("an address");
         match from {
             Side::Left => {
                 datagram.from = SocketAddr::new(nat.address, datagram.from.port() + nat.port_shift);

@@ -179,6 +179,10 @@ impl IkeSa {
             return Received::Rejected(Rejection::UnexpectedExchange);
         };
         let verdict = state.judge(message, bytes, path);
+        let learned = !matches!(verdict, Verdict::Ignore(_)) && self.path.learn(path);
+        if learned {
+            actions.push(Action::PathChanged { path: self.path });
+        }
         match verdict {
             Verdict::Ignore(rejection) => return Received::Rejected(rejection),
             Verdict::Fail(reason) => self.terminate(reason, ctx, actions),
@@ -191,7 +195,12 @@ impl IkeSa {
                 state.pair = None;
                 self.generate(method, ctx, actions);
             }
-            Verdict::Agreed(answer, peer) => {
+            Verdict::Agreed(mut answer, peer) => {
+                if let (true, Some(nat)) = (learned, &mut answer.nat) {
+                    // Our hash was that of no address: the peer believes in a NAT before us, and
+                    // from then on so do we.
+                    nat.local = true;
+                }
                 let Some(pair) = state.pair.take() else {
                     return Received::Rejected(Rejection::UnexpectedResponse);
                 };
