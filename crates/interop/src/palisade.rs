@@ -45,6 +45,40 @@ impl<'a> Palisade<'a> {
         )
     }
 
+    /// Starts `palisade run` with what `palisade import ios` makes of `sources`, each a name and a text,
+    /// and of the lines `with`. The import must be complete.
+    ///
+    /// # Errors
+    /// When it is not, or the service does not become ready.
+    pub fn start_imported(
+        namespace: &'a Namespace,
+        sources: &[(&str, &str)],
+        with: &[&str],
+    ) -> Result<Self> {
+        let scratch = Scratch::new("headend")?;
+        let mut arguments = vec!["import".to_owned(), "ios".to_owned()];
+        for (name, text) in sources {
+            arguments.push(scratch.write(name, text)?.display().to_string());
+        }
+        for line in with {
+            arguments.extend(["--with".to_owned(), (*line).to_owned()]);
+        }
+        let configuration = scratch.path().join("palisade.toml");
+        let output = configuration.display().to_string();
+        arguments.extend(["--check", "--output", &output].map(str::to_owned));
+        let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
+        let program = program()?.display().to_string();
+        let (complete, told) = attempt(&program, &arguments, CONTROL_LIMIT)?;
+        if !complete {
+            bail!("the import is not complete: {told}");
+        }
+        Self::launch(
+            namespace,
+            scratch,
+            &["--config".into(), configuration.into()],
+        )
+    }
+
     /// Starts `palisade run` with nothing to go by but its embedded configuration.
     ///
     /// # Errors

@@ -8,6 +8,7 @@ mod failover;
 mod hostile;
 mod ike_scan;
 mod ikev1;
+mod imported;
 mod laboratory;
 mod liveness;
 mod nat;
