@@ -20,7 +20,7 @@ use super::phase::Phase;
 use super::sa::SaKeys;
 use super::standing::Standing;
 use super::transmission::{Digest, Transmission, digest};
-use super::{IkeSa, aggressive, main_mode, transaction};
+use super::{IkeSa, aggressive, main_mode, tracing, transaction};
 use crate::job::Output;
 use crate::path::ENCAPSULATED_PORT;
 use crate::trace::{Input, Stage};
@@ -179,6 +179,8 @@ impl Handshake {
 pub(super) struct PhaseOneMessages {
     received: Vec<Digest>,
     sent: Option<Transmission>,
+    /// The peer has been sent something.
+    spoken: bool,
     /// When all of it is forgotten.
     forget_at: Option<Instant>,
 }
@@ -269,9 +271,7 @@ impl IkeSa {
     pub(super) fn await_phase_one(&mut self, ctx: &Context<'_>) -> JobId {
         let serial = self.next_serial();
         let deadline = ctx.now + ctx.settings.computation_timeout;
-        if let Some(sent) = &mut self.phase_one.sent {
-            sent.settle();
-        }
+        self.phase_one.sent = None;
         if let Some(handshake) = self.handshake_mut() {
             handshake.awaits = Awaits::Computation { serial, deadline };
         }
@@ -313,9 +313,10 @@ impl IkeSa {
         };
         let message = encode_message(&self.header(exchange, 0, false), payloads);
         // Our first message tells the peer what we can do: until then it takes no pieces from us.
-        let datagrams = match self.phase_one.sent {
-            Some(_) => self.datagrams_of(message),
-            None => vec![message],
+        let datagrams = if self.phase_one.spoken {
+            self.datagrams_of(message)
+        } else {
+            vec![message]
         };
         self.transmit_phase_one(datagrams, ctx, actions);
     }
@@ -341,6 +342,7 @@ impl IkeSa {
         actions: &mut Vec<Action>,
     ) {
         let path = self.path;
+        self.phase_one.spoken = true;
         self.phase_one.sent = Some(match self.role {
             Role::Initiator => {
                 Transmission::awaiting_answer(datagrams, path, ctx.now, ctx.settings, actions)
@@ -613,6 +615,7 @@ impl IkeSa {
     pub(super) fn turn_received(
         &mut self,
         number: u8,
+        payloads: &Payloads<'_>,
         ctx: &Context<'_>,
         actions: &mut Vec<Action>,
     ) {
@@ -620,6 +623,7 @@ impl IkeSa {
             return;
         };
         self.turn(Input::Message, mode.stage(number), ctx, actions);
+        tracing::payloads(0, payloads, ctx, actions);
         self.turn(Input::Process, mode.stage(number), ctx, actions);
     }
 

@@ -20,6 +20,8 @@ use crate::{Path, Role};
 
 /// Most transforms that we offer.
 const OFFERED_MAX: usize = 64;
+/// Lifetimes in seconds beyond this mean the same: centuries.
+const LIFETIME_MAX: u64 = 0xffff_ffff;
 /// The lifetime that we offer when the connection sets none: a day, as others do.
 const LIFETIME_DEFAULT: Duration = Duration::from_secs(86_400);
 
@@ -256,6 +258,7 @@ pub(super) fn read(transform: &Transform<'_>) -> Option<Terms> {
                 if unit.take() == Some(life_type::SECONDS) {
                     lifetime = value
                         .filter(|seconds| *seconds > 0)
+                        .map(|seconds| seconds.min(LIFETIME_MAX))
                         .map(Duration::from_secs);
                 }
             }
@@ -271,4 +274,42 @@ pub(super) fn read(transform: &Transform<'_>) -> Option<Terms> {
         },
         lifetime,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use wire::ikev1::numbers::phase1::{authentication, encryption, group, hash};
+
+    fn lifetime_of(duration: &[u8]) -> Option<Duration> {
+        let transform = Transform {
+            number: 1,
+            id: KEY_IKE,
+            attributes: vec![
+                Attribute::basic(attribute::ENCRYPTION, encryption::AES),
+                Attribute::basic(attribute::HASH, hash::SHA1),
+                Attribute::basic(attribute::AUTHENTICATION, authentication::PRE_SHARED_KEY),
+                Attribute::basic(attribute::GROUP, group::MODP_2048),
+                Attribute::basic(attribute::LIFE_TYPE, life_type::SECONDS),
+                Attribute::variable(attribute::LIFE_DURATION, duration),
+            ],
+        };
+        read(&transform).expect("a transform that we know").lifetime
+    }
+
+    #[test]
+    fn a_lifetime_of_aeons_can_be_reckoned_with() {
+        let longest = lifetime_of(&[0xff; 8]).expect("a lifetime");
+        assert_eq!(
+            longest.checked_mul(9),
+            Some(Duration::from_secs(9 * LIFETIME_MAX))
+        );
+        assert_eq!(
+            lifetime_of(&[0, 0, 0x70, 0x80]),
+            Some(Duration::from_secs(28_800))
+        );
+        assert_eq!(lifetime_of(&[0; 4]), None);
+        assert_eq!(lifetime_of(&[1; 9]), None, "longer than a number");
+        assert_eq!(lifetime_of(&[]), None);
+    }
 }

@@ -145,7 +145,7 @@ impl IkeSa {
         self.peer_spi = IkeSpi(header.responder_cookie);
         self.hear_vendors(payloads, fragmentation, size);
         self.judge_path(payloads, path);
-        self.turn_received(2, ctx, actions);
+        self.turn_received(2, payloads, ctx, actions);
         let id = self.await_phase_one(ctx);
         actions.push(Action::Compute(Job::agree(id, pair, opening.public)));
         Ok(Received::Unauthenticated)

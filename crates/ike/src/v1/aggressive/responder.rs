@@ -120,7 +120,7 @@ pub(in crate::v1) fn respond(
             vendors: announced.vendors,
         });
     }
-    sa.turn_received(1, ctx, actions);
+    sa.turn_received(1, accepted.payloads, ctx, actions);
     let id = sa.await_phase_one(ctx);
     actions.push(Action::Compute(Job::generate_and_agree(
         id,
@@ -208,7 +208,7 @@ impl IkeSa {
             keys.chain = next_iv;
         }
         self.judge_path(payloads, path);
-        self.turn_received(3, ctx, actions);
+        self.turn_received(3, payloads, ctx, actions);
         self.move_to(path, actions);
         let contact = says_initial_contact(payloads);
         self.complete(proof, contact, ctx, actions);

@@ -88,7 +88,7 @@ impl IkeSa {
         }
         self.peer_spi = IkeSpi(header.responder_cookie);
         self.hear_vendors(payloads, connection.fragmentation, connection.fragment_size);
-        self.turn_received(2, ctx, actions);
+        self.turn_received(2, payloads, ctx, actions);
         let id = self.await_phase_one(ctx);
         let method = terms.suite.key_exchange;
         actions.push(Action::Compute(Job::generate(id, method, ctx.entropy)));
@@ -169,7 +169,7 @@ impl IkeSa {
             .handshake_mut()
             .and_then(|handshake| handshake.pair.take());
         let pair = pair.ok_or(Rejection::UnexpectedExchange)?;
-        self.turn_received(4, ctx, actions);
+        self.turn_received(4, payloads, ctx, actions);
         let id = self.await_phase_one(ctx);
         let peer = self
             .handshake()
@@ -255,7 +255,7 @@ impl IkeSa {
         if let Some(keys) = &mut self.keys {
             keys.chain = opened.next_iv;
         }
-        self.turn_received(6, ctx, actions);
+        self.turn_received(6, &opened.payloads, ctx, actions);
         let expects = self
             .handshake()
             .map(|handshake| handshake.connection.remote_id.clone());

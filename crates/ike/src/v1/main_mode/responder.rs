@@ -85,7 +85,7 @@ pub(in crate::v1) fn respond(
     let mut payloads = vec![Payload::Sa(accepted.answer.clone())];
     let vendors = accepted.vendors(&sa, &payloads);
     payloads.extend(vendors.iter().map(|body| Payload::VendorId(body)));
-    sa.turn_received(1, ctx, actions);
+    sa.turn_received(1, accepted.payloads, ctx, actions);
     sa.turn_sent(2, ctx, actions);
     sa.send_phase_one(&payloads, ctx, actions);
     sa
@@ -118,7 +118,7 @@ impl IkeSa {
         };
         actions.extend(key.map(Action::AddressProved));
         self.judge_path(payloads, path);
-        self.turn_received(3, ctx, actions);
+        self.turn_received(3, payloads, ctx, actions);
         let id = self.await_phase_one(ctx);
         let peer = self
             .handshake()
@@ -171,7 +171,7 @@ impl IkeSa {
         if let Some(keys) = &mut self.keys {
             keys.chain = opened.next_iv;
         }
-        self.turn_received(5, ctx, actions);
+        self.turn_received(5, &opened.payloads, ctx, actions);
         let identity = opened.claimed.identity.clone();
         let connection = identity
             .as_ref()
