@@ -3,7 +3,7 @@
 use ipsec::EspSpi;
 
 use super::quick_mode::{self, Aim};
-use super::{IkeSa, informational};
+use super::{IkeSa, deletes, liveness};
 use crate::{Action, ChildFailure, ChildState, CloseReason, Context, RemovalReason};
 
 impl IkeSa {
@@ -67,7 +67,7 @@ impl IkeSa {
         ctx: &mut Context<'_>,
         actions: &mut Vec<Action>,
     ) -> Result<(), ChildFailure> {
-        informational::delete_child(self, child, reason, ctx, actions)
+        deletes::delete_child(self, child, reason, ctx, actions)
     }
 
     /// Deletes the IKE SA and tells the peer so; `Closed` follows at once.
@@ -93,7 +93,7 @@ impl IkeSa {
             return;
         }
         self.trace_deleting(Some(reason), ctx, actions);
-        informational::delete_all(self, ctx, actions);
+        deletes::delete_all(self, ctx, actions);
         self.end(reason, ctx, actions);
     }
 
@@ -105,6 +105,6 @@ impl IkeSa {
 
     /// Answers an R-U-THERE with its sequence number (RFC 3706 §5.4).
     pub fn acknowledge(&mut self, sequence: u32, ctx: &mut Context<'_>, actions: &mut Vec<Action>) {
-        informational::acknowledge(self, sequence, ctx, actions);
+        liveness::acknowledge(self, sequence, ctx, actions);
     }
 }

@@ -251,12 +251,24 @@ impl IkeSa {
     pub(super) fn drop_transactions(&mut self) {
         self.exchanges
             .retain(|exchange| !matches!(exchange.state, State::Transaction(_)));
+        self.exchanges.shrink_to_fit();
+    }
+
+    /// Takes an exchange out.
+    pub(super) fn take_exchange(&mut self, message_id: u32) -> Option<Exchange> {
+        let at = self
+            .exchanges
+            .iter()
+            .position(|exchange| exchange.message_id == message_id)?;
+        let exchange = self.exchanges.swap_remove(at);
+        // An IKE SA at rest has none, and room for some would cost more than all the rest.
+        self.exchanges.shrink_to_fit();
+        Some(exchange)
     }
 
     /// Forgets an exchange at once.
     pub(super) fn drop_exchange(&mut self, message_id: u32) {
-        self.exchanges
-            .retain(|exchange| exchange.message_id != message_id);
+        self.take_exchange(message_id);
     }
 }
 

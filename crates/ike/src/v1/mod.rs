@@ -9,7 +9,9 @@
 //! | how does an ISAKMP SA begin | `handshake`, `main_mode`, `aggressive` |
 //! | how do Child SAs begin | `quick_mode` |
 //! | who is the user, which address does it get | `transaction` |
-//! | how do they end | `informational`, `closing` |
+//! | how do they end | `deletes`, `closing` |
+//! | what do the ends tell each other besides | `informational`, `liveness` |
+//! | when are they replaced | `rekey` |
 //! | what may the owner ask | `commands` |
 //! | how are messages protected | `seal`, `cipher`, `iv`, `hashes`, `keymat` |
 //!
@@ -21,6 +23,7 @@ mod algorithm;
 mod cipher;
 mod closing;
 mod commands;
+mod deletes;
 mod exchange;
 mod fragment;
 mod front_door;
@@ -30,6 +33,7 @@ mod identification;
 mod informational;
 mod iv;
 mod keymat;
+mod liveness;
 mod main_mode;
 mod negotiated;
 mod offer;

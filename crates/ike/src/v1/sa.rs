@@ -264,11 +264,7 @@ impl IkeSa {
         ctx: &mut Context<'_>,
         actions: &mut Vec<Action>,
     ) {
-        let at = self
-            .exchanges
-            .iter()
-            .position(|exchange| exchange.message_id == message_id);
-        let Some(exchange) = at.map(|at| self.exchanges.swap_remove(at)) else {
+        let Some(exchange) = self.take_exchange(message_id) else {
             return;
         };
         match exchange.state {

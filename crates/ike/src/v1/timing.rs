@@ -3,7 +3,7 @@
 use timer::Instant;
 
 use super::exchange::{Exchange, GivenUp};
-use super::{IkeSa, informational, rekey};
+use super::{IkeSa, liveness, rekey};
 use crate::{Action, CloseReason, Context, Probe};
 
 impl IkeSa {
@@ -66,7 +66,7 @@ impl IkeSa {
         if !self.is_established() {
             return Probe::NotEstablished;
         }
-        informational::probe(self, sequence, ctx, actions)
+        liveness::probe(self, sequence, ctx, actions)
     }
 
     /// The longest run of retransmissions among the messages that wait for an answer.

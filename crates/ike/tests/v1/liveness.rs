@@ -1,7 +1,7 @@
 //! Dead peer detection (RFC 3706) and the older keepalives of IOS, as messages.
 
 use ike::v1::IkeSa;
-use ike::{Probe, Received, Rejection};
+use ike::{Probe, Received, Rejection, Trace};
 
 use crate::incidents::SIDES;
 use crate::quick_mode::world_with;
@@ -138,4 +138,63 @@ fn a_peer_that_knows_no_question_is_not_asked() {
     let mut world = world.establish();
     assert_eq!(probe(&mut world, Side::Left, 1), Probe::Unsupported);
     assert!(world.left.outbox.is_empty());
+}
+
+/// What a watcher is told, message IDs aside.
+fn told(end: &mut crate::end::End) -> Vec<String> {
+    let name = |trace: ike::Trace| match trace {
+        Trace::ExchangeBegun { stage, .. } => format!("begun at {stage:?}"),
+        Trace::ExchangeEnded { end, .. } => format!("ended: {end:?}"),
+        Trace::ExchangeForgotten { .. } => "forgotten".to_owned(),
+        Trace::Payload { payload, .. } => format!("payload {payload}"),
+        Trace::Notify {
+            protocol,
+            spi,
+            kind,
+            ..
+        } => format!("notify {kind} protocol {protocol} spi {spi}"),
+        Trace::Liveness { way, what } => format!("{way:?} {what:?}"),
+        Trace::Turned {
+            exchange,
+            input,
+            from,
+            to,
+        } => format!("{exchange:?} {input:?}: {from:?} to {to:?}"),
+        other => format!("{other:?}"),
+    };
+    std::mem::take(&mut end.traces)
+        .into_iter()
+        .map(name)
+        .collect()
+}
+
+#[test]
+fn a_watcher_sees_question_and_answer() {
+    let mut world = World::established();
+    world.left.tracing = true;
+    probe(&mut world, Side::Left, 9);
+    assert_eq!(
+        told(&mut world.left),
+        [
+            "begun at Established",
+            "Sent RUThere { sequence: 9 }",
+            "forgotten",
+            "None PeersAlive: Established to Established",
+        ]
+    );
+    world.settle();
+    acknowledge(&mut world, Side::Right, 9);
+    world.settle();
+    assert_eq!(
+        told(&mut world.left),
+        [
+            "begun at Established",
+            "payload 8",
+            "notify 36137 protocol 1 spi 0",
+            "Received RUThereAck { sequence: 9 }",
+            "ended: Informational",
+            "None PeerNotify: Established to Established",
+        ]
+    );
+    assert!(world.right.traces.is_empty(), "nobody watches there");
 }

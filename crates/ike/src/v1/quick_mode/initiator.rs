@@ -15,7 +15,7 @@ use crate::lifetimes::retry_at;
 use crate::trace::{ExchangeEnd, Input, Stage};
 use crate::v1::exchange::{self, GivenUp};
 use crate::v1::hashes::Cover;
-use crate::v1::{IkeSa, informational, tracing};
+use crate::v1::{IkeSa, deletes, tracing};
 use crate::{Action, ChildFailure, ChildState, CloseReason, Context, Job, Side};
 
 /// What the peer's message brought.
@@ -255,7 +255,7 @@ fn complete(
 /// The answer is none. The responder has a pair that nobody shares: it is told so.
 fn reject(sa: &mut IkeSa, id: u32, ours: &Ours, ctx: &mut Context<'_>, actions: &mut Vec<Action>) {
     let spi = ours.spi;
-    informational::send_deletes(sa, &[spi], ctx, actions);
+    deletes::send_deletes(sa, &[spi], ctx, actions);
     fail(sa, id, ours, ChildFailure::PeerMisbehaved, ctx, actions);
 }
 

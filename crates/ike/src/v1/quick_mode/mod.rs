@@ -8,6 +8,7 @@ mod keymat;
 mod life;
 mod offer;
 mod pairs;
+mod queue;
 mod responder;
 mod settlement;
 mod terms;
@@ -18,16 +19,16 @@ use wire::ikev1::{NatNumbers, NotifyType};
 
 use super::exchange::{self, Exchange, GivenUp, Incoming};
 use super::hashes::Cover;
-use super::standing::Standing;
 use super::{IkeSa, tracing};
 use crate::job::Output;
 use crate::trace::{ExchangeEnd, Input, Stage};
-use crate::{Action, ChildFailure, ChildState, Context, Received, Rejection};
+use crate::{Action, ChildFailure, Context, Received, Rejection};
 
 pub(super) use collision::{heir, is_superseded};
 use initiator::Answer;
 use life::Life;
 use offer::Carriage;
+pub(super) use queue::{aims_of_child, enqueue, may_begin, next, withdraw};
 use responder::Theirs;
 use terms::TunnelMode;
 
@@ -138,95 +139,6 @@ impl State {
             Self::Agreeing(..) | Self::Confirming(_) => Stage::Quick(2),
         }
     }
-}
-
-/// Puts aims in the queue and begins as many as may run at once.
-///
-/// # Errors
-/// When the queue is full.
-pub(super) fn enqueue(
-    sa: &mut IkeSa,
-    aims: impl IntoIterator<Item = Aim>,
-    ctx: &mut Context<'_>,
-    actions: &mut Vec<Action>,
-) -> Result<(), ChildFailure> {
-    let standing = sa.standing_mut().ok_or(ChildFailure::UnknownChild)?;
-    let mut room = Ok(());
-    for aim in aims {
-        if standing.waiting.contains(&aim) {
-            continue;
-        }
-        if standing.waiting.len() >= ctx.settings.queue_max {
-            room = Err(ChildFailure::Limit);
-            break;
-        }
-        standing.waiting.push(aim);
-    }
-    next(sa, ctx, actions);
-    room
-}
-
-/// The aims that together set a child up, one for each pair of its selectors.
-pub(super) fn aims_of_child(sa: &IkeSa, policy: u16) -> Vec<Aim> {
-    let Some(standing) = sa.standing() else {
-        return Vec::new();
-    };
-    let Some(terms) = standing.connection.children.get(usize::from(policy)) else {
-        return Vec::new();
-    };
-    let pairs = pairs::pairs_of(sa, terms);
-    (0..=u16::MAX)
-        .zip(pairs)
-        .map(|(pair, _)| Aim::NewChild { policy, pair })
-        .collect()
-}
-
-/// Something waits and may begin.
-pub(super) fn may_begin(sa: &IkeSa) -> bool {
-    let own = quick_modes(&sa.exchanges).filter(|state| state.ours().is_some());
-    let waits = |standing: &Standing| standing.is_open() && !standing.waiting.is_empty();
-    sa.standing().is_some_and(waits) && own.count() < OWN_MAX
-}
-
-/// Begins what waits, as long as there is room.
-pub(super) fn next(sa: &mut IkeSa, ctx: &mut Context<'_>, actions: &mut Vec<Action>) {
-    while may_begin(sa) {
-        let Some(standing) = sa.standing_mut() else {
-            return;
-        };
-        let aim = standing.waiting.remove(0);
-        if standing.waiting.is_empty() {
-            standing.waiting = Vec::new();
-        }
-        if let Err(reason) = initiator::begin(sa, aim, ctx, actions) {
-            not_begun(sa, aim, reason, ctx, actions);
-        }
-    }
-}
-
-fn not_begun(
-    sa: &mut IkeSa,
-    aim: Aim,
-    reason: ChildFailure,
-    ctx: &mut Context<'_>,
-    actions: &mut Vec<Action>,
-) {
-    let again = crate::lifetimes::retry_at(ctx);
-    let (policy, replaces) = match aim {
-        Aim::NewChild { policy, .. } => (policy, None),
-        Aim::RekeyChild { old } => {
-            let Some(child) = sa.child_mut(old) else {
-                return;
-            };
-            child.rekey_at = child.rekey_at.max(again);
-            (child.policy, Some(old))
-        }
-    };
-    actions.push(Action::ChildFailed {
-        policy,
-        replaces,
-        reason,
-    });
 }
 
 /// A message of quick mode, its hash not compared yet.
@@ -379,35 +291,6 @@ pub(super) fn on_refused(
     }
     next(sa, ctx, actions);
     true
-}
-
-/// Gives up what we began and returns which Child SAs it should have rekeyed, so that another IKE SA
-/// can do it. What the peer began comes to its end.
-pub(super) fn withdraw(sa: &mut IkeSa, ctx: &mut Context<'_>) -> Vec<Aim> {
-    let own: Vec<(u32, EspSpi, Option<EspSpi>)> = sa
-        .exchanges
-        .iter()
-        .filter_map(|exchange| match &exchange.state {
-            exchange::State::QuickMode(state) => {
-                let ours = state.ours()?;
-                Some((exchange.message_id, ours.spi, ours.old))
-            }
-            _ => None,
-        })
-        .collect();
-    let mut aims = Vec::new();
-    for (id, spi, old) in own {
-        ctx.host.release_inbound_spi(spi);
-        sa.drop_exchange(id);
-        let Some(old) = old else { continue };
-        aims.push(Aim::RekeyChild { old });
-        if let Some(child) = sa.child_mut(old)
-            && child.state == ChildState::Rekeying
-        {
-            child.state = ChildState::Installed;
-        }
-    }
-    aims
 }
 
 /// Takes the state out of an exchange; whoever takes it puts one back or ends the exchange.
