@@ -166,6 +166,16 @@ fn palisade_responders_killed_in_turn_are_followed_by_the_next() -> Result<()> {
     killed_in_turn(Program::Palisade, IKEV2)
 }
 
+#[test]
+fn responders_over_ikev1_killed_in_turn_are_followed_by_the_next() -> Result<()> {
+    killed_in_turn(Program::StrongSwan, Tunnel::over_ikev1)
+}
+
+#[test]
+fn palisade_responders_over_ikev1_killed_in_turn_are_followed_by_the_next() -> Result<()> {
+    killed_in_turn(Program::Palisade, Tunnel::over_ikev1)
+}
+
 /// The second is dead as well, so that the search takes seconds; what is sent meanwhile arrives.
 #[test]
 fn traffic_waits_while_the_next_is_sought() -> Result<()> {

@@ -200,8 +200,8 @@ impl Estate {
         questions: &mut VecDeque<(Question, Arc<str>)>,
     ) {
         for datagram in effects.sent {
-            // IKE_SA_INIT of an initiator: exchange type 34 without an SPI of the responder.
-            let opening = datagram.octets.get(18) == Some(&34)
+            // IKE_SA_INIT (34) or main mode (2) of an initiator, without an SPI of the responder.
+            let opening = matches!(datagram.octets.get(18), Some(34 | 2))
                 && datagram.octets.get(8..16) == Some(&[0; 8])
                 && !datagram.is_esp();
             let spi = datagram.octets.first_chunk().copied().unwrap_or_default();

@@ -2,10 +2,11 @@ use std::net::IpAddr;
 use std::time::Duration;
 
 use dpd::Action;
-use ipsec::{ChildPolicy, ConnectionPolicy, InnerVrf, StartAction};
+use ipsec::{ChildPolicy, ConnectionPolicy, InnerVrf, StartAction, Versions};
 use shard::{Command, EventKind, HoldLimits, RouteChange, ShardDrop};
 
 use crate::estate::{Estate, FIRST, SECOND, THIRD, at, client, ip, named, terms};
+use crate::world::Terms;
 
 const SECOND_OF_TIME: Duration = Duration::from_secs(1);
 /// DPD's bound with the default times, two ticks, and what a set-up needs.
@@ -17,7 +18,18 @@ fn three() -> Vec<ipsec::PeerEndpoint> {
 
 /// An estate whose client stands on the first of three headends.
 fn standing(action: Action, change: impl Fn(&mut ConnectionPolicy)) -> Estate {
-    let terms = terms(action, StartAction::Start);
+    standing_over(Versions::default(), action, change)
+}
+
+fn standing_over(
+    versions: Versions,
+    action: Action,
+    change: impl Fn(&mut ConnectionPolicy),
+) -> Estate {
+    let terms = Terms {
+        versions,
+        ..terms(action, StartAction::Start)
+    };
     let mut connection = client(&terms, three());
     change(&mut connection);
     let mut estate = Estate::new(&terms, vec![connection]);
@@ -46,18 +58,20 @@ fn dropped(estate: &Estate, reason: ShardDrop) -> u64 {
 
 #[test]
 fn headends_killed_in_turn_are_followed_by_the_next_and_the_last_by_the_first() {
-    let mut estate = standing(Action::NextPeer, unchanged);
-    for (dead, next) in [(FIRST, SECOND), (SECOND, THIRD)] {
-        let before = estate.now;
-        assert_eq!(kill(&mut estate, dead), ip(next));
-        assert!(estate.now - before <= FOUND, "{:?}", estate.now - before);
+    for versions in [Versions::default(), Versions::V1] {
+        let mut estate = standing_over(versions, Action::NextPeer, unchanged);
+        for (dead, next) in [(FIRST, SECOND), (SECOND, THIRD)] {
+            let before = estate.now;
+            assert_eq!(kill(&mut estate, dead), ip(next));
+            assert!(estate.now - before <= FOUND, "{:?}", estate.now - before);
+        }
+        estate.alive.insert(ip(FIRST));
+        assert_eq!(kill(&mut estate, THIRD), ip(FIRST));
+        let counters = estate.client.counters();
+        assert_eq!((counters.ike_sas, counters.children), (1, 1));
+        assert_eq!(counters.failovers, 3);
+        assert_eq!(estate.attempts.len(), 4, "each was tried once");
     }
-    estate.alive.insert(ip(FIRST));
-    assert_eq!(kill(&mut estate, THIRD), ip(FIRST));
-    let counters = estate.client.counters();
-    assert_eq!((counters.ike_sas, counters.children), (1, 1));
-    assert_eq!(counters.failovers, 3);
-    assert_eq!(estate.attempts.len(), 4, "each was tried once");
 }
 
 #[test]
@@ -271,19 +285,21 @@ fn what_waits_for_a_tunnel_arrives_once_and_in_order() {
 
 #[test]
 fn traffic_during_a_failover_is_led_to_us_and_waits() {
-    let mut estate = standing(Action::NextPeer, unchanged);
-    estate.alive.remove(&ip(FIRST));
-    estate.alive.remove(&ip(SECOND));
-    let dead = |estate: &Estate| estate.client.count("dead") == 1;
-    assert!(estate.pass_until(FOUND, dead).is_some());
-    estate.arrived.clear();
-    estate.send(&burst(0..5));
-    estate.pass(SECOND_OF_TIME * 3);
-    estate.send(&burst(5..9));
-    assert_eq!(estate.client.counters().held_now, 9);
-    let up = estate.pass_until(SECOND_OF_TIME * 12, |estate| estate.reached().is_some());
-    assert!(up.is_some());
-    assert_eq!(estate.arrived, burst(0..9), "through the third");
+    for versions in [Versions::default(), Versions::V1] {
+        let mut estate = standing_over(versions, Action::NextPeer, unchanged);
+        estate.alive.remove(&ip(FIRST));
+        estate.alive.remove(&ip(SECOND));
+        let dead = |estate: &Estate| estate.client.count("dead") == 1;
+        assert!(estate.pass_until(FOUND, dead).is_some());
+        estate.arrived.clear();
+        estate.send(&burst(0..5));
+        estate.pass(SECOND_OF_TIME * 3);
+        estate.send(&burst(5..9));
+        assert_eq!(estate.client.counters().held_now, 9);
+        let up = estate.pass_until(SECOND_OF_TIME * 12, |estate| estate.reached().is_some());
+        assert!(up.is_some());
+        assert_eq!(estate.arrived, burst(0..9), "through the third");
+    }
 }
 
 /// How many routes to the headend's net there were, change by change.
