@@ -1,5 +1,6 @@
 //! One IKE SA of either version, for an owner that need not care which.
 
+use core::net::IpAddr;
 use std::sync::Arc;
 
 use ipsec::ahead::fetch_value;
@@ -246,6 +247,14 @@ impl IkeSa {
         match self {
             Self::V1(sa) => sa.close(reason, silently, ctx, actions),
             Self::V2(sa) => sa.close(reason, silently, ctx, actions),
+        }
+    }
+
+    /// IKEv1, as client: asks for these virtual addresses instead of any. IKEv2 has those of the IKE SA
+    /// before it without asking.
+    pub fn ask_for(&mut self, addresses: &[IpAddr]) {
+        if let Self::V1(sa) = self {
+            sa.ask_for(addresses);
         }
     }
 

@@ -103,6 +103,14 @@ impl Pool {
         Some(self.address_at(offset))
     }
 
+    /// Whether `identity` holds this address now.
+    #[must_use]
+    pub fn holds(&self, identity: &Identity, address: IpAddr) -> bool {
+        let offset = self.owners.get(&self.digest(identity)).copied();
+        let held = offset.and_then(|offset| Some((offset, self.lease(offset)?)));
+        held.is_some_and(|(offset, lease)| lease.holders > 0 && self.address_at(offset) == address)
+    }
+
     /// Gives an address back; it is remembered for whoever had it. Returns whether it was in use.
     pub fn release(&mut self, address: IpAddr) -> bool {
         let Some(offset) = self.offset_of(address) else {

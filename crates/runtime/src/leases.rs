@@ -51,7 +51,9 @@ impl Leases {
             if entry.range.first.is_ipv4() != request.wanted.is_ipv4() {
                 return None;
             }
-            let rejoined = request.unique.then(|| entry.pool.rejoin(request.identity));
+            // A renewal of IKEv1 asks for the address that its Child SAs have.
+            let own = wanted.is_some_and(|own| entry.pool.holds(request.identity, own));
+            let rejoined = (request.unique || own).then(|| entry.pool.rejoin(request.identity));
             let address = rejoined
                 .flatten()
                 .or_else(|| entry.pool.allocate(request.identity, wanted))?;

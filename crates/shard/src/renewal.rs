@@ -1,6 +1,7 @@
 //! IKEv1 renews an IKE SA by a new phase 1 (RFC 2409 knows no other way). The Child SAs do not depend
 //! on the old one's keys, so they move to the new one, and nothing is lost on the way.
 
+use core::net::SocketAddr;
 use core::time::Duration;
 
 use crypto::Entropy as _;
@@ -10,7 +11,7 @@ use timer::Instant;
 
 use crate::peers::{Peer, slot_of};
 use crate::shard::Token;
-use crate::{EventKind, Output, Shard, Ticket};
+use crate::{EventKind, Output, RouteChange, Shard, Ticket};
 
 /// How long an IKE SA outlives the one that we set up in its place: exchanges under way come to
 /// their end, and messages in the air still find it.
@@ -33,6 +34,7 @@ impl Shard {
             return;
         }
         let (path, initiated) = (peer.sa.path(), self.initiated_by(peer));
+        let addresses = peer.addresses.clone();
         let initiation = Initiation {
             connection,
             path,
@@ -43,6 +45,7 @@ impl Shard {
         let new = self.open(IkeVersion::V1, initiation, initiated, now, out);
         if let Some(peer) = new.and_then(|new| self.peers.get_mut(new)) {
             peer.replaces = Some(old);
+            peer.sa.ask_for(&addresses);
         }
     }
 
@@ -67,6 +70,7 @@ impl Shard {
             && !new.initial_contact
             && old.sa.is_established()
             && (here.remote, here.fvrf) == (there.remote, there.fvrf)
+            && same_end(here.local, there.local)
     }
 
     /// A new IKE SA takes over from the one that it renews, or from that one's heir.
@@ -174,10 +178,15 @@ impl Shard {
             return;
         };
         heir.born = heir.born.min(former.born);
-        if heir.addresses.is_empty() {
-            heir.addresses = core::mem::take(&mut former.addresses);
+        let (client, ivrf) = (former.sa.role() == Role::Initiator, former.ivrf());
+        for address in core::mem::take(&mut former.addresses) {
+            if !heir.addresses.contains(&address) {
+                heir.addresses.push(address);
+            } else if client {
+                // The heir has added it once more.
+                out.route(ivrf, RouteChange::RemoveAddress(address));
+            }
         }
-        former.addresses.clear();
         former.claimed = None;
         heir.initiated = heir.initiated.or(former.initiated);
         former.initiated = None;
@@ -289,6 +298,12 @@ impl Shard {
             sa.delete_ike(CloseReason::Reauthenticated, ctx, actions);
         });
     }
+}
+
+/// Whether both are one end of ours. Where the routing table chose the address, it is unspecified.
+fn same_end(one: SocketAddr, other: SocketAddr) -> bool {
+    let chosen = one.ip().is_unspecified() || other.ip().is_unspecified();
+    one.port() == other.port() && (chosen || one.ip() == other.ip())
 }
 
 /// CKY-I and CKY-R.

@@ -59,9 +59,13 @@ impl Directory for MemoryDirectory {
         let mut shared = self.shared();
         for name in request.pools {
             for (pool_name, pool) in &mut shared.pools {
-                if pool_name == name
-                    && let Some(address) = pool.allocate(request.identity, wanted)
-                {
+                if pool_name != name {
+                    continue;
+                }
+                let own = wanted.is_some_and(|own| pool.holds(request.identity, own));
+                let rejoined = own.then(|| pool.rejoin(request.identity)).flatten();
+                let address = rejoined.or_else(|| pool.allocate(request.identity, wanted));
+                if let Some(address) = address {
                     return Some((name.clone(), address));
                 }
             }

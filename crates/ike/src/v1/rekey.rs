@@ -177,16 +177,18 @@ impl IkeSa {
         new.children.append(&mut old.children);
         new.contested.append(&mut old.contested);
         new.switching.append(&mut old.switching);
-        let leases = core::mem::take(&mut old.leases);
-        if new.leases.is_empty() {
-            new.leases = leases;
-        } else {
-            for lease in leases.iter().filter(|lease| !new.leases.contains(lease)) {
-                ctx.host.release_lease(old.proof.identity(), lease);
+        // The Child SAs have the addresses that they were made with, whatever the heir was given.
+        for lease in core::mem::take(&mut old.leases) {
+            if new.leases.contains(&lease) {
+                ctx.host.release_lease(old.proof.identity(), &lease);
+            } else {
+                new.leases.push(lease);
             }
         }
-        if new.addresses.is_empty() {
-            new.addresses = core::mem::take(&mut old.addresses);
+        for address in core::mem::take(&mut old.addresses) {
+            if !new.addresses.contains(&address) {
+                new.addresses.push(address);
+            }
         }
         old.replaced = Some(CloseReason::Rekeyed);
         old.rekey_at = Instant::MAX;

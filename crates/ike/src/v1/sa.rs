@@ -1,3 +1,4 @@
+use core::net::IpAddr;
 use std::sync::Arc;
 
 use crypto::Secret;
@@ -70,6 +71,8 @@ pub struct IkeSa {
     pub(super) phase_one: PhaseOneMessages,
     pub(super) exchanges: Vec<Exchange>,
     pub(super) seen: SeenIds,
+    /// As client: the addresses that we would like to have again.
+    pub(super) wishes: Vec<IpAddr>,
     job_serial: u32,
 }
 
@@ -97,6 +100,7 @@ impl IkeSa {
             phase_one: PhaseOneMessages::default(),
             exchanges: Vec::new(),
             seen: SeenIds::default(),
+            wishes: Vec::new(),
             job_serial: 0,
         }
     }
@@ -114,6 +118,12 @@ impl IkeSa {
         } else {
             main_mode::initiate(initiation, ctx, actions)
         }
+    }
+
+    /// As client: asks for these virtual addresses instead of any, since Child SAs that are to be
+    /// handed over have them.
+    pub fn ask_for(&mut self, addresses: &[IpAddr]) {
+        self.wishes = addresses.to_vec();
     }
 
     /// A name for the next computation.

@@ -50,7 +50,8 @@ pub(crate) struct Owner {
     pub(crate) tag: u64,
     pub(crate) spis: BTreeSet<u32>,
     pub(crate) ike_spis: BTreeSet<u64>,
-    pub(crate) leases: BTreeMap<IpAddr, Identity>,
+    /// Who holds an address, and how often: a holder that joins its own lease holds it once more.
+    pub(crate) leases: BTreeMap<IpAddr, (Identity, u32)>,
     pub(crate) free_addresses: Vec<IpAddr>,
     pub(crate) spi_limit: Option<usize>,
 }
@@ -86,7 +87,7 @@ impl Host for Owner {
         let own = self
             .leases
             .iter()
-            .find(|(address, holder)| *holder == request.identity && fits(address));
+            .find(|(address, (holder, _))| holder == request.identity && fits(address));
         let address = match own {
             Some((address, _)) if request.unique => *address,
             _ => {
@@ -94,7 +95,8 @@ impl Host for Owner {
                 self.free_addresses.remove(index)
             }
         };
-        self.leases.insert(address, request.identity.clone());
+        let fresh = || (request.identity.clone(), 0);
+        self.leases.entry(address).or_insert_with(fresh).1 += 1;
         Some(Lease {
             pool,
             address,
@@ -103,8 +105,13 @@ impl Host for Owner {
     }
 
     fn release_lease(&mut self, identity: &Identity, lease: &Lease) {
-        assert_eq!(self.leases.remove(&lease.address).as_ref(), Some(identity));
-        self.free_addresses.push(lease.address);
+        let (holder, count) = self.leases.get_mut(&lease.address).expect("it was leased");
+        assert_eq!(holder, identity);
+        *count -= 1;
+        if *count == 0 {
+            self.leases.remove(&lease.address);
+            self.free_addresses.push(lease.address);
+        }
     }
 
     fn encapsulating_socket(&self, _fvrf: ipsec::FrontVrf, local: IpAddr) -> Option<SocketAddr> {

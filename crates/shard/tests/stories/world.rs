@@ -78,7 +78,7 @@ impl Directory for LocalDirectory {
             let Some(pool) = shared.pools.get_mut(name) else {
                 continue;
             };
-            let rejoined = if request.unique {
+            let rejoined = if request.unique || pool.holds(request.identity, request.wanted) {
                 pool.rejoin(request.identity)
             } else {
                 None

@@ -1,5 +1,7 @@
 //! Our side as the client: naming our user, and getting an address.
 
+use core::net::IpAddr;
+
 use ipsec::Xauth;
 use wire::ikev1::numbers::transaction::{attribute, xauth};
 use wire::ikev1::{Attributes, ConfigurationKind};
@@ -154,8 +156,15 @@ pub(super) fn request(sa: &mut IkeSa, ctx: &mut Context<'_>, actions: &mut Vec<A
     if v6 {
         kinds.extend([attribute::INTERNAL_IP6_ADDRESS, attribute::INTERNAL_IP6_DNS]);
     }
-    let empty = |kind| (kind, Owned::Octets(Vec::new()));
-    let attributes: Vec<(u16, Owned)> = kinds.into_iter().map(empty).collect();
+    let wish = |kind| {
+        let octets = sa.wishes.iter().find_map(|address| match (kind, address) {
+            (attribute::INTERNAL_IP4_ADDRESS, IpAddr::V4(v4)) => Some(v4.octets().to_vec()),
+            (attribute::INTERNAL_IP6_ADDRESS, IpAddr::V6(v6)) => Some(v6.octets().to_vec()),
+            _ => None,
+        });
+        (kind, Owned::Octets(octets.unwrap_or_default()))
+    };
+    let attributes: Vec<(u16, Owned)> = kinds.into_iter().map(wish).collect();
     let kind = ConfigurationKind::Request;
     send(sa, kind, About::Request, &attributes, ctx, actions);
 }

@@ -1,8 +1,9 @@
 //! A new phase 1 takes over the Child SAs of the old one.
 
+use std::net::IpAddr;
 use std::time::Duration;
 
-use ipsec::RekeyPolicy;
+use ipsec::{ModeConfig, RekeyPolicy, V1Policy};
 use shard::{Command, EventKind};
 
 use super::{SECOND, sites};
@@ -106,4 +107,58 @@ fn both_phases_at_once_lose_nothing() {
     });
     pass_under_traffic(&mut world, 300);
     assert_eq!(world.headend.count("dead") + world.client.count("dead"), 0);
+}
+
+/// A client that asks for its address, as strongSwan and routers do.
+fn client() -> Terms {
+    let pull = V1Policy {
+        mode_config: ModeConfig::Pull,
+        ..V1Policy::default()
+    };
+    Terms {
+        virtual_address: true,
+        address_ids: false,
+        v1: [pull.clone(), pull],
+        unique: false,
+        ..sites()
+    }
+}
+
+#[test]
+fn a_client_keeps_its_address_and_gives_it_back_at_the_end() {
+    let mut world = World::connected(&client());
+    for _ in 0..3 {
+        let now = world.now;
+        let (rows, _) = world.client.shard.peers(0, 9, now);
+        let spi = rows[0].peer.spi;
+        assert!(world.command(End::Client, Command::RekeyIke { spi }));
+        for _ in 0..200 {
+            world.pass(Duration::from_millis(100));
+            assert!(world.ping(End::Client, "10.9.0.1", "10.1.0.1"));
+            assert!(world.ping(End::Headend, "10.1.0.1", "10.9.0.1"));
+        }
+        let now = world.now;
+        let (rows, _) = world.headend.shard.peers(0, 9, now);
+        assert_eq!(rows.len(), 1);
+        assert_eq!(rows[0].addresses, ["10.9.0.1".parse::<IpAddr>().unwrap()]);
+        assert_eq!(world.headend.shared().0, 1);
+    }
+    let now = world.now;
+    let (rows, _) = world.client.shard.peers(0, 9, now);
+    let spi = rows[0].peer.spi;
+    assert!(world.command(End::Client, Command::Terminate { spi }));
+    world.pass(SECOND * 40);
+    assert_eq!(world.headend.shared(), (0, 0), "nothing is held any longer");
+    assert_eq!(world.client.counters().timers, 0);
+}
+
+#[test]
+fn a_headend_does_not_ask_its_client_to_come_again() {
+    let mut world = World::connected(&Terms {
+        ike_rekey: [after(60), NO_REKEY],
+        ..client()
+    });
+    world.pass(SECOND * 80);
+    assert_eq!(world.headend.count("rekeyed"), 0, "it could not answer");
+    assert_eq!(world.headend.counters().ike_sas, 1);
 }
