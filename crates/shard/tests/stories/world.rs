@@ -36,7 +36,7 @@ pub(crate) enum End {
 }
 
 impl End {
-    fn other(self) -> Self {
+    pub(crate) fn other(self) -> Self {
         match self {
             Self::Headend => Self::Client,
             Self::Client => Self::Headend,
@@ -337,6 +337,8 @@ pub(crate) struct World {
     pub(crate) esp_sent: [u64; 2],
     /// The client's address as the headend sees it, when a NAT stands between.
     pub(crate) nat: Option<SocketAddr>,
+    /// IKE messages to this end are lost, and nothing else.
+    pub(crate) deaf: Option<End>,
     /// After so many IKE messages more, one is lost.
     pub(crate) lose: Option<u32>,
     /// Every datagram that an end sent, as the other sees it, if somebody listens on the wire.
@@ -596,6 +598,7 @@ impl World {
             ike_sent: [0; 2],
             esp_sent: [0; 2],
             nat: None,
+            deaf: None,
             lose: None,
             tape: None,
         }
@@ -688,7 +691,7 @@ impl World {
             if let Some(tape) = &mut self.tape {
                 tape.push((end, seen.clone()));
             }
-            if !esp && self.loses_this() {
+            if !esp && (self.deaf == Some(end.other()) || self.loses_this()) {
                 continue;
             }
             flying.push_back((end.other(), seen));

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use dpd::{Action, DpdPolicy, Mode, TryOutcome};
+use dpd::{Action, DpdPolicy, Mode, NotProof, Proof, SuppressOn, TryOutcome};
 use ike::trace::{LivenessMessage, Way};
 use ike::{CloseReason, Trace};
 use shard::{
@@ -221,6 +221,48 @@ fn on_demand_asks_a_living_peer_that_has_nothing_to_say() {
     assert_eq!(world.headend.count("dead"), 0);
     let probes = world.headend.counters().dpd.probes;
     assert!((4..=7).contains(&probes), "{probes}");
+}
+
+/// The peer hears none of our questions for a long time, while its traffic proves that it lives: to
+/// it, our sequence has jumped.
+#[test]
+fn a_sequence_that_jumped_is_answered_and_proves_nothing_until_it_goes_on() {
+    let mut world = World::connected(&Terms {
+        headend_dpd: DpdPolicy {
+            mode: Mode::Periodic,
+            suppress_on: SuppressOn::Hello,
+            jitter_percent: 0,
+            ..DpdPolicy::default()
+        },
+        ..sites()
+    });
+    world.pass(SECOND * 21);
+    let hellos = |world: &World| world.client.counters().dpd.proofs[Proof::Hello.index()];
+    let jumps =
+        |world: &World| world.client.counters().dpd.not_proofs[NotProof::JumpedSequence.index()];
+    let before = (hellos(&world), world.headend.counters().dpd.tries);
+    assert!(before.0 >= 2);
+    world.deaf = Some(End::Client);
+    while world.headend.counters().dpd.tries - before.1 <= 65 {
+        world.pass(SECOND);
+        assert!(world.ping(End::Client, "10.2.0.1", "10.1.0.1"));
+    }
+    world.deaf = None;
+    let answered = |world: &World| world.headend.counters().dpd.proofs[Proof::Answer.index()];
+    let answers = answered(&world);
+    while jumps(&world) < 2 {
+        world.pass(SECOND);
+    }
+    assert_eq!(hellos(&world), before.0, "a jump proves nothing");
+    assert_eq!(answered(&world), answers + 2, "it is answered");
+    world.pass(SECOND * 25);
+    assert_eq!(
+        jumps(&world),
+        2,
+        "two that follow each other are the new count"
+    );
+    assert!(hellos(&world) > before.0);
+    assert_eq!(world.headend.count("dead"), 0);
 }
 
 #[test]

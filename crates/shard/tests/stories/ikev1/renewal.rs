@@ -162,3 +162,55 @@ fn a_headend_does_not_ask_its_client_to_come_again() {
     assert_eq!(world.headend.count("rekeyed"), 0, "it could not answer");
     assert_eq!(world.headend.counters().ike_sas, 1);
 }
+
+/// What IOS does when the lifetime of its phase 1 is over: it deletes the ISAKMP SA and leaves the
+/// IPsec SAs. Here the message that deletes those is lost.
+#[test]
+fn child_sas_survive_the_deletion_of_their_ike_sa() {
+    for end in [End::Headend, End::Client] {
+        let other = end.other();
+        let mut world = World::connected(&sites());
+        let spi = world.side(end).events[0].peer.spi;
+        world.lose = Some(0);
+        assert!(world.command(end, Command::Terminate { spi }));
+        world.pass(SECOND * 60);
+        let side = world.side(other);
+        assert_eq!(side.count("child-removed"), 0);
+        assert_eq!(side.count("rekeyed"), 1, "a new IKE SA has it");
+        assert_eq!((side.counters().ike_sas, side.counters().children), (1, 1));
+        let established = |event: &&shard::Event| event.kind.name() == "established";
+        assert_eq!(side.events.iter().filter(established).count(), 2);
+    }
+}
+
+#[test]
+fn a_client_that_deletes_its_ike_sa_is_gone() {
+    let mut world = World::connected(&client());
+    let spi = world.client.events[0].peer.spi;
+    world.lose = Some(0);
+    assert!(world.command(End::Client, Command::Terminate { spi }));
+    world.pass(SECOND);
+    let counters = world.headend.counters();
+    assert_eq!((counters.ike_sas, counters.children), (0, 0));
+    assert_eq!(world.headend.shared(), (0, 0));
+}
+
+#[test]
+fn a_peer_that_lost_everything_is_not_taken_for_a_renewal() {
+    let mut world = World::connected(&sites());
+    let before = world.headend.youngest_child();
+    // The client starts again without a word, and says INITIAL-CONTACT.
+    world.client = World::new(&sites()).client;
+    let order = Command::Initiate {
+        connection: 0,
+        child: 0,
+    };
+    world.command(End::Client, order);
+    world.pass(SECOND);
+    let gone = |kind: &EventKind| matches!(kind, EventKind::ChildRemoved { inbound, .. } if *inbound == before);
+    assert!(world.headend.has(gone), "it would lead nowhere");
+    assert_eq!(world.headend.count("rekeyed"), 0);
+    let counters = world.headend.counters();
+    assert_eq!((counters.ike_sas, counters.children), (1, 1));
+    assert!(world.ping(End::Headend, "10.1.0.1", "10.2.0.1"));
+}
