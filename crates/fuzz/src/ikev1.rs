@@ -52,10 +52,10 @@ fn check(payloads: &Payloads<'_>) {
         assert!(payloads.octets.ends_with(covered));
     }
     for part in &payloads.parts {
-        if let Payload::VendorId(body) = part.payload {
-            if let Some(vendor) = Vendor::read(body) {
-                assert_eq!(Vendor::read(&vendor.octets()), Some(vendor));
-            }
+        if let Payload::VendorId(body) = part.payload
+            && let Some(vendor) = Vendor::read(body)
+        {
+            assert_eq!(Vendor::read(&vendor.octets()), Some(vendor));
         }
         let mut written = Vec::new();
         encode_body(&part.payload, &mut written);

@@ -7,8 +7,11 @@ mod esp_packets;
 mod esp_text;
 mod ike;
 mod ikev1;
+mod ikev1_peer;
+mod ikev1_policy;
 mod ios;
 mod ip;
+mod operations;
 mod replay_window;
 mod text;
 mod tunnels;
@@ -17,11 +20,12 @@ pub use esp_packets::esp_packets;
 pub use esp_text::esp_text;
 pub use ike::{ikev2_message, ikev2_payloads, udp_encap};
 pub use ikev1::{ikev1_message, ikev1_payloads};
+pub use ikev1_peer::ikev1_peer;
 pub use ios::ios_text;
 pub use ip::inner_packet;
 pub use replay_window::replay_window;
 pub use text::{identity_text, selector_text};
-pub use tunnels::tunnels;
+pub use tunnels::{ikev1_tunnels, tunnels};
 
 /// A target: takes any octets, returns if every promise held. Its name is that of its corpus folder
 /// and of its cargo-fuzz binary.
@@ -43,4 +47,9 @@ pub const READERS: &[(&str, Target)] = &[
 ];
 
 /// The machines behind them: the octets say what happens to them.
-pub const MACHINES: &[(&str, Target)] = &[("esp_packets", esp_packets), ("tunnels", tunnels)];
+pub const MACHINES: &[(&str, Target)] = &[
+    ("esp_packets", esp_packets),
+    ("ikev1_peer", ikev1_peer),
+    ("ikev1_tunnels", ikev1_tunnels),
+    ("tunnels", tunnels),
+];

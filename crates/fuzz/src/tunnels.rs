@@ -2,9 +2,12 @@ use std::collections::{HashSet, VecDeque};
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use shard::{Command, Listener, Shard};
+use shard::{Command, Listener, Policy, Shard, Topics, TraceFilter, Watched};
 use sim::{Datagram, Dice, Estate, HEADEND, Invariants, Side, service_address, udp_packet};
 use timer::Instant;
+
+use crate::ikev1_policy::Variant;
+use crate::operations::Operations;
 
 const PEERS: u16 = 2;
 /// Operations of one run at most.
@@ -19,8 +22,36 @@ const END_LIMIT: Duration = Duration::from_secs(1_200);
 /// side rekey, delete and send. Whatever happens, what comes out of a tunnel went into it, no nonce
 /// is used twice, no Child SA lacks an authenticated peer, and after a shutdown nothing is left.
 pub fn tunnels(data: &[u8]) {
-    let mut table = Table::new();
-    let mut operations = Operations(data);
+    let estate = estate();
+    let table = Table::new(&estate.headend_policy(), &estate.peers_policy());
+    run(table, Operations::new(data));
+}
+
+/// As [`tunnels`], between ends that speak IKEv1; the first octet says in which mode, with which
+/// extensions, and whether somebody watches.
+pub fn ikev1_tunnels(data: &[u8]) {
+    let mut operations = Operations::new(data);
+    let variant = Variant::of_octet(operations.octet());
+    run(Table::of_ikev1(variant), operations);
+}
+
+fn estate() -> Estate {
+    Estate {
+        shards: 1,
+        ..Estate::new(PEERS)
+    }
+}
+
+/// Everybody is watched in everything, and nobody looks.
+pub(crate) fn watch_everything() -> Command {
+    let everything = TraceFilter {
+        topics: Topics::ALL,
+        whom: Watched::Everybody,
+    };
+    Command::Watch([everything].into())
+}
+
+fn run(mut table: Table, mut operations: Operations<'_>) {
     table.initiate(0);
     for _ in 0..OPERATIONS_MAX {
         let Some(operation) = operations.next() else {
@@ -29,28 +60,6 @@ pub fn tunnels(data: &[u8]) {
         table.step(operation, &mut operations);
     }
     table.end();
-}
-
-/// The octets that are left of the input.
-struct Operations<'a>(&'a [u8]);
-
-impl<'a> Operations<'a> {
-    fn next(&mut self) -> Option<u8> {
-        let (first, rest) = self.0.split_first()?;
-        self.0 = rest;
-        Some(*first)
-    }
-
-    fn octet(&mut self) -> u8 {
-        self.next().unwrap_or(0)
-    }
-
-    fn run(&mut self) -> &'a [u8] {
-        let wanted = usize::from(self.octet()).min(self.0.len());
-        let (run, rest) = self.0.split_at(wanted);
-        self.0 = rest;
-        run
-    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -70,24 +79,31 @@ struct Table {
 }
 
 impl Table {
-    fn new() -> Self {
-        let estate = Estate {
-            shards: 1,
-            ..Estate::new(PEERS)
-        };
+    fn new(headend: &Policy, peers: &Policy) -> Self {
         let mut dice = Dice::new(7);
         let now = Instant::from_secs(1);
         let settings = Side::settings(16);
-        let side = |policy, dice: &mut Dice| Side::new(1, &settings, &policy, now, dice);
+        let side = |policy, dice: &mut Dice| Side::new(1, &settings, policy, now, dice);
         Self {
             now,
-            headend: side(estate.headend_policy(), &mut dice),
-            peers: side(estate.peers_policy(), &mut dice),
+            headend: side(headend, &mut dice),
+            peers: side(peers, &mut dice),
             under_way: VecDeque::new(),
             sent_inside: HashSet::new(),
             packets: 0,
             invariants: Invariants::default(),
         }
+    }
+
+    fn of_ikev1(variant: Variant) -> Self {
+        let estate = estate();
+        let (headend, peers) = (estate.headend_policy(), estate.peers_policy());
+        let mut table = Self::new(&variant.server(&headend), &variant.client(&peers));
+        if variant.watched {
+            table.headend.command(0, watch_everything(), table.now);
+            table.peers.command(0, watch_everything(), table.now);
+        }
+        table
     }
 
     fn side(&mut self, end: End) -> &mut Side {
@@ -299,5 +315,28 @@ impl Table {
     fn is_empty(&self) -> bool {
         let all = |side: &Side| side.shards().iter().all(Shard::is_empty);
         all(&self.headend) && all(&self.peers)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Else the target would be about ends that never meet.
+    #[test]
+    fn in_peace_ends_of_ikev1_get_their_tunnel() {
+        for octet in [0, 1, 2, 3, 8, 10, 12, 16 + 14] {
+            let mut table = Table::of_ikev1(Variant::of_octet(octet));
+            table.initiate(0);
+            for _ in 0..24 {
+                table.deliver_next();
+            }
+            for side in [&table.headend, &table.peers] {
+                let counters = side.shards()[0].counters();
+                assert_eq!(counters.established.iter().sum::<u64>(), 1, "{octet}");
+                assert_eq!(counters.children, 1, "variant {octet}");
+            }
+            table.end();
+        }
     }
 }
