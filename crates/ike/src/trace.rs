@@ -202,6 +202,21 @@ pub enum Input {
     Delete,
 }
 
+impl Input {
+    /// What ends an IKE SA for this reason.
+    #[must_use]
+    pub const fn ending(reason: CloseReason) -> Self {
+        match reason {
+            CloseReason::Unresponsive => Self::PeersAlive,
+            CloseReason::PeerDeleted => Self::PeerDelete,
+            CloseReason::HalfOpenTimeout
+            | CloseReason::HardLifetime
+            | CloseReason::AuthenticationExpired => Self::Lifetime,
+            _ => Self::Delete,
+        }
+    }
+}
+
 /// How the state of an exchange ended.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum ExchangeEnd {

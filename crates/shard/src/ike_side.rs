@@ -164,10 +164,13 @@ impl Shard {
         let peer = peer?;
         let mut actions = core::mem::take(&mut self.actions);
         let sa = &mut peer.sa;
+        let before = tracing.then(|| (spi, sa.stage()));
         let result = self
             .world
             .ask(spis, now, tracing, |ctx| call(sa, ctx, &mut actions));
+        let outer = core::mem::replace(&mut self.told_stage, before);
         self.apply_all(spi, &mut actions, now, out);
+        self.told_stage = outer;
         self.actions = actions;
         self.rearm_ike(spi);
         Some(result)

@@ -4,8 +4,9 @@ use std::sync::Arc;
 use crypto::Entropy;
 use dpd::{BreakerPolicy, BudgetPolicy, NotProof, ServiceHealth, Watch};
 use esp::{InboundDrop, InboundReport, OutboundReport};
+use ike::trace::Stage;
 use ike::{Action, FrontDoor};
-use ipsec::{EspSpi, EspSpiLayout, Sad};
+use ipsec::{EspSpi, EspSpiLayout, IkeSpi, Sad};
 use timer::{Instant, Wheel};
 
 use crate::counters::Counters;
@@ -117,6 +118,8 @@ pub struct Shard {
     pub(crate) shutting_down: bool,
     /// Who watches; nobody most of the time.
     pub(crate) watchers: Arc<[TraceFilter]>,
+    /// How far an IKE SA has come as told so far, while its actions are carried out.
+    pub(crate) told_stage: Option<(IkeSpi, Stage)>,
     /// Scratch space that is kept to save allocations.
     pub(crate) actions: Vec<Action>,
     /// The last ICMP answer that was built.
@@ -162,6 +165,7 @@ impl Shard {
             outbound_report: OutboundReport::default(),
             shutting_down: false,
             watchers: Arc::default(),
+            told_stage: None,
             actions: Vec::new(),
             icmp: Vec::new(),
             fired: Vec::new(),

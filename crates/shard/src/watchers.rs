@@ -67,14 +67,26 @@ impl Shard {
             number: self.number(spi),
             version,
             role: Some(peer.sa.role()),
-            stage: peer.sa.stage(),
+            stage: match self.told_stage {
+                Some((told, stage)) if told == spi => stage,
+                _ => peer.sa.stage(),
+            },
             step,
         });
     }
 
     /// Tells what IKE told.
-    pub(crate) fn told(&self, spi: IkeSpi, trace: Trace, now: Instant, out: &mut impl Output) {
+    pub(crate) fn told(&mut self, spi: IkeSpi, trace: Trace, now: Instant, out: &mut impl Output) {
+        let turned = match trace {
+            Trace::Turned {
+                exchange: None, to, ..
+            } => Some(to),
+            _ => None,
+        };
         self.tell_watchers(spi, TraceStep::Ike(trace), now, out);
+        if let Some(to) = turned {
+            self.told_stage = Some((spi, to));
+        }
     }
 
     /// Tells by which policy a peer is watched from now on.

@@ -3,6 +3,7 @@
 use super::IkeSa;
 use super::exchange::GivenUp;
 use super::phase::Phase;
+use crate::trace::{Input, Stage};
 use crate::{Action, CloseReason, Context, RemovalReason, Trace};
 
 impl IkeSa {
@@ -38,6 +39,15 @@ impl IkeSa {
     ) {
         while let Some(message_id) = self.exchanges.last().map(|exchange| exchange.message_id) {
             self.give_up_exchange(message_id, GivenUp::Closed, ctx, actions);
+        }
+        let from = self.stage();
+        if from != Stage::Closed {
+            ctx.trace(actions, || Trace::Turned {
+                exchange: None,
+                input: Input::ending(reason),
+                from,
+                to: Stage::Closed,
+            });
         }
         match core::mem::replace(&mut self.phase, Phase::Closed(None)) {
             Phase::Closed(known) => {

@@ -3,7 +3,7 @@
 use super::phase::Phase;
 use super::task::{Exchange, Task};
 use super::{IkeSa, create_child};
-use crate::trace::{Stage, Trace};
+use crate::trace::{Input, Stage, Trace};
 use crate::{Action, CloseReason, Context, RemovalReason};
 
 impl IkeSa {
@@ -20,6 +20,12 @@ impl IkeSa {
             ctx.trace(actions, || Trace::Deleting {
                 reason: Some(reason),
                 stage: from,
+            });
+            ctx.trace(actions, || Trace::Turned {
+                exchange: None,
+                input: Input::ending(reason),
+                from,
+                to: Stage::Closed,
             });
         }
         match core::mem::replace(&mut self.phase, Phase::Closed(None)) {

@@ -8,7 +8,6 @@ use wire::ikev2::ExchangeType;
 use super::create_child::{self, Aim};
 use super::task::{Command, Exchange, Task};
 use super::{ChildState, IkeSa};
-use crate::trace::Input;
 use crate::{Action, ChildFailure, CloseReason, Context, RemovalReason};
 
 impl IkeSa {
@@ -115,7 +114,6 @@ impl IkeSa {
         ctx: &mut Context<'_>,
         actions: &mut Vec<Action>,
     ) {
-        let from = self.stage();
         if !silently && self.standing().is_some() {
             // RFC 7296 §2.3: with a request outstanding this one is outside the peer's window
             // unless that request's answer got lost on its way. It costs one datagram to try.
@@ -125,7 +123,6 @@ impl IkeSa {
             self.send_request(ExchangeType::INFORMATIONAL, &delete, exchange, ctx, actions);
         }
         self.terminate(reason, ctx, actions);
-        self.trace_turn(from, Input::Delete, ctx, actions);
     }
 
     /// Queues a command unless the same one waits already, and starts the next if none is under

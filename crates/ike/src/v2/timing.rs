@@ -6,18 +6,15 @@ use wire::ikev2::ExchangeType;
 use super::phase::Phase;
 use super::task::{Answering, Command, Exchange, Step, Task};
 use super::{ChildState, IkeSa, create_child};
-use crate::trace::Input;
 use crate::{Action, CloseReason, Context, RemovalReason};
 
 impl IkeSa {
     /// Time passed: retransmits, gives up, rekeys, expires whatever is due at `ctx.now`.
     pub fn on_timer(&mut self, ctx: &mut Context<'_>, actions: &mut Vec<Action>) {
-        let from = self.stage();
         if let Some(deadline) = self.half_open_deadline()
             && deadline <= ctx.now
         {
             self.terminate(CloseReason::HalfOpenTimeout, ctx, actions);
-            self.trace_turn(from, Input::Lifetime, ctx, actions);
             return;
         }
         self.retransmit_due(ctx, actions);
@@ -25,7 +22,6 @@ impl IkeSa {
         self.expire(ctx, actions);
         self.rekey_due(ctx, actions);
         self.next_command(ctx, actions);
-        self.trace_turn(from, Input::Retransmit, ctx, actions);
     }
 
     /// When [`on_timer`](Self::on_timer) has something to do; [`Instant::MAX`] for never. It may

@@ -25,7 +25,7 @@ impl IkeSa {
         }
     }
 
-    /// Tells that the stage changed, if it did.
+    /// Tells that the stage changed, if it did. The end has been told already.
     pub(super) fn trace_turn(
         &self,
         from: Stage,
@@ -34,7 +34,7 @@ impl IkeSa {
         actions: &mut Vec<Action>,
     ) {
         let to = self.stage();
-        if from != to {
+        if from != to && to != Stage::Closed {
             ctx.trace(actions, || Trace::Turned {
                 exchange: None,
                 input,

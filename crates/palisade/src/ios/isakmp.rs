@@ -30,10 +30,10 @@ enum Line {
 use Line::{Bare, OfSa, Received};
 
 fn words(record: &TraceRecord) -> Vec<Line> {
-    let state = stage::table(record.stage);
     let (address, port) = endpoint(&record.remote);
     let own_port = endpoint(&record.local).1;
     let role = role(record);
+    let state = stage::table(record.stage, role);
     match &record.step {
         Step::Received(_) => vec![Received(format!(
             "received packet from {address} dport {own_port} sport {port} {} ({role}) {state}",
@@ -72,7 +72,7 @@ fn words(record: &TraceRecord) -> Vec<Line> {
         Step::ExchangeBegun { message_id, at } => vec![Bare(format!(
             "set new node {} to {}",
             signed(*message_id),
-            stage::table(*at)
+            stage::table(*at, role)
         ))],
         Step::ExchangeEnded {
             message_id,
@@ -96,7 +96,7 @@ fn words(record: &TraceRecord) -> Vec<Line> {
         Step::Deleting { why, at } => vec![OfSa(deleting_sa(
             &reason(why),
             role,
-            stage::table(*at),
+            stage::table(*at, role),
             &record.remote,
         ))],
         Step::Gone => {

@@ -18,19 +18,21 @@ pub(super) fn machine(stage: Stage, role: char) -> String {
     }
 }
 
-/// The state of the SA, such as `QM_IDLE`. The keys are there after four messages of main mode.
-pub(super) const fn table(stage: Stage) -> &'static str {
-    match stage {
-        Stage::Main(1..=2) => "MM_SA_SETUP",
-        Stage::Main(3..=4) => "MM_KEY_EXCH",
-        Stage::Main(5..) => "MM_KEY_AUTH",
-        Stage::Aggressive(0) => "AG_NO_STATE",
-        Stage::Aggressive(1..=2) => "AG_INIT_EXCH",
-        Stage::Aggressive(3..) => "AG_AUTH",
-        Stage::Xauth => "CONF_XAUTH",
-        Stage::ModeConfig => "CONF_ADDR",
-        Stage::Established | Stage::Quick(_) | Stage::QuickDone => "QM_IDLE",
-        Stage::Idle | Stage::Main(0) | Stage::Init | Stage::Auth | Stage::Closed => "MM_NO_STATE",
+/// The state of the SA, such as `QM_IDLE`: each end counts the messages that it has seen.
+pub(super) const fn table(stage: Stage, role: char) -> &'static str {
+    match (stage, role) {
+        (Stage::Main(1), 'R') | (Stage::Main(2), _) | (Stage::Main(3), 'I') => "MM_SA_SETUP",
+        (Stage::Main(3..=5), _) => "MM_KEY_EXCH",
+        (Stage::Main(6..), _) => "MM_KEY_AUTH",
+        (Stage::Aggressive(0), _) => "AG_NO_STATE",
+        (Stage::Aggressive(1..=2), _) => "AG_INIT_EXCH",
+        (Stage::Aggressive(3..), _) => "AG_AUTH",
+        (Stage::Xauth, _) => "CONF_XAUTH",
+        (Stage::ModeConfig, _) => "CONF_ADDR",
+        (Stage::Established | Stage::Quick(_) | Stage::QuickDone, _) => "QM_IDLE",
+        (Stage::Idle | Stage::Main(0..=1) | Stage::Init | Stage::Auth | Stage::Closed, _) => {
+            "MM_NO_STATE"
+        }
     }
 }
 
@@ -54,5 +56,41 @@ pub(super) const fn input(input: Input, from: Stage) -> &'static str {
         (Input::Retransmit, _) => "IKE_MESG_FROM_TIMER, IKE_TIMER_RETRANSMIT",
         (Input::Lifetime, _) => "IKE_MESG_FROM_TIMER, IKE_TIMER_REKEY",
         (Input::Delete, _) => "IKE_MESG_INTERNAL, IKE_PHASE1_DEL",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn main_mode_goes_through_the_states_of_a_router() {
+        let seen = |role| [0, 1, 2, 3, 4, 5, 6].map(|number| table(Stage::Main(number), role));
+        assert_eq!(
+            seen('I'),
+            [
+                "MM_NO_STATE",
+                "MM_NO_STATE",
+                "MM_SA_SETUP",
+                "MM_SA_SETUP",
+                "MM_KEY_EXCH",
+                "MM_KEY_EXCH",
+                "MM_KEY_AUTH"
+            ]
+        );
+        assert_eq!(
+            seen('R'),
+            [
+                "MM_NO_STATE",
+                "MM_SA_SETUP",
+                "MM_SA_SETUP",
+                "MM_KEY_EXCH",
+                "MM_KEY_EXCH",
+                "MM_KEY_EXCH",
+                "MM_KEY_AUTH"
+            ]
+        );
+        assert_eq!(machine(Stage::Main(3), 'I'), "IKE_I_MM3");
+        assert_eq!(table(Stage::Established, 'R'), "QM_IDLE");
     }
 }

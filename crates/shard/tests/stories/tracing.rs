@@ -5,7 +5,8 @@ use std::time::Duration;
 
 use dpd::{DpdPolicy, Mode};
 use ike::Trace;
-use ike::trace::{LivenessMessage, Stage, Way};
+use ike::trace::{Input, LivenessMessage, Stage, Way};
+use ipsec::Versions;
 use shard::{
     ChildStep, Command, DpdStep, EventKind, Topics, TraceFilter, TraceRecord, TraceStep, Watched,
 };
@@ -272,4 +273,71 @@ fn each_of_several_watchers_adds_what_it_wants() {
     assert!(!traces.is_empty());
     assert!(traces.iter().all(|record| filters[1].accepts(record)));
     assert!(!traces.iter().any(|record| filters[0].accepts(record)));
+}
+
+#[test]
+fn the_end_is_told_in_the_order_in_which_it_happens() {
+    for versions in [Versions::default(), Versions::V1] {
+        let mut world = World::connected(&Terms {
+            versions,
+            virtual_address: false,
+            address_ids: true,
+            ..terms()
+        });
+        watch(&mut world, &[everybody(Topics::ISAKMP.and(Topics::IKEV2))]);
+        world.dead = Some(End::Client);
+        let dead = |kind: &EventKind| matches!(kind, EventKind::Dead { .. });
+        world.pass_until(SECOND * 60, dead).expect("the verdict");
+        let traces = &world.headend.traces;
+        let verdict = traces
+            .iter()
+            .position(|record| matches!(record.step, TraceStep::Dpd(DpdStep::NotResponding)))
+            .expect("a verdict");
+        let mut told: Vec<_> = traces[verdict..]
+            .iter()
+            .filter_map(|record| {
+                let what = match &record.step {
+                    TraceStep::Dpd(_) => "verdict",
+                    TraceStep::Ike(Trace::Sent { .. }) => "DELETE",
+                    TraceStep::Ike(Trace::Deleting { .. }) => "deleting",
+                    TraceStep::Ike(Trace::Turned {
+                        exchange: None,
+                        input: Input::PeersAlive,
+                        to: Stage::Closed,
+                        ..
+                    }) => "turned",
+                    TraceStep::Child(ChildStep::Removed { .. }) => "child removed",
+                    TraceStep::Session { up: false } => "session down",
+                    TraceStep::Gone => "gone",
+                    _ => return None,
+                };
+                Some((what, record.stage))
+            })
+            .collect();
+        told.dedup();
+        let delete = told.iter().position(|(what, _)| *what == "DELETE");
+        let deleting = told.iter().position(|(what, _)| *what == "deleting");
+        assert!(delete.is_some() && deleting.is_some(), "{told:?}");
+        told.retain(|(what, _)| !["DELETE", "deleting"].contains(what));
+        assert_eq!(
+            told,
+            [
+                ("verdict", Stage::Established),
+                ("turned", Stage::Established),
+                ("child removed", Stage::Closed),
+                ("session down", Stage::Closed),
+                ("gone", Stage::Closed),
+            ],
+            "{versions:?}"
+        );
+        let in_place = |record: &&TraceRecord| {
+            matches!(record.step, TraceStep::Ike(Trace::Sent { .. }))
+                && record.stage != Stage::Established
+        };
+        assert_eq!(
+            traces.iter().filter(in_place).count(),
+            0,
+            "the DELETE goes out before the end"
+        );
+    }
 }

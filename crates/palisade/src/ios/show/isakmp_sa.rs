@@ -58,14 +58,14 @@ fn status(peer: &PeerView) -> &'static str {
 fn row(peer: &PeerView) -> String {
     let (local, remote) = (endpoint(&peer.local).0, endpoint(&peer.remote).0);
     // From the initiator to the responder.
-    let (dst, src) = if peer.role == "initiator" {
-        (remote, local)
+    let (dst, src, role) = if peer.role == "initiator" {
+        (remote, local, 'I')
     } else {
-        (local, remote)
+        (local, remote, 'R')
     };
     format!(
         "{dst:<15} {src:<15} {:<14} {:>7} {}\n",
-        stage::table(peer.stage),
+        stage::table(peer.stage, role),
         peer.number,
         status(peer)
     )
