@@ -62,6 +62,7 @@ impl IkeSa {
                     CloseReason::HardLifetime => RemovalReason::HardLifetime,
                     _ => RemovalReason::IkeSaClosed,
                 };
+                actions.extend(standing.half_open.map(Action::HalfOpenEnded));
                 for child in &standing.children {
                     actions.push(Action::ChildRemoved {
                         child: child.inbound,

@@ -476,14 +476,7 @@ impl IkeSa {
         else {
             return;
         };
-        actions.extend(handshake.half_open.map(Action::HalfOpenEnded));
-        // Clients of one group share its name, which says nothing about the others' contacts.
-        if initial_contact && handshake.connection.v1.xauth.is_none() {
-            actions.push(Action::PeerInitialContact {
-                identity: proof.identity().clone(),
-            });
-        }
-        let standing = Standing::new(
+        let mut standing = Standing::new(
             proof,
             Arc::clone(&handshake.connection),
             handshake.own_identity(self.path),
@@ -491,6 +484,11 @@ impl IkeSa {
             handshake.terms.and_then(|terms| terms.lifetime),
             ctx,
         );
+        // Clients of one group share its name and its secret: until the user is known, the IKE SA counts
+        // as half-open, and nothing is said about the contacts of others.
+        standing.half_open = handshake.half_open;
+        standing.initial_contact_heard = initial_contact;
+        standing.initial_contact_held = initial_contact;
         self.fragment_size = self
             .fragment_size
             .map(|_| standing.connection.fragment_size);

@@ -9,7 +9,9 @@ use super::IkeSa;
 use super::quick_mode::Aim;
 use super::transaction::Admission;
 use crate::lifetimes::Lifetimes;
-use crate::{Action, ChildSa, CloseReason, Context, Established, Lease, PeerAuthenticated};
+use crate::{
+    Action, ChildSa, CloseReason, Context, Established, HalfOpenKey, Lease, PeerAuthenticated,
+};
 
 /// What an IKE SA has once phase 1 is done.
 pub(super) struct Standing {
@@ -37,6 +39,8 @@ pub(super) struct Standing {
     pub(super) switching: Vec<(EspSpi, Instant)>,
     /// Child SAs that were made while the other end made one for the same selectors.
     pub(super) contested: Vec<EspSpi>,
+    /// As responder: the name under which the front door counts it, until the owner is told.
+    pub(super) half_open: Option<HalfOpenKey>,
     /// The peer has said INITIAL-CONTACT.
     pub(super) initial_contact_heard: bool,
     /// The owner is to be told so once it knows of the peer.
@@ -76,6 +80,7 @@ impl Standing {
             waiting: Vec::new(),
             switching: Vec::new(),
             contested: Vec::new(),
+            half_open: None,
             initial_contact_heard: false,
             initial_contact_held: false,
             rekey_at: ends.rekey_at.min(in_good_time),
@@ -119,6 +124,7 @@ impl IkeSa {
             return;
         };
         standing.announced = true;
+        actions.extend(standing.half_open.take().map(Action::HalfOpenEnded));
         actions.push(Action::Established(Box::new(Established {
             peer: standing.proof.identity().clone(),
             local: standing.local_id.clone(),

@@ -111,3 +111,46 @@ fn a_password_is_not_on_the_wire() {
         assert!(!shown);
     }
 }
+
+#[test]
+fn without_a_user_an_ike_sa_is_half_open() {
+    let mut world = world("hunter2", |_, _| {});
+    world.initiate();
+    // Phase 1 takes six messages; the question for the user is the seventh.
+    while world.sent.len() < 7 {
+        let now = world.now;
+        world.left.compute(now);
+        world.right.compute(now);
+        world.deliver(Side::Left);
+        world.deliver(Side::Right);
+    }
+    world.deaf = Some(Side::Right);
+    assert_eq!(world.right.door.half_open(), 1);
+    world.pass(Duration::from_secs(300));
+    assert_eq!(world.right.door.half_open(), 0, "given up");
+    assert!(world.right.sas.is_empty());
+    let mut world = self::world("hunter2", |_, _| {});
+    world.initiate();
+    world.settle();
+    assert_one_pair(&world);
+    assert_eq!(world.right.door.half_open(), 0);
+}
+
+#[test]
+fn the_contact_of_a_user_is_told_when_the_user_is_known() {
+    let mut world = world("hunter2", |_, connection| {
+        connection.send_initial_contact = true
+    });
+    world.initiate();
+    world.settle();
+    let place = |event: &Event| world.right.events.iter().position(|other| other == event);
+    let (contact, known) = (place(&Event::InitialContact), place(&Event::Established));
+    assert!(contact.is_some() && known.is_some());
+    let contacts = world.right.events.iter();
+    assert_eq!(
+        contacts
+            .filter(|event| **event == Event::InitialContact)
+            .count(),
+        1
+    );
+}
