@@ -74,6 +74,26 @@ fn the_site_waits_for_its_access_list_and_for_nothing_else() {
     assert_eq!(config.dpd[0].mode, dpd::Mode::Periodic);
 }
 
+/// What is a comment becomes a connection when what is missing is written into it.
+#[test]
+fn the_comment_is_the_connection() {
+    let imported = Imported::of(&[("site-to-site.cfg", &printed("site-to-site.cfg"))]);
+    let written = imported.toml.lines().map(|line| {
+        let bare = line
+            .strip_prefix("# ")
+            .filter(|bare| !bare.starts_with("MISSING"));
+        let bare = bare.filter(|bare| bare.starts_with('[') || bare.contains(" = "));
+        bare.unwrap_or(line)
+    });
+    let written = written.collect::<Vec<_>>().join("\n");
+    let written = written
+        .replace("NETWORK BEHIND US", "10.1.0.0/16")
+        .replace("NETWORK BEHIND THE PEER", "10.2.0.0/16");
+    let config = config::load(&written, std::path::Path::new("written.toml"));
+    let config = config.unwrap_or_else(|faults| panic!("{faults}\n{written}"));
+    assert_eq!(config.policy.connections.len(), 1);
+}
+
 #[test]
 fn the_site_runs_with_its_policy_and_its_access_list() {
     let (policy, site) = (printed("policy.cfg"), printed("site-to-site.cfg"));

@@ -174,6 +174,22 @@ fn a_profile_changes_the_connections_that_name_it() {
 }
 
 #[test]
+fn vrfs_of_interfaces_and_profiles_become_those_of_connections() {
+    let imported = imported("branches.cfg");
+    let config = imported.loads();
+    let hub = connection(&config, "HUB-10");
+    // The global one is no section.
+    let front = &config.vrfs.front[hub.fvrf.index() - 1];
+    assert_eq!(front.name.as_ref(), "INTERNET");
+    assert_eq!(config.vrfs.front[0].device.as_deref(), Some("INTERNET"));
+    assert_eq!(config.vrfs.inner[0].name.as_ref(), "CUSTOMER");
+    assert_eq!(config.vrfs.inner[0].table, Some(1_001));
+    let other = connection(&config, "HUB-40");
+    assert_ne!(other.ivrf, hub.ivrf, "its own is that of the interface");
+    assert_eq!(other.fvrf, hub.fvrf);
+}
+
+#[test]
 fn what_cannot_run_is_a_comment_with_its_reasons() {
     let imported = imported("branches.cfg");
     let names: Vec<String> = imported

@@ -102,7 +102,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command::read(
         PROFILE,
         ("ivrf", "NAME"),
-        "the inner VRF of the connection",
+        "`ivrf`, and `[ivrf.NAME]`",
         UNUSED,
         vrf,
     ),

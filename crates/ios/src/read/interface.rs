@@ -36,14 +36,14 @@ pub(super) const COMMANDS: &[Command] = &[
     Command::read(
         INTERFACE,
         ("vrf forwarding", "NAME"),
-        "the front-door VRF of the connections of its crypto map",
+        "`fvrf` of the connections of its crypto map and `[fvrf.NAME]`; without a profile that names another also `ivrf`",
         Unused::Outside,
         vrf,
     ),
     Command::read(
         INTERFACE,
         ("ip vrf forwarding", "NAME"),
-        "the front-door VRF of the connections of its crypto map",
+        "`fvrf` of the connections of its crypto map and `[fvrf.NAME]`; without a profile that names another also `ivrf`",
         Unused::Outside,
         vrf,
     ),

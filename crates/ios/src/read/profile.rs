@@ -101,7 +101,7 @@ pub(super) const COMMANDS: &[Command] = &[
     Command::read(
         PROFILE,
         ("vrf", "NAME"),
-        "the inner VRF of the connection",
+        "`ivrf`, and `[ivrf.NAME]`",
         UNUSED,
         vrf,
     ),

@@ -83,7 +83,9 @@ impl<'r> Translator<'r> {
             self.xauth(draft, clients);
             self.mode_config(draft, clients);
         }
-        self.pool(draft, group);
+        let inner = profile.and_then(|(_, profile)| profile.vrf.as_ref());
+        let ivrf = self.vrfs(draft, entry, inner);
+        self.pool(draft, group, ivrf);
         if let Some(domain) = &group.domain {
             draft
                 .table
@@ -203,7 +205,7 @@ impl<'r> Translator<'r> {
         }
     }
 
-    fn pool(&mut self, draft: &mut Draft, group: &Group) {
+    fn pool(&mut self, draft: &mut Draft, group: &Group, ivrf: Option<String>) {
         let Some(at) = group.pool.as_ref().or(self.router.isakmp.pool.as_ref()) else {
             draft.block.lacks(
                 format!("group {} has no pool", group.name),
@@ -227,8 +229,14 @@ impl<'r> Translator<'r> {
             .dns
             .iter()
             .map(|one| (one.value.to_string(), one.line));
+        let elsewhere = |one: &PoolUse| one.name == at.value && one.ivrf != ivrf;
+        if self.pools_wanted.iter().any(elsewhere) {
+            let what = format!("the pool {} is that of another inner VRF", at.value);
+            draft.block.lacks(what, "give the group a pool of its own");
+        }
         self.pools_wanted.push(PoolUse {
             name: at.value.clone(),
+            ivrf,
             dns: dns.collect(),
         });
     }

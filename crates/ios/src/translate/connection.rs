@@ -114,7 +114,6 @@ impl<'r> Translator<'r> {
             }
             self.ledger.translated(description.line, "a comment");
         }
-        self.front_vrf(entry);
         let interfaces = self.interfaces(entry);
         let mut addresses: Vec<String> = Vec::new();
         let applied = self.applied(&entry.outer.map);
@@ -168,19 +167,6 @@ impl<'r> Translator<'r> {
             Some((at.line, one))
         };
         self.router.interfaces.iter().filter_map(applied).collect()
-    }
-
-    /// The VRF in which a crypto map is served.
-    fn front_vrf(&mut self, entry: Entry<'r>) {
-        for (_, interface) in self.applied(&entry.outer.map) {
-            if let Some(at) = &interface.vrf {
-                let why = format!(
-                    "the front-door VRF `{}` is not translated: run the service where its addresses are",
-                    at.value
-                );
-                self.ledger.refuse(at.line, why);
-            }
-        }
     }
 
     /// `remote_addrs`.

@@ -55,7 +55,7 @@ impl<'r> Translator<'r> {
             }
             _ => {}
         }
-        self.vrf_of_profile(profile.and_then(|one| one.vrf.as_ref()));
+        self.vrfs(draft, entry, profile.and_then(|one| one.vrf.as_ref()));
         let keepalive = profile.and_then(|one| one.keepalive);
         let keepalive = keepalive.or(router.isakmp.keepalive);
         let action = Self::dead_action(entry);
@@ -92,7 +92,7 @@ impl<'r> Translator<'r> {
         entry: Entry<'r>,
         profile: Option<&'r IsakmpProfile>,
     ) -> bool {
-        let keys = self.keys_for(profile);
+        let keys = self.keys_for(entry, profile);
         let peers: Vec<&Peer> = entry.inner.peers.iter().map(|peer| &peer.value).collect();
         for (key, lines) in &keys {
             let used = peers.iter().any(|peer| is_for(key, peer));
@@ -128,7 +128,11 @@ impl<'r> Translator<'r> {
     }
 
     /// The keys that hold for connections of a profile, each with the lines that name its keyring.
-    fn keys_for(&mut self, profile: Option<&'r IsakmpProfile>) -> Vec<(&'r Key, Vec<LineId>)> {
+    fn keys_for(
+        &mut self,
+        entry: Entry<'r>,
+        profile: Option<&'r IsakmpProfile>,
+    ) -> Vec<(&'r Key, Vec<LineId>)> {
         let router = self.router;
         let keyrings = &router.isakmp.keyrings;
         let of = |keyring: &'r Keyring, line: Option<LineId>| {
@@ -139,7 +143,13 @@ impl<'r> Translator<'r> {
         if named.is_empty() {
             // Without a profile that chooses, every key is tried.
             let global = router.isakmp.keys.iter().map(|key| (key, Vec::new()));
-            let rings = keyrings.iter().filter(|one| one.vrf.is_none());
+            let front = self.applied(&entry.outer.map);
+            let front: Vec<&str> = front
+                .iter()
+                .filter_map(|(_, one)| Some(one.vrf.as_ref()?.value.as_str()))
+                .collect();
+            let here = |vrf: &Option<String>| vrf.as_deref().is_none_or(|vrf| front.contains(&vrf));
+            let rings = keyrings.iter().filter(|one| here(&one.vrf));
             return global.chain(rings.flat_map(|one| of(one, None))).collect();
         }
         let mut keys = Vec::new();
@@ -156,17 +166,6 @@ impl<'r> Translator<'r> {
             }
         }
         keys
-    }
-
-    /// The inner VRF that a profile names.
-    pub(super) fn vrf_of_profile(&mut self, vrf: Option<&At<String>>) {
-        if let Some(at) = vrf {
-            let why = format!(
-                "the inner VRF `{}` is not translated: the connection is in the one that is there",
-                at.value
-            );
-            self.ledger.refuse(at.line, why);
-        }
     }
 }
 

@@ -54,7 +54,7 @@ impl<'r> Translator<'r> {
         let remote_ids = self.remote_identity(draft, profile);
         self.authentication(draft, profile);
         self.ikev2_keys(draft, entry, profile, &remote_ids);
-        self.vrf_of_profile(profile.vrf.as_ref());
+        self.vrfs(draft, entry, profile.vrf.as_ref());
         let dpd = profile.dpd.or(router.ikev2.dpd);
         let action = Self::dead_action(entry);
         liveness::of_connection(&mut draft.table, router, dpd, action);

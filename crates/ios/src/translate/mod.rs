@@ -12,6 +12,7 @@ mod pools;
 mod secrets;
 mod selectors;
 mod suite;
+mod vrfs;
 
 use std::collections::HashSet;
 
@@ -21,6 +22,7 @@ use crate::line::LineId;
 use crate::model::{MapEntry, Router};
 use crate::translate::secrets::Plans;
 use crate::translate::suite::Suite;
+use crate::translate::vrfs::Vrfs;
 
 /// Translates all that the model says.
 pub(crate) fn translate(router: &Router, ledger: &mut Ledger) -> Document {
@@ -35,6 +37,7 @@ pub(crate) fn translate(router: &Router, ledger: &mut Ledger) -> Document {
         names: HashSet::new(),
         users_wanted: false,
         pools_wanted: Vec::new(),
+        vrfs: Vrfs::default(),
     };
     translator.isakmp = suite::of_isakmp(router, translator.ledger);
     translator.ikev2 = suite::of_ikev2(router, translator.ledger);
@@ -44,6 +47,8 @@ pub(crate) fn translate(router: &Router, ledger: &mut Ledger) -> Document {
 /// A pool that a connection hands out, and who tells clients of which DNS servers.
 pub(crate) struct PoolUse {
     pub(crate) name: String,
+    /// The inner VRF of the connection.
+    pub(crate) ivrf: Option<String>,
     pub(crate) dns: Vec<(String, LineId)>,
 }
 
@@ -59,6 +64,7 @@ struct Translator<'r> {
     names: HashSet<String>,
     users_wanted: bool,
     pools_wanted: Vec<PoolUse>,
+    vrfs: Vrfs,
 }
 
 impl<'r> Translator<'r> {
@@ -74,6 +80,7 @@ impl<'r> Translator<'r> {
         document.blocks.extend(liveness);
         let pools = self.pools();
         let users = self.users();
+        document.blocks.extend(self.vrf_blocks());
         document.blocks.append(&mut self.connections);
         document.blocks.extend(pools);
         document.blocks.extend(users);

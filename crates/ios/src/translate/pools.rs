@@ -64,6 +64,9 @@ impl Translator<'_> {
                     format!("{}-{}", pool.first, pool.last)
                 };
                 table.set_text("addrs", &range, &[pool.line]);
+                if let Some(ivrf) = &pool_use.ivrf {
+                    table.set_text("ivrf", ivrf, &[]);
+                }
                 if !dns.is_empty() {
                     let servers: Vec<String> =
                         dns.iter().map(|(server, _)| server.clone()).collect();
