@@ -6,8 +6,9 @@ use crypto::{EncryptionAlgorithm, KeyExchangeMethod, PrfAlgorithm};
 use dpd::DpdPolicy;
 use ipsec::{
     AddressPool, AuthPolicy, ChildPolicy, ConnectionPolicy, DfPolicy, EspProposal, Identity,
-    IdentityPattern, IkeProposal, PeerEndpoint, PolicySnapshot, PreSharedKey, RekeyPolicy,
-    SecretEntry, Secrets, StartAction, TrafficSelector,
+    IdentityPattern, IkeProposal, IkeVersion, IntegrityAlgorithm, ModeConfig, PeerEndpoint,
+    PolicySnapshot, PreSharedKey, RekeyPolicy, SecretEntry, Secrets, StartAction, TrafficSelector,
+    V1Policy, Versions,
 };
 use shard::Policy;
 
@@ -68,6 +69,8 @@ pub struct Estate {
     pub headend_lifetimes: Lifetimes,
     /// When a peer rekeys.
     pub peer_lifetimes: Lifetimes,
+    /// The version of IKE that all of them speak.
+    pub version: IkeVersion,
 }
 
 /// When a side rekeys.
@@ -142,6 +145,7 @@ impl Estate {
             encapsulated_every: 2,
             headend_lifetimes: Lifetimes::ENDLESS,
             peer_lifetimes: Lifetimes::ENDLESS,
+            version: IkeVersion::V2,
         }
     }
 
@@ -170,16 +174,43 @@ impl Estate {
             remote_id: IdentityPattern::FqdnGlob("*.example".into()),
             ..connection("peers", headend_identity(), vec![services], Vec::new())
         };
-        let connections = vec![self.headend_lifetimes.apply(connection)];
+        let connections = vec![self.speaking(self.headend_lifetimes.apply(connection))];
         policy(connections, self.pools(), self.headend_dpd.clone())
     }
 
     /// What the peers want: each one connection to the headend, with a virtual address.
     #[must_use]
     pub fn peers_policy(&self) -> Policy {
-        let connections =
-            (0..self.peers).map(|peer| self.peer_lifetimes.apply(self.peer_connection(peer)));
+        let connections = (0..self.peers)
+            .map(|peer| self.speaking(self.peer_lifetimes.apply(self.peer_connection(peer))));
         policy(connections.collect(), Vec::new(), self.peer_dpd.clone())
+    }
+
+    /// IKEv1 has neither AEAD ciphers nor X25519 in phase 1, and no extended sequence numbers here.
+    fn speaking(&self, connection: ConnectionPolicy) -> ConnectionPolicy {
+        if self.version == IkeVersion::V2 {
+            return connection;
+        }
+        let mut connection = ConnectionPolicy {
+            versions: Versions::V1,
+            v1: V1Policy {
+                mode_config: ModeConfig::Pull,
+                ..V1Policy::default()
+            },
+            proposals: vec![IkeProposal {
+                encryption: vec![EncryptionAlgorithm::Aes128Cbc],
+                integrity: vec![IntegrityAlgorithm::HmacSha256_128],
+                prf: vec![PrfAlgorithm::HmacSha256],
+                key_exchange: vec![KeyExchangeMethod::EcpP256],
+            }],
+            ..connection
+        };
+        for child in &mut connection.children {
+            for proposal in &mut child.proposals {
+                proposal.esn = vec![false];
+            }
+        }
+        connection
     }
 
     fn peer_connection(&self, index: u16) -> ConnectionPolicy {

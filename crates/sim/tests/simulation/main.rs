@@ -2,6 +2,7 @@
 //! run.
 
 mod hostile;
+mod ikev1;
 mod power_cut;
 mod rekey;
 mod reload;
