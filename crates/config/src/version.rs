@@ -6,8 +6,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use ipsec::{
-    ConnectionPolicy, Identity, IdentityPattern, ModeConfig, SecretEntry, TrafficSelector,
-    V1Policy, Versions, Xauth,
+    ConnectionPolicy, Identity, IdentityPattern, ModeConfig, SecretEntry, V1Policy, Versions, Xauth,
 };
 
 use crate::keys::XAUTH;
@@ -217,7 +216,7 @@ pub(crate) fn check_v1(
     }
 }
 
-/// IKEv1 knows no AEAD in phase 1, no X25519 and, in this program, no extended sequence numbers.
+/// IKEv1 knows no AEAD in phase 1, and no X25519.
 fn check_algorithms(root: &Table<'_, '_>, policy: &ConnectionPolicy, span: &Range<usize>) {
     let usable = |one: &ipsec::IkeProposal| {
         one.encryption.iter().any(|cipher| !cipher.is_aead())
@@ -234,28 +233,6 @@ fn check_algorithms(root: &Table<'_, '_>, policy: &ConnectionPolicy, span: &Rang
         let instead =
             "IKEv1 has neither AEAD ciphers nor x25519: add one such as \"aes256-sha256-modp2048\"";
         root.report.fault(span, fault.instead(instead));
-    }
-    for child in &policy.children {
-        if child.proposals.iter().all(|one| !one.esn.contains(&false)) {
-            let fault = Fault::new(format!(
-                "child `{}` wants extended sequence numbers, which IKEv1 does not negotiate",
-                child.name
-            ));
-            let instead = "add `noesn` to `esp_proposals`, or remove `esn`";
-            root.report.fault(span, fault.instead(instead));
-        }
-        let several = |list: &[TrafficSelector]| {
-            let count = |v4: bool| list.iter().filter(|ts| ts.start.is_ipv4() == v4).count();
-            count(true) > 1 || count(false) > 1
-        };
-        if !policy.versions.v2 && (several(&child.local_ts) || several(&child.remote_ts)) {
-            let warning = Fault::new(format!(
-                "child `{}` has several selectors: IKEv1 negotiates a pair of them for each child",
-                child.name
-            ));
-            let instead = "as initiator only the first is used; write a child for each pair";
-            root.report.warning(span, warning.instead(instead));
-        }
     }
 }
 

@@ -125,7 +125,8 @@ impl Shard {
                 peer.sa.version() == IkeVersion::V1
                     && peer.sa.is_established()
                     && peer.heir().is_none()
-                    && peer.sa.path().remote == path.remote
+                    // A NAT may have given it another port.
+                    && peer.sa.path().remote.ip() == path.remote.ip()
             });
         if let Some(heir) = other.map(|peer| peer.sa.local_spi()) {
             self.hand_over(spi, heir, now, out);
