@@ -135,6 +135,16 @@ const AHEAD: usize = 6;
 /// Finds the SA of each packet that has none yet. The memory that the look-ups need is asked for
 /// before, for all packets at once.
 pub fn find_sas(spd: &Spd, sad: &Sad, packets: &mut [OutboundPacket<'_>]) {
+    for group in packets.chunks_mut(GROUP) {
+        find_group(spd, sad, group);
+    }
+}
+
+/// Packets whose look-ups are on their way at once: as many as the processor's innermost cache and its
+/// table of pages hold.
+const GROUP: usize = 32;
+
+fn find_group(spd: &Spd, sad: &Sad, packets: &mut [OutboundPacket<'_>]) {
     // Packets to one destination stand together mostly; its memory is asked for once then.
     let mut last = None;
     for packet in &mut *packets {

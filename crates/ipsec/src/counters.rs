@@ -26,17 +26,23 @@ pub struct InboundCounters {
 
 /// What an outbound SA has seen.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+#[repr(C)]
 pub struct OutboundCounters {
     /// Packets sealed.
     pub packets: u64,
     /// Octets of inner packets sealed.
     pub bytes: u64,
+    /// When the last packet was sealed; zero before the first.
+    pub last: Instant,
     /// Packets too big for the path.
     pub too_big: u32,
     /// Packets that found no sequence number left.
     pub sequence_exhausted: u32,
     /// Packets refused for another reason.
     pub refused: u32,
-    /// When the last packet was sealed; zero before the first.
-    pub last: Instant,
+}
+
+impl OutboundCounters {
+    /// Octets that change with each packet; they stand in front.
+    pub(crate) const HOT_LEN: usize = core::mem::offset_of!(Self, too_big);
 }

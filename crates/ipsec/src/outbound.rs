@@ -43,6 +43,30 @@ pub struct EspPath {
     pub fvrf: FrontVrf,
 }
 
+const IPV4_LEN: u16 = 20;
+const IPV6_LEN: u16 = 40;
+const UDP_LEN: u16 = 8;
+
+impl EspPath {
+    /// Octets of the headers that carry an ESP packet.
+    #[must_use]
+    pub const fn headers_len(&self) -> u16 {
+        let ip = if self.remote.is_ipv4() {
+            IPV4_LEN
+        } else {
+            IPV6_LEN
+        };
+        match self.encapsulation {
+            Encapsulation::Udp => ip + UDP_LEN,
+            Encapsulation::Raw => ip,
+        }
+    }
+
+    const fn room(&self) -> u16 {
+        self.mtu.saturating_sub(self.headers_len())
+    }
+}
+
 /// The sending half of a Child SA.
 #[repr(C, align(64))]
 pub struct OutboundSa {
@@ -62,6 +86,8 @@ pub struct OutboundSa {
     pub outer: OuterHeaderPolicy,
     /// Lengths of IV, ICV and block.
     pub suite: ProtectionSuite,
+    /// Octets that the path leaves to an ESP packet.
+    room: u16,
     /// The IKE SA that answers for it.
     pub owner: IkeSlot,
     /// Which inner packets may go into it.
@@ -70,8 +96,8 @@ pub struct OutboundSa {
     pub limits: VolumeLimits,
     /// What it has carried.
     pub counters: OutboundCounters,
-    /// Where its packets go.
-    pub path: EspPath,
+    /// Where its packets go: of interest to who sends them, no more to who seals them.
+    path: EspPath,
     /// The key, inline.
     pub key: SealingKey,
 }
@@ -99,15 +125,44 @@ pub struct OutboundParameters {
 }
 
 impl OutboundSa {
+    /// The cache line after the last that decides about a packet.
+    const PATH_LINE: usize =
+        ahead::line_of(core::mem::offset_of!(Self, counters) + OutboundCounters::HOT_LEN - 1) + 1;
     /// The first cache line of the key.
     const KEY_LINE: usize = ahead::line_of(core::mem::offset_of!(Self, key));
     const LINES: usize = ahead::line_of(size_of::<Self>());
+
+    /// Where its packets go.
+    #[inline]
+    #[must_use]
+    pub const fn path(&self) -> &EspPath {
+        &self.path
+    }
+
+    /// Sends its packets elsewhere from now on.
+    pub fn set_path(&mut self, path: EspPath) {
+        self.room = path.room();
+        self.path = path;
+    }
+
+    /// Octets that the path leaves to an ESP packet, its header, IV and ICV included.
+    #[inline]
+    #[must_use]
+    pub const fn room(&self) -> u16 {
+        self.room
+    }
 
     /// Asks for the memory that decides about a packet, but for its beginning: whoever has a
     /// reference has seen that.
     #[inline]
     pub fn fetch_head(&self) {
-        ahead::fetch_lines(&self.spi, 1..Self::KEY_LINE);
+        ahead::fetch_lines(&self.spi, 1..Self::PATH_LINE);
+    }
+
+    /// Asks for the memory that says where packets go.
+    #[inline]
+    pub fn fetch_path(&self) {
+        ahead::fetch_lines(&self.spi, Self::PATH_LINE..Self::KEY_LINE);
     }
 
     /// Asks for the memory of the key, as far as a packet needs it.
@@ -142,6 +197,7 @@ impl OutboundSa {
             outer,
             limits,
             counters: OutboundCounters::default(),
+            room: path.room(),
             path,
             selectors,
             suite,

@@ -388,6 +388,11 @@ impl Shard {
         }
         let mut report = core::mem::take(&mut self.outbound_report);
         seal_batch(&mut self.world.sad, sealing, now, &mut report);
+        for sa in sealing.iter().filter_map(|packet| packet.sa) {
+            if let Some(sa) = self.world.sad.outbound(sa) {
+                sa.fetch_path();
+            }
+        }
         for packet in sealing.iter_mut() {
             match &packet.outcome {
                 Sealed::Packet { range, outer } => {
@@ -395,7 +400,7 @@ impl Shard {
                     let (Some(sa), Some(octets)) = (sa, packet.buffer.get(range.clone())) else {
                         continue;
                     };
-                    if out.send_esp(&sa.path, *outer, octets) == Disposition::Refused {
+                    if out.send_esp(sa.path(), *outer, octets) == Disposition::Refused {
                         self.counters.dropped(ShardDrop::SendRefused);
                     }
                 }

@@ -457,10 +457,10 @@ impl Shard {
         let mut from = path;
         for child in &peer.children {
             if let Some(sa) = self.world.sad.outbound_mut(child.outbound) {
-                from.remote = sa.path.remote;
-                from.local = sa.path.local;
-                sa.path.remote = path.remote;
-                sa.path.local = path.local;
+                let mut outer = *sa.path();
+                from.remote = core::mem::replace(&mut outer.remote, path.remote);
+                from.local = core::mem::replace(&mut outer.local, path.local);
+                sa.set_path(outer);
             }
         }
         self.emit(spi, EventKind::PathChanged { from, to: path }, now, out);

@@ -149,12 +149,15 @@ fn headlines(figures: &mut Figures, cases: &[Case], many: &[ManyCase]) {
     }
 }
 
-/// How much of the rate with one SA is left with many, in the worse direction.
+/// How much of the rate with one SA is left with many: of packets that are sealed and opened.
 fn kept(one: &Case, many: &ManyCase) -> Series {
-    one.times
-        .iter()
-        .zip(&many.times)
-        .map(|((one, _), many)| (one.seal / many.seal).min(one.open / many.open))
+    each_kept(one, many, |times| times.seal + times.open)
+}
+
+fn each_kept(one: &Case, many: &ManyCase, cost: impl Fn(&Times) -> f64) -> Series {
+    let pairs = one.times.iter().zip(&many.times);
+    pairs
+        .map(|((one, _), many)| cost(one) / cost(many))
         .collect()
 }
 
@@ -199,6 +202,10 @@ fn rows(figures: &mut Figures, cases: &[Case], many: &[ManyCase]) {
             "",
             kept(one, case),
         );
+        let sealing = each_kept(one, case, |times| times.seal);
+        let opening = each_kept(one, case, |times| times.open);
+        figures.row(format!("{name}, kept sealing"), "", sealing);
+        figures.row(format!("{name}, kept opening"), "", opening);
     }
 }
 

@@ -4,6 +4,7 @@ mod counters;
 mod drop_reasons;
 mod headers;
 mod inbound_drops;
+mod mixture;
 mod outbound_drops;
 mod round_trip;
 mod support;

@@ -137,6 +137,20 @@ fn key_material(suite: ProtectionSuite) -> Vec<u8> {
 impl Setup {
     pub(crate) fn build(self) -> Pair {
         let mut sad = Sad::new(0, EspSpiLayout::for_shards(1), 16);
+        let suite = self.suite;
+        let (spi, handle) = self.build_in(&mut sad);
+        Pair {
+            sad,
+            spi,
+            handle,
+            suite,
+            inbound: InboundReport::default(),
+            outbound: OutboundReport::default(),
+        }
+    }
+
+    /// Adds both SAs to a database that may have others.
+    pub(crate) fn build_in(self, sad: &mut Sad) -> (EspSpi, OutboundHandle) {
         let spi = sad.reserve_inbound(&mut Fixed).unwrap();
         let keys = key_material(self.suite);
         let inbound = InboundSa::new(
@@ -170,15 +184,7 @@ impl Setup {
                 fvrf: ipsec::FrontVrf::GLOBAL,
             },
         });
-        let handle = sad.insert_outbound(outbound).unwrap();
-        Pair {
-            sad,
-            spi,
-            handle,
-            suite: self.suite,
-            inbound: InboundReport::default(),
-            outbound: OutboundReport::default(),
-        }
+        (spi, sad.insert_outbound(outbound).unwrap())
     }
 }
 

@@ -1,5 +1,6 @@
 //! A headend shard and a client shard, from the first message to the verdict, on virtual time.
 
+mod allocation;
 mod data_path;
 mod estate;
 mod failover;
