@@ -7,7 +7,7 @@ use anyhow::Result;
 use interop::network::{BehindNat, Pair};
 use interop::palisade::Palisade;
 use interop::strongswan::{Settings, StrongSwan};
-use interop::traffic::{ping, ping_all};
+use interop::traffic::{Flow, ping, ping_all};
 use interop::tunnel::{End, Tunnel};
 use interop::wait;
 
@@ -375,6 +375,94 @@ fn palisade_renews_phase_one() -> Result<()> {
     loses_nothing(RENEWALS, 0.0, |stage| {
         stage.headend.control(&["rekey", "left.test"]).map(drop)
     })
+}
+
+/// Palisade began the IKE SA, on the shard of its connection. The first message of strongSwan's new one
+/// must find that shard, whatever its addresses hash to.
+#[test]
+fn strongswan_renews_what_palisade_began() -> Result<()> {
+    let pair = Pair::new()?;
+    let swan = StrongSwan::start(&pair.left, Settings::default(), &[tunnel()], "")?;
+    let right = tunnel().mirrored().child("start_action", "\"start\"");
+    let headend = Palisade::start(&pair.right, &[right], "")?;
+    a_child_is_installed(&swan)?;
+    let stage = Stage {
+        pair: &pair,
+        swan,
+        headend,
+    };
+    let flows = stage.flows()?;
+    for round in 1..=3 {
+        std::thread::sleep(CALM);
+        stage.swan.control(&["--rekey", "--ike", "net"])?;
+        wait::until("the renewal to be counted", PATIENCE, || {
+            let (series, label) = RENEWALS;
+            let count = stage.headend.metric(series, label);
+            count.is_ok_and(|count| count > f64::from(round) - 0.5)
+        })?;
+    }
+    std::thread::sleep(CALM);
+    flows.all_arrived(SENT_MIN)?;
+    let removed = stage.headend.metric("palisade_child_deletes_total", "")?;
+    assert!(removed < 0.5, "the Child SA stays");
+    stage.passes()
+}
+
+/// A client keeps its user, its address and its Child SA over a new phase 1.
+#[test]
+fn a_user_comes_again_under_traffic() -> Result<()> {
+    let pair = Pair::new()?;
+    let (client, headend) = user_and_headend();
+    let headend = Palisade::start(&pair.right, &[headend], POOL)?;
+    let swan = StrongSwan::start(&pair.left, Settings::default(), &[client], PASSWORD)?;
+    swan.initiate("net")?;
+    let interval = Duration::from_millis(2);
+    let to_user = Flow::start(
+        (&pair.right, RIGHT),
+        (&pair.left, "10.77.0.1"),
+        7000,
+        interval,
+    )?;
+    for round in 1..=2 {
+        std::thread::sleep(CALM);
+        swan.control(&["--rekey", "--ike", "net"])?;
+        wait::until("the renewal to be counted", PATIENCE, || {
+            let count = headend.metric(RENEWALS.0, RENEWALS.1);
+            count.is_ok_and(|count| count > f64::from(round) - 0.5)
+        })?;
+    }
+    std::thread::sleep(CALM);
+    to_user.finish()?.complete(SENT_MIN)?;
+    ping_all(&pair.left, "10.77.0.1", RIGHT, 5)?;
+    let leased = headend.metric("palisade_pool_addresses", "leased")?;
+    assert!((leased - 1.0).abs() < 0.5, "{leased} addresses");
+    swan.control(&["--terminate", "--ike", "net", "--timeout", "10"])?;
+    wait::until("the address to be free", PATIENCE * 2, || {
+        let leased = headend.metric("palisade_pool_addresses", "leased");
+        leased.is_ok_and(|leased| leased < 0.5)
+    })?;
+    Ok(())
+}
+
+#[test]
+fn ipv6_outside_and_inside() -> Result<()> {
+    let pair = Pair::new()?;
+    let tunnel = Tunnel::new(
+        "net",
+        End::new("2001:db8::1", "left.test", &["fd00:1::/64", "10.1.0.0/24"]),
+        End::new("2001:db8::2", "right.test", &["fd00:2::/64", "10.2.0.0/24"]),
+    )
+    .over_ikev1();
+    let left = tunnel.clone();
+    let swan_side = Tunnel {
+        local: End::new("2001:db8::1", "left.test", &["fd00:1::/64"]),
+        remote: End::new("2001:db8::2", "right.test", &["fd00:2::/64"]),
+        ..left
+    };
+    let stage = Stage::new(&pair, &swan_side, &tunnel.mirrored())?;
+    stage.swan.initiate("net")?;
+    ping_all(&pair.left, "fd00:1::1", "fd00:2::1", 5)?;
+    ping_all(&pair.right, "fd00:2::1", "fd00:1::1", 5)
 }
 
 /// By the clock, both sides at nearly the same moments: collisions are likely and must not matter.
