@@ -112,6 +112,7 @@ fn class_ends(classes: &[Class]) -> Vec<f64> {
 fn snapshot(key: Vec<u8>) -> PolicySnapshot {
     PolicySnapshot {
         secrets: Secrets::from(vec![SecretEntry {
+            fvrf: None,
             owners: Vec::new(),
             key: PreSharedKey::new(key),
         }]),
@@ -220,7 +221,9 @@ mod tests {
         let plan = Plan::new(scenario).unwrap();
         let policy = plan.individual_policy(12).expect("individual");
         let (us, them) = (plan.identity(12).unwrap(), "gw.example".parse().unwrap());
-        let key = policy.secret_for(&us, &them).expect("found");
+        let key = policy
+            .secret_for(ipsec::FrontVrf::GLOBAL, &us, &them)
+            .expect("found");
         assert_eq!(key.expose(), b"secret-12");
     }
 }

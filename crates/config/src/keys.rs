@@ -376,7 +376,7 @@ pub(crate) const POOL: Section = Section {
 
 pub(crate) const SECRET: Section = Section {
     path: "secrets.<name>",
-    keys: &["id", "secret", "file"],
+    keys: &["id", "fvrf", "secret", "file"],
     refused: &[],
 };
 

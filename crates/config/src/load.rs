@@ -47,7 +47,7 @@ fn read(root: &Table<'_, '_>, path: &Path) -> Config {
     let vrfs = vrf::read(root, &headend);
     let pools = pool::read(root, &vrfs);
     let directory = path.parent().unwrap_or(Path::new(""));
-    let secrets = secret::read(root, directory);
+    let secrets = secret::read(root, directory, &vrfs);
     let users = users::read(root, directory);
     let mut dpd = Policies::default();
     let global = Layer::read(root, &DPD);

@@ -5,25 +5,33 @@ use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
 
-use ipsec::{IdentityPattern, PreSharedKey, SecretEntry};
+use ipsec::{FrontVrf, IdentityPattern, PreSharedKey, SecretEntry};
 use zeroize::Zeroizing;
 
 use crate::identity::patterns;
 use crate::keys::SECRET;
+use crate::settings::VrfSettings;
 use crate::table::{Fault, Table, Value};
+use crate::vrf;
 
 /// Octets of a secret at most.
 const LENGTH_MAX: usize = 4_096;
 
+/// For whom a secret is, and in which front-door VRF.
+type Claim = (Option<FrontVrf>, Option<IdentityPattern>);
+
 /// Reads all secrets. Paths of files are relative to `directory`.
-pub(crate) fn read(root: &Table<'_, '_>, directory: &Path) -> Vec<SecretEntry> {
+pub(crate) fn read(root: &Table<'_, '_>, directory: &Path, vrfs: &VrfSettings) -> Vec<SecretEntry> {
     let mut entries: Vec<SecretEntry> = Vec::new();
-    let mut owned: Vec<(Option<IdentityPattern>, String, Range<usize>)> = Vec::new();
+    let mut owned: Vec<(Claim, String, Range<usize>)> = Vec::new();
     for (name, table) in root.named_sections("secrets", &SECRET) {
         let owners = patterns(&table, "id");
-        let claims = owners.iter().cloned().map(Some);
+        let fvrf = table
+            .value("fvrf")
+            .map(|_| vrf::front_of(&table, "fvrf", vrfs));
+        let claims = owners.iter().cloned().map(|owner| (fvrf, Some(owner)));
         let claims: Vec<_> = if owners.is_empty() {
-            vec![None]
+            vec![(fvrf, None)]
         } else {
             claims.collect()
         };
@@ -41,7 +49,7 @@ pub(crate) fn read(root: &Table<'_, '_>, directory: &Path) -> Vec<SecretEntry> {
             owned.push((claim, name.clone(), table.span.clone()));
         }
         if let Some(key) = read_key(&table, &name, &SECRET_KEYS, directory) {
-            entries.push(SecretEntry { owners, key });
+            entries.push(SecretEntry { owners, fvrf, key });
         }
     }
     entries

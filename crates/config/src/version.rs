@@ -262,6 +262,7 @@ mod tests {
     #[test]
     fn a_secret_of_an_address_or_of_anybody_serves_main_mode() {
         let entry = |owners: &[&str]| SecretEntry {
+            fvrf: None,
             owners: owners.iter().map(|owner| owner.parse().unwrap()).collect(),
             key: ipsec::PreSharedKey::new(b"x".to_vec()),
         };

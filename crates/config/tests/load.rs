@@ -363,9 +363,11 @@ fn pools_leave_network_and_broadcast_out() {
 fn secrets_are_found_for_their_owners() {
     let config = read(FULL);
     let find = |remote: &str| {
-        let key = config
-            .policy
-            .secret_for(&identity("gw.example.org"), &identity(remote));
+        let key = config.policy.secret_for(
+            ipsec::FrontVrf::GLOBAL,
+            &identity("gw.example.org"),
+            &identity(remote),
+        );
         key.map(|key| key.expose().to_vec())
     };
     assert_eq!(find("a.branch.example.org"), Some(vec![0x00, 0xff]));
@@ -383,7 +385,10 @@ fn secrets_come_from_files_beside_the_configuration() {
     std::fs::remove_dir_all(&directory).expect("cleaned up");
     let config = config.unwrap_or_else(|faults| panic!("{faults}"));
     let me = identity("a");
-    let key = config.policy.secret_for(&me, &me).expect("a secret");
+    let key = config
+        .policy
+        .secret_for(ipsec::FrontVrf::GLOBAL, &me, &me)
+        .expect("a secret");
     assert_eq!(key.expose(), b"from a file");
     assert!(empty.is_err());
 }
@@ -516,7 +521,10 @@ fn ikev1_is_off_unless_named_and_says_what_it_needs() {
     let between = |remote: &str| {
         let (local, remote) = ("192.0.2.1", remote);
         let (local, remote) = (local.parse().expect("IPv4"), remote.parse().expect("IPv4"));
-        let key = config.policy.secrets.find_by_address(local, remote);
+        let key = config
+            .policy
+            .secrets
+            .find_by_address(ipsec::FrontVrf::GLOBAL, local, remote);
         key.map(|key| String::from_utf8_lossy(key.expose()).into_owned())
     };
     assert_eq!(
@@ -750,4 +758,23 @@ fn vrfs_that_contradict_are_refused() {
             .to_string();
         assert!(faults.contains(complaint), "{new}: {faults}");
     }
+}
+
+#[test]
+fn a_secret_may_be_for_one_vrf() {
+    let text = VRFS.replace(
+        "[secrets.s]\nsecret = \"x y z 1 2 3 4 5\"",
+        "[secrets.r]\nid = \"198.51.100.7\"\nfvrf = \"red\"\nsecret = \"the red one\"\n\
+         [secrets.b]\nid = \"198.51.100.7\"\nfvrf = \"blue\"\nsecret = \"the blue one\"",
+    );
+    let config = read(&text);
+    let found = |vrf| {
+        let (us, them) = (identity("192.0.2.1"), identity("198.51.100.7"));
+        let key = config.policy.secret_for(ipsec::FrontVrf(vrf), &us, &them)?;
+        core::str::from_utf8(key.expose()).ok()
+    };
+    assert_eq!(
+        [0, 1, 2].map(found),
+        [None, Some("the red one"), Some("the blue one")]
+    );
 }

@@ -138,6 +138,7 @@ fn the_site_runs_with_its_policy_and_its_access_list() {
     );
     assert_eq!(child.start, ipsec::StartAction::Trap);
     let secret = config.policy.secrets.find(
+        ipsec::FrontVrf::GLOBAL,
         &"10.1.32.14".parse().expect("one"),
         &"10.2.80.209".parse().expect("one"),
     );

@@ -22,7 +22,10 @@ fn connection(config: &config::Config, name: &str) -> ConnectionPolicy {
 
 fn secret(config: &config::Config, local: &str, remote: &str) -> Option<Vec<u8>> {
     let read = |id: &str| id.parse().expect("an identity");
-    let found = config.policy.secrets.find(&read(local), &read(remote));
+    let found = config
+        .policy
+        .secrets
+        .find(ipsec::FrontVrf::GLOBAL, &read(local), &read(remote));
     found.map(|key| key.expose().to_vec())
 }
 

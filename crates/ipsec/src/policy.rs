@@ -61,6 +61,8 @@ impl PreSharedKey {
 pub struct SecretEntry {
     /// Identities of either end; empty means any.
     pub owners: Vec<IdentityPattern>,
+    /// The front-door VRF in which it is good; `None` for every one.
+    pub fvrf: Option<FrontVrf>,
     /// The secret itself.
     pub key: PreSharedKey,
 }

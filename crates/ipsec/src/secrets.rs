@@ -2,7 +2,7 @@ use core::net::IpAddr;
 use std::collections::HashMap;
 
 use crate::pattern::Specificity;
-use crate::{Identity, IdentityPattern, PreSharedKey, SecretEntry};
+use crate::{FrontVrf, Identity, IdentityPattern, PreSharedKey, SecretEntry};
 
 /// The shared secrets, found by whose they are. Entries that name single identities are indexed, so
 /// that a secret for each of a million peers costs one look-up; entries with wildcards are compared
@@ -52,24 +52,34 @@ impl Secrets {
         &self.entries
     }
 
-    /// The secret between `local` and `remote`: the one whose owners describe the peer most closely,
-    /// then us, then the first in the configuration.
+    /// The secret between `local` and `remote` who meet in a front-door VRF: the one whose owners describe
+    /// the peer most closely, then us, then the one for this VRF alone, then the first in the
+    /// configuration.
     ///
     /// An entry is good for a pair if it names nobody, or names the peer, or names only our side. An
     /// entry that names us and another peer is never good for this one: else that other peer could
     /// pass for it.
     #[must_use]
-    pub fn find(&self, local: &Identity, remote: &Identity) -> Option<&PreSharedKey> {
-        self.find_closest(&[(local, remote)])
+    pub fn find(
+        &self,
+        fvrf: FrontVrf,
+        local: &Identity,
+        remote: &Identity,
+    ) -> Option<&PreSharedKey> {
+        self.find_closest(fvrf, &[(local, remote)])
     }
 
     /// The secret of the pair, local end first, that an entry describes most closely; for two ends
     /// that have more names than one.
     #[must_use]
-    pub fn find_closest(&self, pairs: &[(&Identity, &Identity)]) -> Option<&PreSharedKey> {
+    pub fn find_closest(
+        &self,
+        fvrf: FrontVrf,
+        pairs: &[(&Identity, &Identity)],
+    ) -> Option<&PreSharedKey> {
         let mut best: Option<(Rank, u32)> = None;
         for (local, remote) in pairs {
-            if let Some(found) = self.best(local, remote)
+            if let Some(found) = self.best(fvrf, local, remote)
                 && best.is_none_or(|(top, _)| found.0 > top)
             {
                 best = Some(found);
@@ -79,7 +89,7 @@ impl Secrets {
         self.entries.get(index as usize).map(|entry| &entry.key)
     }
 
-    fn best(&self, local: &Identity, remote: &Identity) -> Option<(Rank, u32)> {
+    fn best(&self, fvrf: FrontVrf, local: &Identity, remote: &Identity) -> Option<(Rank, u32)> {
         let exact = |identity: &Identity| self.by_owner.get(&identity.canonical());
         let indexed = [exact(remote), exact(local)];
         let candidates = indexed
@@ -92,7 +102,7 @@ impl Secrets {
             let Some(entry) = self.entries.get(index as usize) else {
                 continue;
             };
-            if let Some(rank) = rank(entry, local, remote)
+            if let Some(rank) = rank(entry, fvrf, local, remote)
                 && best.is_none_or(|(top, first)| rank > top || (rank == top && index < first))
             {
                 best = Some((rank, index));
@@ -104,15 +114,23 @@ impl Secrets {
     /// The secret between two addresses: what [`find`](Self::find) says of the identities that the
     /// addresses are. Owners may be addresses, prefixes (an address and its mask) or nobody.
     #[must_use]
-    pub fn find_by_address(&self, local: IpAddr, remote: IpAddr) -> Option<&PreSharedKey> {
-        self.find(&local.into(), &remote.into())
+    pub fn find_by_address(
+        &self,
+        fvrf: FrontVrf,
+        local: IpAddr,
+        remote: IpAddr,
+    ) -> Option<&PreSharedKey> {
+        self.find(fvrf, &local.into(), &remote.into())
     }
 }
 
-/// How closely an entry describes the peer, and then us.
-type Rank = (Specificity, Specificity);
+/// How closely an entry describes the peer, then us, and whether it is for the VRF alone.
+type Rank = (Specificity, Specificity, bool);
 
-fn rank(entry: &SecretEntry, local: &Identity, remote: &Identity) -> Option<Rank> {
+fn rank(entry: &SecretEntry, fvrf: FrontVrf, local: &Identity, remote: &Identity) -> Option<Rank> {
+    if entry.fvrf.is_some_and(|only| only != fvrf) {
+        return None;
+    }
     let closest = |identity| {
         entry
             .owners
@@ -120,13 +138,15 @@ fn rank(entry: &SecretEntry, local: &Identity, remote: &Identity) -> Option<Rank
             .filter_map(|own| own.specificity(identity))
             .max()
     };
-    match (closest(remote), closest(local)) {
-        (Some(remote), local) => Some((remote, local.unwrap_or(Specificity::ANY))),
+    let (remote, ours) = match (closest(remote), closest(local)) {
+        (Some(remote), ours) => (remote, ours),
         (None, ours) if entry.owners.iter().all(|owner| owner.matches(local)) => {
-            Some((Specificity::ANY, ours.unwrap_or(Specificity::ANY)))
+            (Specificity::ANY, ours)
         }
-        (None, _) => None,
-    }
+        (None, _) => return None,
+    };
+    let ours = ours.unwrap_or(Specificity::ANY);
+    Some((remote, ours, entry.fvrf.is_some()))
 }
 
 #[cfg(test)]
@@ -136,6 +156,7 @@ mod tests {
     fn secrets(entries: &[(&[&str], &str)]) -> Secrets {
         let entry = |(owners, key): &(&[&str], &str)| SecretEntry {
             owners: owners.iter().map(|owner| owner.parse().unwrap()).collect(),
+            fvrf: None,
             key: PreSharedKey::new(key.as_bytes().to_vec()),
         };
         Secrets::from(entries.iter().map(entry).collect::<Vec<_>>())
@@ -143,7 +164,11 @@ mod tests {
 
     fn find<'a>(secrets: &'a Secrets, local: &str, remote: &str) -> Option<&'a str> {
         secrets
-            .find(&local.parse().unwrap(), &remote.parse().unwrap())
+            .find(
+                FrontVrf::GLOBAL,
+                &local.parse().unwrap(),
+                &remote.parse().unwrap(),
+            )
             .map(|key| core::str::from_utf8(key.expose()).unwrap())
     }
 
@@ -200,7 +225,11 @@ mod tests {
             (&["0.0.0.0/0"], "anywhere"),
         ]);
         let between = |local: &str, remote: &str| {
-            let found = secrets.find_by_address(local.parse().unwrap(), remote.parse().unwrap());
+            let found = secrets.find_by_address(
+                FrontVrf::GLOBAL,
+                local.parse().unwrap(),
+                remote.parse().unwrap(),
+            );
             found.map(|key| core::str::from_utf8(key.expose()).unwrap())
         };
         assert_eq!(between("192.0.2.1", "10.2.80.209"), Some("the router"));
@@ -214,5 +243,30 @@ mod tests {
     fn among_equals_the_first_counts() {
         let secrets = secrets(&[(&["a.org"], "first"), (&["A.org"], "second")]);
         assert_eq!(find(&secrets, "gw", "a.org"), Some("first"));
+    }
+
+    #[test]
+    fn a_secret_of_a_vrf_is_good_there_alone() {
+        let entry = |owner: &str, fvrf, key: &str| SecretEntry {
+            owners: vec![owner.parse().unwrap()],
+            fvrf,
+            key: PreSharedKey::new(key.as_bytes().to_vec()),
+        };
+        let secrets = Secrets::from(vec![
+            entry("192.0.2.7", None, "anywhere"),
+            entry("192.0.2.7", Some(FrontVrf(1)), "red"),
+            entry("192.0.2.7", Some(FrontVrf(2)), "blue"),
+            entry("192.0.2.8", Some(FrontVrf(2)), "blue only"),
+        ]);
+        let found = |vrf, remote: &str| {
+            let local = "192.0.2.1".parse().unwrap();
+            let key = secrets.find(FrontVrf(vrf), &local, &remote.parse().unwrap())?;
+            core::str::from_utf8(key.expose()).ok()
+        };
+        assert_eq!(found(0, "192.0.2.7"), Some("anywhere"));
+        assert_eq!(found(1, "192.0.2.7"), Some("red"));
+        assert_eq!(found(2, "192.0.2.7"), Some("blue"));
+        assert_eq!(found(1, "192.0.2.8"), None);
+        assert_eq!(found(2, "192.0.2.8"), Some("blue only"));
     }
 }

@@ -66,10 +66,15 @@ impl PolicySnapshot {
         best.map(|(_, connection)| connection)
     }
 
-    /// The secret between two identities; see [`Secrets::find`].
+    /// The secret between two identities in a front-door VRF; see [`Secrets::find`].
     #[must_use]
-    pub fn secret_for(&self, local: &Identity, remote: &Identity) -> Option<&PreSharedKey> {
-        self.secrets.find(local, remote)
+    pub fn secret_for(
+        &self,
+        fvrf: FrontVrf,
+        local: &Identity,
+        remote: &Identity,
+    ) -> Option<&PreSharedKey> {
+        self.secrets.find(fvrf, local, remote)
     }
 
     /// The secret for IKEv1's main mode on `connection`. The PSK goes into the keys before the peer
@@ -88,8 +93,10 @@ impl PolicySnapshot {
             IdentityPattern::Exact(peer) => peer,
             _ => &there,
         };
-        self.secrets
-            .find_closest(&[(&here, &there), (own, &there), (own, expected)])
+        self.secrets.find_closest(
+            connection.fvrf,
+            &[(&here, &there), (own, &there), (own, expected)],
+        )
     }
 
     /// The connections that speak IKEv1.

@@ -98,6 +98,7 @@ fn connection(name: &str, initiator: bool) -> ConnectionPolicy {
 
 fn policy(connections: Vec<ConnectionPolicy>, pools: Vec<AddressPool>, dpd: DpdPolicy) -> Policy {
     let secret = SecretEntry {
+        fvrf: None,
         owners: Vec::new(),
         key: PreSharedKey::new(b"a secret for tests".to_vec()),
     };

@@ -250,7 +250,11 @@ fn policy(
     Policy {
         snapshot: Arc::new(PolicySnapshot {
             connections: connections.into_iter().map(Arc::new).collect(),
-            secrets: Secrets::from(vec![SecretEntry { owners, key }]),
+            secrets: Secrets::from(vec![SecretEntry {
+                owners,
+                fvrf: None,
+                key,
+            }]),
             pools,
             users: ipsec::Users::default(),
         }),

@@ -203,7 +203,7 @@ pub(super) fn secret(
         path.remote.ip().to_canonical(),
     );
     policy
-        .secret_for(names.0, names.1)
+        .secret_for(connection.fvrf, names.0, names.1)
         .or_else(|| policy.secret_by_address(connection, local, remote))
         .cloned()
 }

@@ -93,6 +93,7 @@ fn the_responder_must_be_whom_we_want() {
     // Without an identity of its own the responder answers to the name that it was asked for, which
     // proves nothing without the secret of that name.
     let named = |owner: &str| SecretEntry {
+        fvrf: None,
         owners: vec![IdentityPattern::Exact(fqdn(owner))],
         ..secret(owner)
     };

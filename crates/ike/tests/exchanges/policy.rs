@@ -117,6 +117,7 @@ pub(crate) fn right_connection() -> ConnectionPolicy {
 
 pub(crate) fn secret(octets: &str) -> SecretEntry {
     SecretEntry {
+        fvrf: None,
         owners: vec![],
         key: PreSharedKey::new(octets.as_bytes().to_vec()),
     }

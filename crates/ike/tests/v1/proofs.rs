@@ -12,6 +12,7 @@ use crate::world::{Side, World};
 
 fn owned(owners: &[&str], key: &str) -> SecretEntry {
     SecretEntry {
+        fvrf: None,
         owners: owners
             .iter()
             .map(|owner| owner.parse().expect("an owner"))

@@ -168,6 +168,7 @@ fn a_connection_answers_in_its_own_vrf_only() {
 #[test]
 fn main_mode_finds_the_secret_before_it_knows_the_peer() {
     let entry = |owners: &[&str], key: &str| SecretEntry {
+        fvrf: None,
         owners: owners.iter().map(|owner| owner.parse().unwrap()).collect(),
         key: PreSharedKey::new(key.as_bytes().to_vec()),
     };

@@ -116,7 +116,7 @@ mod tests {
         let key = first
             .0
             .policy
-            .secret_for(&palisade, &client)
+            .secret_for(ipsec::FrontVrf::GLOBAL, &palisade, &client)
             .expect("a secret");
         assert_eq!(key.expose(), secret.as_bytes());
     }

@@ -114,6 +114,7 @@ impl Estate {
     /// Hands the client another policy.
     pub(crate) fn reload(&mut self, terms: &Terms, connections: Vec<ConnectionPolicy>) {
         let secrets = vec![ipsec::SecretEntry {
+            fvrf: None,
             owners: vec![],
             key: ipsec::PreSharedKey::new(b"a secret for two".to_vec()),
         }];

@@ -539,6 +539,7 @@ pub(crate) fn side_with(
     let snapshot = PolicySnapshot {
         connections: connections.into_iter().map(Arc::new).collect(),
         secrets: Secrets::from(vec![SecretEntry {
+            fvrf: None,
             owners: vec![],
             key: PreSharedKey::new(b"a secret for two".to_vec()),
         }]),

@@ -165,7 +165,10 @@ impl IkeSa {
         let secret = identity
             .as_ref()
             .filter(|identity| auth.connection.remote_id.matches(identity))
-            .and_then(|identity| ctx.policy.secret_for(&auth.local_id, identity));
+            .and_then(|identity| {
+                ctx.policy
+                    .secret_for(auth.connection.fvrf, &auth.local_id, identity)
+            });
         let secret = secret.map(PreSharedKey::expose);
         proof::of_peer(
             keys,
@@ -302,5 +305,7 @@ fn initiator_secret(
         .expected_peer()
         .cloned()
         .unwrap_or_else(|| address_identity(peer_ip));
-    ctx.policy.secret_for(&auth.local_id, &remote).cloned()
+    ctx.policy
+        .secret_for(auth.connection.fvrf, &auth.local_id, &remote)
+        .cloned()
 }

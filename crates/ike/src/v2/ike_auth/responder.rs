@@ -187,7 +187,7 @@ impl IkeSa {
             .zip(peer.as_ref())
             .and_then(|(connection, peer)| {
                 let fits = self.suite_allowed(connection);
-                fits.then(|| ctx.policy.secret_for(&local_id, peer))
+                fits.then(|| ctx.policy.secret_for(connection.fvrf, &local_id, peer))
                     .flatten()
             });
         let proof = proof::of_peer(
