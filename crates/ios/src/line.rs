@@ -66,7 +66,9 @@ fn after_prompt(text: &str) -> Option<&str> {
     if let Some(inside) = rest.trim_start().strip_prefix('(') {
         let (mode, after) = inside.split_once(')')?;
         let command = after.trim_start().strip_prefix('#')?;
-        return mode.starts_with("config").then(|| command.trim_start());
+        // Such as config-isakmp, conf-isa-prof, cfg-crypto-trans.
+        let configures = mode.starts_with("conf") || mode.starts_with("cfg");
+        return configures.then(|| command.trim_start());
     }
     let command = rest.strip_prefix(['#', '>'])?;
     let apart = command.is_empty() || command.starts_with(char::is_whitespace);
@@ -83,6 +85,8 @@ mod tests {
             ("Router# configure terminal", "configure terminal"),
             ("Router> enable", "enable"),
             ("Router (config)# crypto isakmp x", "crypto isakmp x"),
+            ("R1(conf-isa-prof)#keyring default", "keyring default"),
+            ("R1(cfg-crypto-trans)# exit", "exit"),
             (
                 "R-1(config-crypto-map)#set peer 10.0.0.1",
                 "set peer 10.0.0.1",

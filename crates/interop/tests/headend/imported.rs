@@ -194,6 +194,59 @@ fn the_printed_peers_take_over_from_each_other() -> Result<()> {
     ping_all(&peers[1], FAR, INSIDE, 5)
 }
 
+/// A branch that names an IKEv2 profile.
+const BRANCH: &str = "\
+crypto ikev2 proposal P
+ encryption aes-gcm-256 aes-cbc-256
+ prf sha384
+ integrity sha384
+ group 20
+crypto ikev2 policy POL
+ proposal P
+crypto ikev2 keyring KR
+ peer BRANCH
+  address 10.2.80.209
+  pre-shared-key branchkey
+crypto ikev2 profile PROF
+ match identity remote fqdn branch.example.org
+ identity local fqdn hub.example.org
+ authentication remote pre-share
+ authentication local pre-share
+ keyring local KR
+ dpd 10 2 periodic
+crypto ipsec transform-set GCM esp-gcm 256
+crypto map CM 10 ipsec-isakmp
+ set peer 10.2.80.209
+ set transform-set GCM
+ set pfs group20
+ set ikev2-profile PROF
+ match address 101
+interface GigabitEthernet1
+ ip address 10.1.32.14 255.255.0.0
+ crypto map CM
+";
+
+#[test]
+fn a_branch_with_an_ikev2_profile_comes_up_from_either_side() -> Result<()> {
+    let router = router()?;
+    let peer = wire(&router, "outer", ROUTER, PEER)?;
+    let mut tunnel = peers_tunnel(PEER, ROUTER)
+        .with_proposals("aes256gcm16-prfsha384-ecp384", "aes256gcm16-ecp384");
+    tunnel.version = 2;
+    "branch.example.org".clone_into(&mut tunnel.local.id);
+    "hub.example.org".clone_into(&mut tunnel.remote.id);
+    let swan = start_peer(&peer, &tunnel, "branchkey")?;
+    let _headend = Palisade::start_imported(&router, &[("hub.cfg", BRANCH)], &[LIST])?;
+    wait::until("an answer", PATIENCE, || {
+        ping(&router, INSIDE, FAR, 1).is_ok_and(|answered| answered == 1)
+    })?;
+    ensure!(swan.sas()?.contains("IKEv2"), "{}", swan.sas()?);
+    swan.control(&["--terminate", "--ike", "net"])?;
+    swan.initiate("net")?;
+    ping_all(&peer, FAR, INSIDE, 5)?;
+    ping_all(&router, INSIDE, FAR, 5)
+}
+
 /// A server of Easy VPN as routers have it.
 const EASY_VPN: &str = "\
 aaa new-model

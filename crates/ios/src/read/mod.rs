@@ -282,6 +282,8 @@ fn is_no_command(line: &Line<'_>) -> bool {
     ];
     const BEGINNINGS: &[&str] = &[
         "!",
+        // What the router answers.
+        "%",
         "Current configuration : ",
         "show running-config",
         "--More--",

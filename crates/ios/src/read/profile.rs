@@ -30,7 +30,7 @@ pub(super) const COMMANDS: &[Command] = &[
     ),
     Command::read(
         PROFILE,
-        ("match identity address", "ADDRESS [MASK]"),
+        ("match identity address", "ADDRESS [MASK] [VRF]"),
         "`remote.id`",
         UNUSED,
         match_address,
@@ -126,6 +126,11 @@ pub(super) const COMMANDS: &[Command] = &[
         ("local-address", "INTERFACE"),
         "the addresses are those of the interfaces that have the crypto map",
     ),
+    Command::unneeded(
+        PROFILE,
+        ("reverse-route", ""),
+        "routes to what is negotiated are installed anyway (`install_routes`)",
+    ),
     Command::unneeded(PROFILE, ("description", "TEXT"), "a description"),
 ];
 
@@ -186,10 +191,11 @@ fn identify(reader: &mut Reader<'_>, args: &mut Args<'_>, value: String) -> Hand
 
 fn match_address(reader: &mut Reader<'_>, args: &mut Args<'_>) -> Handled {
     let owner = owner_address(args)?;
-    if let Some(vrf) = args.peek() {
-        return Err(Refusal::new(format!(
-            "an identity that holds in VRF `{vrf}` only is not supported"
-        )));
+    if let Some(vrf) = args.next() {
+        let why = format!(
+            "the identity holds in the VRF of the interface, whether that is {vrf} or another"
+        );
+        reader.ledger.remark(args.line, why);
     }
     identify(reader, args, owner_text(&owner))
 }
