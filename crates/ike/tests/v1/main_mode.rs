@@ -112,7 +112,11 @@ fn every_message_may_come_again_at_any_time() {
             let now = world.now;
             let to = world.end(from.other());
             to.received.clear();
+            let waiting = to.outbox.len();
             to.receive(datagram, now);
+            if *from == Side::Right {
+                assert_eq!(to.outbox.len(), waiting, "the initiator goes by its clock");
+            }
             assert!(
                 matches!(
                     to.received[..],

@@ -299,6 +299,44 @@ fn strongswan_comes_through_a_nat() -> Result<()> {
     ping_all(&nat.gateway, RIGHT, LEFT, 5)
 }
 
+/// Message 2 of aggressive mode is never longer than message 1; a client with a single proposal would
+/// leave no room in it for NAT detection.
+#[test]
+fn strongswan_comes_through_a_nat_in_aggressive_mode() -> Result<()> {
+    let nat = BehindNat::new()?;
+    let (client, gateway) = through_nat();
+    let ike = "aes256-sha256-ecp256,aes128-sha256-ecp256,aes256-sha1-ecp256";
+    let gateway = gateway
+        .connection("aggressive", "true")
+        .with_proposals(ike, "aes256gcm16");
+    let client = client
+        .connection("aggressive", "yes")
+        .with_proposals(ike, "aes256gcm16");
+    let headend = Palisade::start(&nat.gateway, &[gateway], "")?;
+    let swan = StrongSwan::start(&nat.client, Settings::default(), &[client], "")?;
+    swan.initiate("net")?;
+    ping_all(&nat.client, LEFT, RIGHT, 5)?;
+    ping_all(&nat.gateway, RIGHT, LEFT, 5)?;
+    let peers = headend.query(&["peers"])?;
+    assert_eq!(peers.pointer("/0/nat"), Some(&true.into()), "{peers}");
+    Ok(())
+}
+
+#[test]
+fn palisade_goes_through_a_nat_in_aggressive_mode() -> Result<()> {
+    let nat = BehindNat::new()?;
+    let (client, gateway) = through_nat();
+    let gateway = gateway.connection("aggressive", "yes");
+    let client = client
+        .connection("aggressive", "true")
+        .child("start_action", "\"start\"");
+    let swan = StrongSwan::start(&nat.gateway, Settings::default(), &[gateway], "")?;
+    let _headend = Palisade::start(&nat.client, &[client], "")?;
+    a_child_is_installed(&swan)?;
+    ping_all(&nat.client, LEFT, RIGHT, 5)?;
+    ping_all(&nat.gateway, RIGHT, LEFT, 5)
+}
+
 #[test]
 fn palisade_goes_through_a_nat() -> Result<()> {
     let nat = BehindNat::new()?;

@@ -10,11 +10,17 @@ use crate::v1::iv::Iv;
 use crate::v1::main_mode::Accepted;
 use crate::v1::traversal::Hashes;
 use crate::v1::vendor;
-use crate::{Action, CloseReason, Context, Job, Path, PeerAuthenticated, Received, Rejection};
+use crate::{
+    Action, CloseReason, Context, Job, Path, PeerAuthenticated, Received, Rejection, Trace,
+};
 
 /// Octets of our nonce: message 2 must not be longer than message 1, and what it can announce is worth
 /// more than a nonce beyond the strength of the keys.
 const NONCE_LEN: usize = 16;
+
+/// What a watching operator is told when NAT traversal has to be left out.
+const NO_ROOM: &str = "message 1 is so short that the answer has no room for NAT traversal: let the \
+                       peer offer more transforms";
 
 /// Octets of a generic payload header.
 const GENERIC_LEN: usize = 4;
@@ -98,8 +104,8 @@ pub(in crate::v1) fn respond(
     let fixed = answer_len(&opening, &accepted.answer, hash, &own_id);
     let room = accepted.bytes.len().saturating_sub(fixed);
     let announced = announcements(accepted, &sa, hash, room);
-    if !announced.detection {
-        sa.traversal = None;
+    if !announced.detection && sa.traversal.take().is_some() {
+        ctx.trace(actions, || Trace::Remark(NO_ROOM));
     }
     if let Some(handshake) = sa.handshake_mut() {
         handshake.secret = Some(secret);
