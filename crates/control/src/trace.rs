@@ -61,6 +61,9 @@ pub struct TraceRecord {
     /// The peer's outer address and port.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub remote: String,
+    /// Front-door VRF, unless it is that of everything which names none.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
+    pub fvrf: String,
     /// What happened.
     #[serde(flatten)]
     pub step: Step,
@@ -405,6 +408,7 @@ impl TraceRecord {
             connection: String::new(),
             local: String::new(),
             remote: String::new(),
+            fvrf: String::new(),
             step: Step::Missed { count },
         }
     }

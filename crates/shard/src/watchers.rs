@@ -84,8 +84,10 @@ impl Shard {
             _ => None,
         };
         self.tell_watchers(spi, TraceStep::Ike(trace), now, out);
-        if let Some(to) = turned {
-            self.told_stage = Some((spi, to));
+        if let (Some(to), Some(told)) = (turned, self.told_stage.as_mut())
+            && told.0 == spi
+        {
+            told.1 = to;
         }
     }
 

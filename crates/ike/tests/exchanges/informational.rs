@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use ike::v2::{Probe, Received};
-use ike::{CloseReason, Rejection, RemovalReason};
+use ike::{Action, CloseReason, Rejection, RemovalReason, Trace};
 use ipsec::EspSpi;
 
 use crate::end::Event;
@@ -36,6 +36,24 @@ fn delete_ike(world: &mut World, side: Side) {
     let spi = end.only();
     end.with(spi, now, |sa, ctx, actions| {
         sa.delete_ike(CloseReason::Deleted, ctx, actions);
+    });
+}
+
+#[test]
+fn what_nobody_watches_is_not_even_put_together() {
+    let mut world = World::established();
+    let now = world.now;
+    let end = world.end(Side::Left);
+    let spi = end.only();
+    end.with(spi, now, |_, ctx, _| {
+        assert!(!ctx.tracing);
+        let mut actions = Vec::new();
+        ctx.trace(&mut actions, || panic!("nobody wants to know"));
+        assert_eq!(actions.capacity(), 0, "nothing was allocated");
+        ctx.tracing = true;
+        ctx.trace(&mut actions, || Trace::Remark("somebody wants to know"));
+        assert!(matches!(actions[..], [Action::Trace(_)]));
+        ctx.tracing = false;
     });
 }
 

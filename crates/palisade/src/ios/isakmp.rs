@@ -35,10 +35,18 @@ fn words(record: &TraceRecord) -> Vec<Line> {
     let role = role(record);
     let state = stage::table(record.stage, role);
     match &record.step {
-        Step::Received(_) => vec![Received(format!(
-            "received packet from {address} dport {own_port} sport {port} {} ({role}) {state}",
-            front_vrf("")
-        ))],
+        Step::Received(_) => {
+            let (vrf, end) = (
+                front_vrf(&record.fvrf),
+                match record.number {
+                    0 => "(N) NEW SA".to_owned(),
+                    _ => format!("({role}) {state}"),
+                },
+            );
+            vec![Received(format!(
+                "received packet from {address} dport {own_port} sport {port} {vrf} {end}"
+            ))]
+        }
         Step::Sent { .. } => vec![OfSa(format!(
             " sending packet to {address} my_port {own_port} peer_port {port} ({role}) {state}"
         ))],

@@ -177,6 +177,24 @@ fn a_peer_answers() {
     assert_eq!(story.lines.join("\n"), expected);
 }
 
+#[test]
+fn a_front_door_vrf_is_named() {
+    let record = TraceRecord {
+        version: 1,
+        number: 1001,
+        fvrf: "internet".into(),
+        stage: Stage::Established,
+        local: "10.1.32.14:500".into(),
+        remote: "10.2.80.209:500".into(),
+        step: Step::Received(message(7)),
+        ..TraceRecord::missed(0)
+    };
+    assert!(
+        lines(&record, Topic::Isakmp)[0]
+            .ends_with("received packet from 10.2.80.209 dport 500 sport 500 internet (R) QM_IDLE")
+    );
+}
+
 /// One try of the probe: counted, sent, forgotten.
 fn try_again(story: &mut Story, node: i32, sent_after: (u64, u64, u64), done: (u64, u64, u64)) {
     story

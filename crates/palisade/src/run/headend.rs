@@ -321,6 +321,7 @@ impl Headend for Front {
         Ok(Box::new(watch::Source {
             subscription,
             clock: self.service.clock(),
+            config: self.config(),
         }))
     }
 

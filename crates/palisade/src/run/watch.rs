@@ -2,7 +2,9 @@
 
 use core::net::IpAddr;
 use core::time::Duration;
+use std::sync::Arc;
 
+use config::{Config, VrfSettings};
 use control::Refusal;
 use control::trace::{
     Input, LivenessMessage, Message, Next, Notify, Reason, Stage, Step, Topic, TraceQuery,
@@ -10,7 +12,7 @@ use control::trace::{
 };
 use ike::trace as told;
 use ike::{CloseReason, Role, Trace};
-use ipsec::Identity;
+use ipsec::{FrontVrf, Identity};
 use runtime::{Clock, TraceSubscription, Traced};
 use shard::{ChildStep, DpdStep, Topics, TraceFilter, TraceStep, Watched};
 
@@ -49,12 +51,16 @@ fn whom(peer: &str) -> Result<Watched, Refusal> {
 pub(super) struct Source {
     pub(super) subscription: TraceSubscription,
     pub(super) clock: Clock,
+    /// For the names of VRFs.
+    pub(super) config: Arc<Config>,
 }
 
 impl TraceSource for Source {
     fn next(&mut self) -> Next {
         match self.subscription.next(PATIENCE) {
-            Ok(Some(Traced::Record(told))) => Next::Record(Box::new(record(&told, self.clock))),
+            Ok(Some(Traced::Record(told))) => {
+                Next::Record(Box::new(record(&told, self.clock, &self.config.vrfs)))
+            }
             Ok(Some(Traced::Missed(count))) => Next::Record(Box::new(TraceRecord {
                 unix_ns: self.clock.unix_nanos(self.clock.now()),
                 ..TraceRecord::missed(count)
@@ -65,7 +71,7 @@ impl TraceSource for Source {
     }
 }
 
-fn record(told: &shard::TraceRecord, clock: Clock) -> TraceRecord {
+fn record(told: &shard::TraceRecord, clock: Clock, vrfs: &VrfSettings) -> TraceRecord {
     let peer = &told.peer;
     let (mut local, mut remote) = (peer.local, peer.remote);
     if let TraceStep::Ike(
@@ -95,6 +101,10 @@ fn record(told: &shard::TraceRecord, clock: Clock) -> TraceRecord {
         connection: peer.connection.to_string(),
         local: local.to_string(),
         remote: remote.to_string(),
+        fvrf: match peer.fvrf {
+            FrontVrf::GLOBAL => String::new(),
+            fvrf => vrfs.front_name(fvrf).to_owned(),
+        },
         step: step(&told.step, told.version),
     }
 }

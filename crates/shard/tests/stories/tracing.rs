@@ -341,3 +341,45 @@ fn the_end_is_told_in_the_order_in_which_it_happens() {
         );
     }
 }
+
+#[test]
+fn each_message_is_told_with_the_stage_in_which_it_came_or_went() {
+    let mut world = World::new(&Terms {
+        versions: Versions::V1,
+        virtual_address: false,
+        address_ids: true,
+        ..terms()
+    });
+    let all: Arc<[TraceFilter]> = Arc::new([everybody(Topics::ISAKMP)]);
+    for end in [End::Headend, End::Client] {
+        assert!(world.command(end, Command::Watch(all.clone())));
+    }
+    connect(&mut world);
+    let stages = |traces: &[TraceRecord]| -> Vec<_> {
+        let of = |record: &TraceRecord| match record.step {
+            TraceStep::Ike(Trace::Received { .. }) => Some((Way::Received, record.stage)),
+            TraceStep::Ike(Trace::Sent { .. }) => Some((Way::Sent, record.stage)),
+            _ => None,
+        };
+        traces.iter().filter_map(of).collect()
+    };
+    let (received, sent) = (|stage| (Way::Received, stage), |stage| (Way::Sent, stage));
+    let initiator = stages(&world.client.traces);
+    assert_eq!(
+        initiator[..8],
+        [
+            sent(Stage::Main(1)),
+            received(Stage::Main(1)),
+            sent(Stage::Main(3)),
+            received(Stage::Main(3)),
+            sent(Stage::Main(5)),
+            received(Stage::Main(5)),
+            sent(Stage::Established),
+            received(Stage::Established),
+        ]
+    );
+    let responder = stages(&world.headend.traces);
+    assert_eq!(responder[0], received(Stage::Idle), "nobody knew of it");
+    assert_eq!(responder[2], received(Stage::Main(2)), "{responder:?}");
+    assert_eq!(responder[4], received(Stage::Main(4)), "{responder:?}");
+}
