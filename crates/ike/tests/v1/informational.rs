@@ -96,3 +96,24 @@ fn initial_contact_is_told_once_to_the_owner() {
     world.pass(Duration::from_secs(10));
     assert_one_pair(&world);
 }
+
+#[test]
+fn child_sas_wait_for_a_successor_of_an_ike_sa_that_the_peer_deletes_alone() {
+    let mut world = World::established();
+    let now = world.now;
+    // The first message deletes the Child SA, the second the IKE SA.
+    world.lose.insert(0);
+    world.left.command(now, |sa, ctx, actions| {
+        sa.delete_ike(CloseReason::Deleted, ctx, actions);
+    });
+    world.settle();
+    assert!(world.right.has(&Event::DeletedByPeer));
+    assert_eq!(world.right.children.len(), 1);
+    world.pass(Duration::from_secs(29));
+    assert_eq!(world.right.children.len(), 1);
+    world.pass(Duration::from_secs(2));
+    let over = Event::Closed(CloseReason::PeerDeleted);
+    assert!(world.right.has(&over), "{:?}", world.right.events);
+    world.right.assert_accounts_balance();
+    assert!(world.right.children.is_empty());
+}
