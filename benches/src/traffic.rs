@@ -64,14 +64,24 @@ impl Traffic {
     /// When a length has no room for the headers.
     #[must_use]
     pub fn new(mix: Mix) -> Self {
+        Self::of(mix, BATCH)
+    }
+
+    /// As [`Traffic::new`], so many of them, a whole batch at most.
+    ///
+    /// # Panics
+    /// When a length has no room for the headers.
+    #[must_use]
+    pub fn of(mix: Mix, count: usize) -> Self {
+        assert!(count <= BATCH, "one batch");
         let (source, destination) = (([192, 168, 0, 1], 1).into(), ([10, 0, 0, 0], 2).into());
         let mut traffic = Self {
             buffers: Vec::new(),
             inner: Vec::new(),
-            sealed: vec![0..0; BATCH],
+            sealed: vec![0..0; count],
             random: 1,
         };
-        for place in 0..BATCH {
+        for place in 0..count {
             let (len, mut inner) = (mix.len(place), Vec::new());
             let built = wire::ip::build_udp(source, destination, &vec![7; len - 28], &mut inner);
             assert!(built, "the packet is short enough");

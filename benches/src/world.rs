@@ -49,6 +49,7 @@ pub struct World {
     /// The report of the last opened batch.
     pub inbound: InboundReport,
     count: u32,
+    spis: Vec<EspSpi>,
     first: Option<(EspSpi, OutboundHandle)>,
 }
 
@@ -76,6 +77,7 @@ impl World {
             outbound: OutboundReport::default(),
             inbound: InboundReport::default(),
             count,
+            spis: Vec::new(),
             first: None,
         };
         let mut entropy = Counting(7);
@@ -84,6 +86,7 @@ impl World {
             entropy.fill(&mut keys);
             let spi = world.sad.reserve_inbound(&mut entropy).expect("room");
             world.add(suite, spi, peer, &keys);
+            world.spis.push(spi);
         }
         world
     }
@@ -156,6 +159,11 @@ impl World {
     #[must_use]
     pub const fn count(&self) -> u32 {
         self.count
+    }
+
+    /// The SPIs of the inbound SAs, in the order of the peers.
+    pub fn spis(&self) -> impl Iterator<Item = EspSpi> {
+        self.spis.iter().copied()
     }
 
     /// The inner address of a peer.

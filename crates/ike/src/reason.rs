@@ -117,6 +117,7 @@ reasons! {
         IkeSaClosed = "ike_sa_closed", "The IKE SA of the Child SA is closed.";
         Rejected = "rejected", "The peer's view of the Child SA differs from ours.";
         Unconfirmed = "unconfirmed", "The peer never sent the message that confirms the Child SA.";
+        NoRoom = "no_room", "The database of Child SAs is full.";
     }
 }
 

@@ -83,8 +83,12 @@ impl Sad {
         self.layout
     }
 
-    /// Chooses an SPI and keeps its slot. `None` when the database is full.
+    /// Chooses an SPI and keeps its slot. `None` when the database is full, in either direction: who
+    /// gets an SPI shall find room for the other half as well.
     pub fn reserve_inbound(&mut self, entropy: &mut dyn Entropy) -> Option<EspSpi> {
+        if self.outbound.len() >= self.outbound.capacity() {
+            return None;
+        }
         let Self {
             shard,
             layout,

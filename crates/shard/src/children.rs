@@ -93,6 +93,11 @@ impl Shard {
             if let Some(handle) = handle {
                 self.world.sad.remove_outbound(handle);
             }
+            // The peer believes in the Child SA until it is told otherwise.
+            self.with_sa(spi, now, out, |sa, ctx, actions| {
+                // A failure is an action of its own.
+                let _ = sa.delete_child(child.inbound, RemovalReason::NoRoom, ctx, actions);
+            });
             return;
         };
         let first = peer.children.is_empty();

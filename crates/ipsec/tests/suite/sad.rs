@@ -110,3 +110,14 @@ fn a_child_sa_stays_within_its_budget() {
     assert!(each <= 1920, "{each} octets");
     assert!(each >= 512, "{each} octets: not measured");
 }
+
+#[test]
+fn no_spi_is_given_when_the_other_half_has_no_room() {
+    let mut sad = Sad::new(0, EspSpiLayout::for_shards(1), 1);
+    let any = [TrafficSelector::ANY_V4];
+    let handle = sad.insert_outbound(outbound(&any, &any)).unwrap();
+    assert_eq!(sad.insert_outbound(outbound(&any, &any)), None);
+    assert_eq!(sad.reserve_inbound(&mut Counting(0)), None);
+    assert!(sad.remove_outbound(handle).is_some());
+    assert!(sad.reserve_inbound(&mut Counting(0)).is_some());
+}
