@@ -303,7 +303,9 @@ impl Table {
         }
         assert!(self.is_empty(), "something outlived the shutdown");
         for side in [&self.headend, &self.peers] {
-            for counters in side.shards().iter().map(Shard::counters) {
+            for shard in side.shards() {
+                assert_eq!(shard.spis_taken(), [0, 0], "SPIs are left");
+                let counters = shard.counters();
                 assert_eq!((counters.ike_sas, counters.half_open), (0, 0));
                 assert_eq!(counters.children, 0, "Child SAs are left");
             }

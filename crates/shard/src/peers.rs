@@ -308,6 +308,11 @@ impl Peers {
         self.count
     }
 
+    /// SPIs that are taken, by entries or for those to come.
+    pub(crate) const fn spis_taken(&self) -> u32 {
+        self.spis.len()
+    }
+
     pub(crate) const fn len_v1(&self) -> usize {
         self.count_v1
     }

@@ -295,6 +295,13 @@ impl Shard {
         self.peers.len() == 0
     }
 
+    /// How many SPIs are taken, for IKE and for ESP: those of SAs, and those promised to exchanges that are
+    /// under way.
+    #[must_use]
+    pub fn spis_taken(&self) -> [u32; 2] {
+        [self.peers.spis_taken(), self.world.sad.inbound_len()]
+    }
+
     /// The number of this shard.
     #[must_use]
     pub const fn id(&self) -> ShardId {

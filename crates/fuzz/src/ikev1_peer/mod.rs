@@ -380,6 +380,7 @@ impl Run {
             let counters = shard.counters();
             assert_eq!((counters.ike_sas, counters.half_open), (0, 0));
             assert_eq!(counters.children, 0, "Child SAs are left");
+            assert_eq!(shard.spis_taken(), [0, 0], "SPIs are left");
         }
         assert_eq!(self.headend.directory().leases(), 0, "leases are left");
         assert_eq!(
