@@ -112,8 +112,13 @@ impl Shard {
                     TraceStep::Ike(Trace::Dropped { path, reason })
                 });
                 match reason {
-                    Rejection::IcvMismatch => {
+                    Rejection::IcvMismatch
+                    | Rejection::HashMismatch
+                    | Rejection::Undecipherable => {
                         self.watch.counters.not_proof(NotProof::Unauthenticated, 1);
+                    }
+                    Rejection::MessageIdReused => {
+                        self.watch.counters.not_proof(NotProof::Retransmitted, 1);
                     }
                     Rejection::Unprotected => self.hinted(spi, now, out),
                     _ => {}

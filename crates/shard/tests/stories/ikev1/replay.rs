@@ -99,3 +99,23 @@ fn a_recorded_set_up_replayed_whole_changes_nothing() {
     assert_eq!(counters.half_open, 0);
     assert!(world.ping(End::Client, "10.2.0.1", "10.1.0.1"));
 }
+
+#[test]
+fn forged_messages_are_told_apart_from_signs_of_life() {
+    let (mut world, _, questions) = recorded();
+    let forged: Vec<Datagram> = (0..20_u8)
+        .map(|number| {
+            let mut forged = questions[0].clone();
+            // Another message ID, so that nobody has seen it before.
+            forged.octets[20] ^= number + 1;
+            forged
+        })
+        .collect();
+    let count = |world: &World| {
+        let counters = world.client.counters().dpd;
+        counters.not_proofs[NotProof::Unauthenticated.index()]
+    };
+    let before = count(&world);
+    world.deliver(End::Client, &forged);
+    assert_eq!(count(&world) - before, 20);
+}
