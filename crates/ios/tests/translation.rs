@@ -264,6 +264,38 @@ fn indentation_is_not_needed() {
     }
 }
 
+/// IOS takes the first entry that permits a packet, Palisade the one with the narrowest destination.
+#[test]
+fn a_narrow_list_behind_a_wide_one_is_remarked_on() {
+    let entry = |number: u32, peer: &str, list: u32| {
+        format!(
+            "crypto map m {number} ipsec-isakmp\n set peer {peer}\n set transform-set t\n match address {list}\n"
+        )
+    };
+    let lists = "\
+access-list 101 permit ip 10.1.0.0 0.0.255.255 10.0.0.0 0.255.255.255
+access-list 102 permit ip 10.1.0.0 0.0.255.255 10.2.0.0 0.0.255.255
+access-list 103 permit ip 10.9.0.0 0.0.255.255 10.2.0.0 0.0.255.255
+crypto isakmp key k address 0.0.0.0
+crypto ipsec transform-set t esp-aes esp-sha-hmac
+";
+    let text = |first: u32, second: u32, third: u32| {
+        let entries = [
+            entry(first, "192.0.2.1", 101),
+            entry(second, "192.0.2.2", 102),
+            entry(third, "192.0.2.3", 103),
+        ];
+        format!("{lists}{}", entries.concat())
+    };
+    let wide_first = Imported::of(&[("a.cfg", &text(10, 20, 30))]);
+    wide_first.expect(1, Verdict::Translated, "");
+    wide_first.expect(2, Verdict::Partly, "entry 10 permits some of this too");
+    wide_first.expect(3, Verdict::Translated, "");
+    let narrow_first = Imported::of(&[("a.cfg", &text(30, 10, 20))]);
+    narrow_first.expect(1, Verdict::Translated, "");
+    narrow_first.expect(2, Verdict::Translated, "");
+}
+
 #[test]
 fn two_keys_for_the_same_peer_are_not_told_apart() {
     let imported = Imported::of(&[(

@@ -156,9 +156,9 @@ pub(crate) struct CheckArgs {
 pub(crate) enum Import {
     /// Translate the IPsec part of a running-config of IOS or IOS XE
     #[command(after_help = "\
-Every line is translated, or the report on standard error says why not. A connection of which something
-is missing is written as a comment, with what to supply. Keys go into files of mode 0600 beside the
-output, or into the text when that goes to standard output.
+Every line is translated, or the report on standard error says why not. A connection of which
+something is missing is written as a comment, with what to supply. Keys go into files of mode 0600
+beside the output, or into the text when that goes to standard output.
 
 Exit status: 0 if it was translated; with --check, 1 if the result does not run or is incomplete;
 2 if a file cannot be read or written.
@@ -167,8 +167,8 @@ Examples:
   palisade import ios router.cfg                                 the configuration, to read
   palisade import ios router.cfg --check                         does the result run?
   palisade import ios router.cfg --output /etc/palisade.toml     with its keys beside it
-  palisade import ios part.cfg --with 'access-list 101 permit ip 10.1.0.0 0.0.255.255 10.2.0.0 0.0.255.255'
-  ssh router show running-config | palisade import ios - --json | jq '.lines[] | select(.verdict == \"not-translated\")'")]
+  palisade import ios part.cfg --with 'access-list 101 permit ip host 10.1.0.9 host 10.2.0.9'
+  ssh router show running-config | palisade import ios - --json | jq .missing")]
     Ios(ImportIosArgs),
 }
 

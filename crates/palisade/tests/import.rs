@@ -88,6 +88,26 @@ fn an_import_to_standard_output_is_a_configuration() {
 }
 
 #[test]
+fn help_shows_examples_and_completions_exist() {
+    let help = text(&palisade(&["import", "ios", "--help"]).stdout);
+    assert!(
+        help.contains("--with 'access-list 101") && help.contains("Exit status"),
+        "{help}"
+    );
+    assert!(
+        help.lines().all(|line| line.chars().count() <= 100),
+        "{help}"
+    );
+    for shell in ["bash", "zsh", "fish"] {
+        let completions = text(&palisade(&["completions", shell]).stdout);
+        assert!(
+            completions.contains("import") && completions.contains("with"),
+            "{shell}"
+        );
+    }
+}
+
+#[test]
 fn keys_are_written_into_private_files() {
     let folder = Folder::new("files");
     let file = folder.path("p.toml");

@@ -5,6 +5,7 @@ use crate::line::LineId;
 use crate::model::{AccessList, At, Df, Interface, MapEntry, MapSettings, Peer, TransformSet};
 use crate::translate::Translator;
 use crate::translate::lifetime;
+use crate::translate::order::Claim;
 use crate::translate::selectors::{self, Pair};
 
 /// What a connection is made of: the entry of the crypto map, and that of the dynamic map if the
@@ -268,6 +269,12 @@ impl<'r> Translator<'r> {
             table.set_list("local_ts", &[ts(&matched.source)], &lines);
             table.set_list("remote_ts", &[ts(&matched.destination)], &lines);
             self.warn_of_loops(entry, pair);
+            self.claims.push(Claim {
+                map: entry.outer.map.clone(),
+                number: entry.outer.number,
+                line: pair.line,
+                matched: pair.matched,
+            });
             self.child_settings(&mut table, entry, &esp);
             tables.push(table);
         }

@@ -8,6 +8,7 @@ mod ikev1;
 mod ikev2;
 mod lifetime;
 mod liveness;
+mod order;
 mod pools;
 mod secrets;
 mod selectors;
@@ -20,6 +21,7 @@ use crate::document::{Block, Document, list};
 use crate::ledger::Ledger;
 use crate::line::LineId;
 use crate::model::{MapEntry, Router};
+use crate::translate::order::Claim;
 use crate::translate::secrets::Plans;
 use crate::translate::suite::Suite;
 use crate::translate::vrfs::Vrfs;
@@ -38,6 +40,7 @@ pub(crate) fn translate(router: &Router, ledger: &mut Ledger) -> Document {
         users_wanted: false,
         pools_wanted: Vec::new(),
         vrfs: Vrfs::default(),
+        claims: Vec::new(),
     };
     translator.isakmp = suite::of_isakmp(router, translator.ledger);
     translator.ikev2 = suite::of_ikev2(router, translator.ledger);
@@ -65,6 +68,7 @@ struct Translator<'r> {
     users_wanted: bool,
     pools_wanted: Vec<PoolUse>,
     vrfs: Vrfs,
+    claims: Vec<Claim>,
 }
 
 impl<'r> Translator<'r> {
@@ -73,6 +77,7 @@ impl<'r> Translator<'r> {
         for entry in &self.router.maps {
             self.entry(entry);
         }
+        self.compare_claims();
         self.note_policies();
         let liveness = liveness::global(self.router, !self.connections.is_empty());
         let mut document = Document::default();

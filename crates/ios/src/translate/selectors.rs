@@ -49,7 +49,8 @@ fn permits(entry: &AccessEntry, denied: &Match) -> bool {
     }
 }
 
-fn overlap(one: &Match, other: &Match) -> bool {
+/// Whether a packet can be both.
+pub(super) fn overlap(one: &Match, other: &Match) -> bool {
     let protocols = one.protocol == 0 || other.protocol == 0 || one.protocol == other.protocol;
     protocols
         && ends_overlap(&one.source, &other.source)
