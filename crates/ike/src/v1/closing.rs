@@ -1,8 +1,11 @@
 //! The end of an IKE SA.
 
+use ipsec::EspSpi;
+
 use super::IkeSa;
 use super::exchange::GivenUp;
 use super::phase::Phase;
+use super::standing::Standing;
 use crate::trace::{Input, Stage};
 use crate::{Action, CloseReason, Context, RemovalReason, Trace};
 
@@ -28,6 +31,17 @@ impl IkeSa {
     ) {
         let stage = self.stage();
         ctx.trace(actions, || Trace::Deleting { reason, stage });
+    }
+
+    /// Removes the Child SAs of an IKE SA that is about to end, and returns their SPIs.
+    pub(super) fn remove_children(
+        &mut self,
+        reason: CloseReason,
+        actions: &mut Vec<Action>,
+    ) -> Vec<EspSpi> {
+        self.standing_mut().map_or_else(Vec::new, |standing| {
+            remove_children(standing, reason, actions)
+        })
     }
 
     /// As [`terminate`](Self::terminate), when it has been said already.
@@ -57,18 +71,9 @@ impl IkeSa {
             Phase::Handshake(handshake) => {
                 actions.extend(handshake.half_open.map(Action::HalfOpenEnded));
             }
-            Phase::Established(standing) => {
-                let removal = match reason {
-                    CloseReason::HardLifetime => RemovalReason::HardLifetime,
-                    _ => RemovalReason::IkeSaClosed,
-                };
+            Phase::Established(mut standing) => {
                 actions.extend(standing.half_open.map(Action::HalfOpenEnded));
-                for child in &standing.children {
-                    actions.push(Action::ChildRemoved {
-                        child: child.inbound,
-                        reason: removal,
-                    });
-                }
+                remove_children(&mut standing, reason, actions);
                 for lease in &standing.leases {
                     ctx.host.release_lease(standing.proof.identity(), lease);
                 }
@@ -80,4 +85,26 @@ impl IkeSa {
         self.fragments = None;
         actions.push(Action::Closed { reason });
     }
+}
+
+fn remove_children(
+    standing: &mut Standing,
+    reason: CloseReason,
+    actions: &mut Vec<Action>,
+) -> Vec<EspSpi> {
+    let reason = match reason {
+        CloseReason::HardLifetime => RemovalReason::HardLifetime,
+        _ => RemovalReason::IkeSaClosed,
+    };
+    let gone: Vec<EspSpi> = standing
+        .children
+        .drain(..)
+        .map(|child| child.inbound)
+        .collect();
+    let removed = |child: &EspSpi| Action::ChildRemoved {
+        child: *child,
+        reason,
+    };
+    actions.extend(gone.iter().map(removed));
+    gone
 }

@@ -93,7 +93,9 @@ impl IkeSa {
             return;
         }
         self.trace_deleting(Some(reason), ctx, actions);
-        deletes::delete_all(self, ctx, actions);
+        // The Child SAs go first, as on other routers: what follows is best effort.
+        let children = self.remove_children(reason, actions);
+        deletes::delete_all(self, &children, ctx, actions);
         self.end(reason, ctx, actions);
     }
 

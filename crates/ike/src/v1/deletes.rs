@@ -161,10 +161,14 @@ pub(super) fn delete_child(
     Ok(())
 }
 
-/// Tells the peer that the IKE SA and its Child SAs are gone.
-pub(super) fn delete_all(sa: &mut IkeSa, ctx: &mut Context<'_>, actions: &mut Vec<Action>) {
-    let children: Vec<EspSpi> = sa.children().iter().map(|child| child.inbound).collect();
-    send_deletes(sa, &children, ctx, actions);
+/// Tells the peer that the IKE SA and these Child SAs are gone.
+pub(super) fn delete_all(
+    sa: &mut IkeSa,
+    children: &[EspSpi],
+    ctx: &mut Context<'_>,
+    actions: &mut Vec<Action>,
+) {
+    send_deletes(sa, children, ctx, actions);
     let (initiator, responder) = sa.cookies();
     let spi = isakmp_spi(initiator, responder);
     let delete = Payload::Delete(Delete {

@@ -596,6 +596,54 @@ fn periodic_finds_a_killed_peer_in_time() -> Result<()> {
     stage.await_no_peers()
 }
 
+/// What `debug crypto isakmp` of IOS prints when a peer has become unreachable: one question, four
+/// more, and the end.
+#[test]
+fn the_end_of_a_killed_peer_reads_as_on_ios() -> Result<()> {
+    let pair = Pair::new()?;
+    let dpd = "{ mode = \"periodic\", interval = \"2s\", retry = \"1s\", retries = 4, jitter = 0, allow_fast = true }";
+    let mut by_address = tunnel();
+    by_address.local.id = "192.0.2.1".to_owned();
+    by_address.remote.id = "192.0.2.2".to_owned();
+    let right = by_address.mirrored().connection("dpd", dpd);
+    let mut stage = Stage::new(&pair, &by_address, &right)?;
+    stage.up()?;
+    stage.swan.kill()?;
+    let log = stage
+        .headend
+        .control(&["debug", "isakmp", "--format", "ios", "--seconds", "9"])?;
+    let counted = "incrementing error counter on sa: PEERS_ALIVE_TIMER";
+    assert_eq!(log.matches(counted).count(), 5, "{log}");
+    assert_eq!(log.matches("R_U_THERE sent to").count(), 5, "{log}");
+    let mut rest = log.as_str();
+    for line in [
+        "DPD/R_U_THERE sent to peer 192.0.2.1",
+        "sending packet to 192.0.2.1",
+        counted,
+        "set new node",
+        "sending packet to 192.0.2.1",
+        "purging node",
+        counted,
+        counted,
+        counted,
+        counted,
+        "peer 192.0.2.1 not responding!",
+        "deleting SA reason \"peers alive\"",
+        "(peer 192.0.2.1)",
+        "%CRYPTO-5-SESSION_STATUS: Crypto tunnel is DOWN.  Peer 192.0.2.1:",
+        "set new node",
+        "sending packet to 192.0.2.1",
+        "purging node",
+        "Old State = IKE_P1_COMPLETE New State = IKE_DEST_SA",
+    ] {
+        let (_, after) = rest
+            .split_once(line)
+            .unwrap_or_else(|| panic!("no `{line}` in its place:\n{log}"));
+        rest = after;
+    }
+    Ok(())
+}
+
 #[test]
 fn on_demand_finds_a_killed_peer_once_there_is_traffic() -> Result<()> {
     let pair = Pair::new()?;

@@ -319,17 +319,25 @@ fn the_end_is_told_in_the_order_in_which_it_happens() {
         let deleting = told.iter().position(|(what, _)| *what == "deleting");
         assert!(delete.is_some() && deleting.is_some(), "{told:?}");
         told.retain(|(what, _)| !["DELETE", "deleting"].contains(what));
-        assert_eq!(
-            told,
+        // With IKEv1 as on IOS: the Child SAs, the DELETE, the IKE SA.
+        let order = if versions.v1 {
+            [
+                ("verdict", Stage::Established),
+                ("child removed", Stage::Established),
+                ("session down", Stage::Established),
+                ("turned", Stage::Established),
+                ("gone", Stage::Closed),
+            ]
+        } else {
             [
                 ("verdict", Stage::Established),
                 ("turned", Stage::Established),
                 ("child removed", Stage::Closed),
                 ("session down", Stage::Closed),
                 ("gone", Stage::Closed),
-            ],
-            "{versions:?}"
-        );
+            ]
+        };
+        assert_eq!(told, order, "{versions:?}");
         let in_place = |record: &&TraceRecord| {
             matches!(record.step, TraceStep::Ike(Trace::Sent { .. }))
                 && record.stage != Stage::Established
