@@ -126,7 +126,8 @@ pub(super) fn install(
         }
         (Place::Redundant(winner), Side::Ours) => retire(sa, inbound, winner, OWN_GRACE, ctx.now),
         (Place::Redundant(winner), Side::Theirs) => {
-            retire(sa, inbound, winner, PEER_GRACE, ctx.now);
+            // It is the peer's to delete: one with another rule may be using it.
+            retire(sa, inbound, winner, Duration::MAX, ctx.now);
         }
         _ => {}
     }

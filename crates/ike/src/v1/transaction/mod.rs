@@ -4,6 +4,7 @@
 
 mod attributes;
 mod client;
+mod description;
 mod server;
 
 use core::time::Duration;

@@ -7,6 +7,7 @@ use wire::ikev1::numbers::transaction::{attribute, unity, xauth};
 use wire::ikev1::{Attributes, ConfigurationKind};
 
 use super::attributes::{self, Owned, has, number, octets};
+use super::description::{Client, describe};
 use super::{About, Step, answer, configure, enter, send, step};
 use crate::v1::IkeSa;
 use crate::{Action, CloseReason, Context, Lease, LeaseRequest, Refusal};
@@ -15,10 +16,6 @@ use crate::{Action, CloseReason, Context, Lease, LeaseRequest, Refusal};
 const ATTEMPTS_MAX: u8 = 3;
 /// Octets of a name or a password at most.
 const CREDENTIAL_LEN_MAX: usize = 256;
-/// What we call ourselves when asked (draft-dukes-ike-mode-cfg-02 §5.2).
-const APPLICATION_VERSION: &[u8] = b"Palisade";
-/// One address is one host.
-const HOST_MASK: [u8; 4] = [255; 4];
 
 /// Asks for name and password (draft-beaulieu-ike-xauth-02 §5.1).
 pub(super) fn ask_user(sa: &mut IkeSa, ctx: &mut Context<'_>, actions: &mut Vec<Action>) {
@@ -138,7 +135,7 @@ pub(super) fn on_request(
         take_leases(sa, request, ctx, actions);
     }
     let reply = if known {
-        reply_to(sa, request, ctx)
+        described(sa, &|kind| has(request, kind), ctx)
     } else {
         Vec::new()
     };
@@ -206,77 +203,17 @@ fn lease(sa: &mut IkeSa, wanted: IpAddr, ctx: &mut Context<'_>) {
     standing.leases.extend(leased);
 }
 
-/// What the client asked for, as far as we have it.
-fn reply_to(sa: &IkeSa, request: &Attributes<'_>, ctx: &Context<'_>) -> Vec<(u16, Owned)> {
-    let asked = |kind| has(request, kind);
-    describe(sa, &asked, ctx)
-}
-
-/// The configuration of a client, of each kind that `wanted` says.
-fn describe(sa: &IkeSa, wanted: &dyn Fn(u16) -> bool, ctx: &Context<'_>) -> Vec<(u16, Owned)> {
+/// The configuration of the client, of each kind that `wanted` says.
+fn described(sa: &IkeSa, wanted: &dyn Fn(u16) -> bool, ctx: &Context<'_>) -> Vec<(u16, Owned)> {
     let Some(standing) = sa.standing() else {
         return Vec::new();
     };
-    let mut out = Vec::new();
-    for lease in &standing.leases {
-        match lease.address {
-            IpAddr::V4(address) => {
-                let octets = Owned::Octets(address.octets().to_vec());
-                out.push((attribute::INTERNAL_IP4_ADDRESS, octets));
-                if wanted(attribute::INTERNAL_IP4_NETMASK) {
-                    let mask = Owned::Octets(HOST_MASK.to_vec());
-                    out.push((attribute::INTERNAL_IP4_NETMASK, mask));
-                }
-            }
-            IpAddr::V6(address) => {
-                let octets = Owned::Octets(address.octets().to_vec());
-                out.push((attribute::INTERNAL_IP6_ADDRESS, octets));
-            }
-        }
-        let dns = attributes::write_dns(&lease.dns);
-        out.extend(dns.filter(|(kind, _)| wanted(*kind)));
-    }
-    if wanted(attribute::INTERNAL_ADDRESS_EXPIRY) && !standing.leases.is_empty() {
-        // The address goes with the IKE SA (draft-dukes-ike-mode-cfg-02 §3.4).
-        let left = standing.expires_at.saturating_since(ctx.now).as_secs();
-        let seconds = u32::try_from(left).unwrap_or(u32::MAX);
-        let octets = Owned::Octets(seconds.to_be_bytes().to_vec());
-        out.push((attribute::INTERNAL_ADDRESS_EXPIRY, octets));
-    }
-    if wanted(attribute::APPLICATION_VERSION) {
-        let version = Owned::Octets(APPLICATION_VERSION.to_vec());
-        out.push((attribute::APPLICATION_VERSION, version));
-    }
-    describe_unity(sa, wanted, &mut out);
-    out
-}
-
-/// What clients of Cisco's know besides.
-fn describe_unity(sa: &IkeSa, wanted: &dyn Fn(u16) -> bool, out: &mut Vec<(u16, Owned)>) {
-    let Some(standing) = sa.standing() else {
-        return;
+    let client = Client {
+        leases: &standing.leases,
+        left: standing.expires_at.saturating_since(ctx.now),
+        policy: &standing.connection.v1,
     };
-    let v1 = &standing.connection.v1;
-    let mut text = |kind, value: Option<&str>| {
-        if let Some(value) = value.filter(|_| wanted(kind)) {
-            out.push((kind, Owned::Octets(value.as_bytes().to_vec())));
-        }
-    };
-    text(unity::BANNER, v1.banner.as_deref());
-    text(unity::DEFAULT_DOMAIN, v1.default_domain.as_deref());
-    if wanted(unity::SAVE_PASSWORD) {
-        // Never: a password that is stored authenticates the device, not its user.
-        out.push((unity::SAVE_PASSWORD, Owned::Basic(0)));
-    }
-    if wanted(unity::SPLIT_INCLUDE) && !v1.split_include.is_empty() {
-        let subnets = v1.split_include.iter().flat_map(|(network, length)| {
-            let free = u32::MAX.checked_shr(u32::from(*length)).unwrap_or(0);
-            let mask = (!free).to_be_bytes();
-            // Protocol and ports follow, which mean any.
-            [network.octets().as_slice(), &mask, &[0; 6]].concat()
-        });
-        out.push((unity::SPLIT_INCLUDE, Owned::Octets(subnets.collect())));
-    }
+    describe(&client, wanted)
 }
 
 /// Sets the client's configuration without being asked.
@@ -298,7 +235,7 @@ pub(super) fn set(sa: &mut IkeSa, ctx: &mut Context<'_>, actions: &mut Vec<Actio
         }
         _ => false,
     };
-    let configuration = describe(sa, &wanted, ctx);
+    let configuration = described(sa, &wanted, ctx);
     let kind = ConfigurationKind::Set;
     send(sa, kind, About::Set, &configuration, ctx, actions);
 }
