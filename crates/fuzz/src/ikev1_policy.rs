@@ -18,6 +18,8 @@ pub(crate) struct Variant {
     pub(crate) mode_config: ModeConfig,
     /// Somebody watches.
     pub(crate) watched: bool,
+    /// The peer begins with few octets, so that few may be answered.
+    pub(crate) brief: bool,
 }
 
 impl Variant {
@@ -31,6 +33,7 @@ impl Variant {
                 _ => ModeConfig::Push,
             },
             watched: octet & 16 != 0,
+            brief: octet & 32 != 0,
         }
     }
 

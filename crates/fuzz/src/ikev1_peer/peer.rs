@@ -184,10 +184,14 @@ impl Peer {
             payloads.push(Payload::Nonce(&self.nonce));
             payloads.push(Self::identity());
         }
-        payloads.extend(vendors.iter().map(|body| Payload::VendorId(body)));
+        let announced = if self.variant.brief { 2 } else { vendors.len() };
+        let vendors = vendors.iter().take(announced);
+        payloads.extend(vendors.map(|body| Payload::VendorId(body)));
         // Room for a longer answer, which may not be longer than the question.
         let filler = [0x5a; 160];
-        payloads.push(Payload::VendorId(&filler));
+        if !self.variant.brief {
+            payloads.push(Payload::VendorId(&filler));
+        }
         encode_message(&self.header(self.mode(), 0, false), &payloads)
     }
 
