@@ -33,7 +33,10 @@ pub(crate) fn show_crypto(what: &ShowCrypto) -> Result<ExitCode> {
     let text = match what {
         ShowCrypto::Isakmp(_) => isakmp_sa(&peers, detail),
         ShowCrypto::Ikev2(_) => ikev2_sa(&peers, detail, now()),
-        ShowCrypto::Ipsec(_) => ipsec_sa(&tunnels(&peers, &children), &interface(&client)?),
+        ShowCrypto::Ipsec(_) => {
+            let tunnels = tunnels(&peers, &children);
+            ipsec_sa(&tunnels, &interface(&client)?, detail)
+        }
         ShowCrypto::Session(_) => {
             let tunnels = tunnels(&peers, &children);
             session(&tunnels, &interface(&client)?, detail, now())

@@ -7,7 +7,7 @@ use super::session::dropped;
 use super::{Tunnel, endpoint, time, transform, vrf};
 
 /// The Child SAs. `interface` is the inner device.
-pub(crate) fn ipsec_sa(tunnels: &[Tunnel<'_>], interface: &str) -> String {
+pub(crate) fn ipsec_sa(tunnels: &[Tunnel<'_>], interface: &str, detail: bool) -> String {
     let mut out = String::new();
     for tunnel in tunnels {
         let flows: Vec<_> = tunnel
@@ -25,7 +25,7 @@ pub(crate) fn ipsec_sa(tunnels: &[Tunnel<'_>], interface: &str) -> String {
             endpoint(&peer.local).0
         ));
         for (sa, pair) in flows {
-            out.push_str(&block(peer, sa, pair, interface));
+            out.push_str(&block(peer, sa, pair, (interface, detail)));
         }
     }
     out
@@ -35,7 +35,7 @@ fn block(
     peer: &PeerView,
     sa: &SaView,
     (ours, theirs): (Selector, Selector),
-    interface: &str,
+    (interface, detail): (&str, bool),
 ) -> String {
     let (local, (remote, port)) = (endpoint(&peer.local).0, endpoint(&peer.remote));
     let (out, inn) = (&sa.outbound, &sa.inbound);
@@ -56,8 +56,7 @@ fn block(
     #pkts compressed: 0, #pkts decompressed: 0
     #pkts not compressed: 0, #pkts compr. failed: 0
     #pkts not decompressed: 0, #pkts decompress failed: 0
-    #send errors {send_errors}, #recv errors {receive_errors}
-
+{errors}
      local crypto endpt.: {local}, remote crypto endpt.: {remote}
      plaintext mtu {mtu}, path mtu {path_mtu}, ip mtu {path_mtu}, ip mtu idb {interface}
      current outbound spi: {spi_out}
@@ -81,11 +80,38 @@ fn block(
         theirs = theirs.identity(),
         sent = out.packets,
         got = inn.packets,
-        send_errors = dropped(out),
-        receive_errors = dropped(inn),
+        errors = errors(sa, detail),
         mtu = sa.mtu,
         path_mtu = sa.path_mtu,
         spi_out = both_notations(&sa.spi_out),
+    )
+}
+
+/// What was dropped: as two sums, or each by its reason.
+fn errors(sa: &SaView, detail: bool) -> String {
+    let (out, inn) = (&sa.outbound, &sa.inbound);
+    if !detail {
+        let (send, receive) = (dropped(out), dropped(inn));
+        return format!("    #send errors {send}, #recv errors {receive}\n");
+    }
+    format!(
+        "    #pkts no sa (send) 0, #pkts invalid sa (rcv) 0
+    #pkts encaps failed (send) {refused}, #pkts decaps failed (rcv) {closed}
+    #pkts invalid prot (recv) 0, #pkts verify failed: {integrity}
+    #pkts invalid identity (recv) {identity}, #pkts invalid len (rcv) {malformed}
+    #pkts replay rollover (send): {rollover}, #pkts replay rollover (rcv) 0
+    ##pkts replay failed (rcv): {replay}
+    #pkts tagged (send): 0, #pkts untagged (rcv): 0
+    #pkts not tagged (send): 0, #pkts not untagged (rcv): 0
+    #pkts internal err (send): 0, #pkts internal err (recv) 0
+",
+        refused = out.refused.saturating_add(out.too_big),
+        closed = inn.refused,
+        integrity = inn.integrity,
+        identity = inn.selector_mismatch,
+        malformed = inn.malformed,
+        rollover = out.sequence_exhausted,
+        replay = inn.replay,
     )
 }
 

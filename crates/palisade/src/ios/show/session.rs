@@ -75,20 +75,19 @@ fn who(peer: &PeerView, detail: bool) -> Vec<String> {
 }
 
 fn ike_sa(peer: &PeerView, detail: bool) -> Vec<String> {
-    let name = if peer.version == 1 { "IKE" } else { "IKEv2" };
     let state = match peer.stage {
         Stage::Established => "Active",
         _ => "Inactive",
     };
-    let mut lines = Vec::new();
-    if peer.version != 1 {
-        lines.push(format!("  Session ID: {}", peer.number));
-    }
-    lines.push(format!(
-        "  {name} SA: local {} remote {} {state}",
-        slashed(&peer.local),
-        slashed(&peer.remote)
-    ));
+    let mut lines = vec![
+        format!("  Session ID: {}", peer.number),
+        format!(
+            "  IKEv{} SA: local {} remote {} {state}",
+            peer.version,
+            slashed(&peer.local),
+            slashed(&peer.remote)
+        ),
+    ];
     if detail {
         let can = match capabilities(peer).as_str() {
             "" => "(none)".to_owned(),

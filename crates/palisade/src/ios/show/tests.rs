@@ -245,7 +245,11 @@ fn show_crypto_ipsec_sa() {
         },
     ];
     assert_eq!(
-        ipsec_sa(&tunnels, "palisade0"),
+        ipsec_sa(&tunnels, "palisade0", false),
         include_str!("../golden/ipsec_sa.txt")
+    );
+    assert_eq!(
+        ipsec_sa(&tunnels[..1], "palisade0", true),
+        include_str!("../golden/ipsec_sa_detail.txt")
     );
 }
