@@ -6,7 +6,7 @@ mod house;
 use house::{Imported, printed};
 use ios::Verdict;
 
-const LIST: &str = "access-list 101 permit ip 10.1.0.0 0.0.255.255 10.2.0.0 0.0.255.255";
+const LIST: &str = "access-list 101 permit ip 172.16.1.0 0.0.0.255 172.16.2.0 0.0.0.255";
 
 fn peers(connection: &ipsec::ConnectionPolicy) -> Vec<String> {
     let text = |peer: &ipsec::PeerEndpoint| match peer {
@@ -87,8 +87,8 @@ fn the_comment_is_the_connection() {
     });
     let written = written.collect::<Vec<_>>().join("\n");
     let written = written
-        .replace("NETWORK BEHIND US", "10.1.0.0/16")
-        .replace("NETWORK BEHIND THE PEER", "10.2.0.0/16");
+        .replace("NETWORK BEHIND US", "172.16.1.0/24")
+        .replace("NETWORK BEHIND THE PEER", "172.16.2.0/24");
     let config = config::load(&written, std::path::Path::new("written.toml"));
     let config = config.unwrap_or_else(|faults| panic!("{faults}\n{written}"));
     assert_eq!(config.policy.connections.len(), 1);
@@ -130,8 +130,8 @@ fn the_site_runs_with_its_policy_and_its_access_list() {
     let [child] = connection.children.as_slice() else {
         panic!()
     };
-    assert_eq!(child.local_ts[0].to_string(), "10.1.0.0/16");
-    assert_eq!(child.remote_ts[0].to_string(), "10.2.0.0/16");
+    assert_eq!(child.local_ts[0].to_string(), "172.16.1.0/24");
+    assert_eq!(child.remote_ts[0].to_string(), "172.16.2.0/24");
     assert_eq!(
         child.rekey.hard_time.map(|time| time.as_secs()),
         Some(3_600)

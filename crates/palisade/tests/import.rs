@@ -25,7 +25,7 @@ interface FastEthernet0
  crypto map test
 ";
 const KEY: &str = "kd94j1ksldz";
-const LIST: &str = "access-list 101 permit ip 10.1.0.0 0.0.255.255 10.2.0.0 0.0.255.255";
+const LIST: &str = "access-list 101 permit ip 172.16.1.0 0.0.0.255 172.16.2.0 0.0.0.255";
 
 /// A folder with the router's configuration in it.
 struct Folder(PathBuf);
