@@ -81,7 +81,7 @@ impl IkeSa {
             }
         }
         self.keys = None;
-        self.phase_one = super::handshake::PhaseOneMessages::default();
+        self.phase_one = super::repetition::PhaseOneMessages::default();
         self.fragments = None;
         actions.push(Action::Closed { reason });
     }

@@ -5,8 +5,8 @@
 //! |---|---|
 //! | what becomes of a first message | `front_door` |
 //! | which exchange does a message belong to | `receive`, `exchange` |
-//! | how are messages repeated and repetitions answered | `transmission`, `timing` |
-//! | how does an ISAKMP SA begin | `handshake`, `main_mode`, `aggressive` |
+//! | how are messages repeated and repetitions answered | `transmission`, `repetition`, `timing` |
+//! | how does an ISAKMP SA begin | `handshake`, `main_mode`, `aggressive`, `proof`, `refusal` |
 //! | how do Child SAs begin | `quick_mode` |
 //! | who is the user, which address does it get | `transaction` |
 //! | how do they end | `deletes`, `closing` |
@@ -38,12 +38,16 @@ mod main_mode;
 mod negotiated;
 mod offer;
 mod phase;
+mod proof;
 mod quick_mode;
 mod receive;
+mod refusal;
 mod rekey;
+mod repetition;
 mod sa;
 mod seal;
 mod seen;
+mod stages;
 mod standing;
 mod suite;
 mod timing;
