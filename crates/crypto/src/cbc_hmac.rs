@@ -1,4 +1,6 @@
 use crate::cbc::{BLOCK_LEN_MAX, Decryptor, Encryptor};
+#[cfg(target_arch = "x86_64")]
+use crate::chain::ChainKey;
 use crate::hmac_key::HmacKey;
 use crate::{EncryptionAlgorithm, IcvMismatch, IntegrityAlgorithm};
 
@@ -8,6 +10,9 @@ pub(crate) const ICV_LEN_MAX: usize = 32;
 pub(crate) struct CbcSealer {
     cipher: Encryptor,
     hmac: HmacKey,
+    /// For packets that are sealed together.
+    #[cfg(target_arch = "x86_64")]
+    chain: Option<ChainKey>,
 }
 
 /// CBC then HMAC, opening side.
@@ -26,7 +31,14 @@ impl CbcSealer {
         Self {
             cipher: Encryptor::new(encryption, key),
             hmac: HmacKey::for_integrity(integrity, integrity_key),
+            #[cfg(target_arch = "x86_64")]
+            chain: ChainKey::new(encryption, key),
         }
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    pub(crate) const fn chain(&self) -> Option<&ChainKey> {
+        self.chain.as_ref()
     }
 
     /// Writes the IV for packet number `counter`: the counter, encrypted under the packet key.

@@ -17,6 +17,8 @@ mod algorithm;
 mod associated;
 mod cbc;
 mod cbc_hmac;
+#[cfg(target_arch = "x86_64")]
+mod chain;
 mod entropy;
 mod exchange;
 #[cfg(target_arch = "x86_64")]
@@ -28,6 +30,7 @@ mod prf;
 mod protection;
 mod secret;
 mod suite;
+mod together;
 
 pub use aead::Provider;
 pub use algorithm::{EncryptionAlgorithm, IntegrityAlgorithm, KeyExchangeMethod, PrfAlgorithm};
@@ -39,3 +42,4 @@ pub use prf::{PRF_PLUS_ROUNDS_MAX, prf, prf_plus};
 pub use protection::{IcvMismatch, OpeningKey, SealingKey};
 pub use secret::Secret;
 pub use suite::ProtectionSuite;
+pub use together::{Waiting, seal_together};

@@ -3,6 +3,10 @@ use std::ops::Range;
 use crate::aead::{self, AeadKey, SALT_LEN};
 use crate::associated::Associated;
 use crate::cbc_hmac::{CbcOpener, CbcSealer};
+#[cfg(target_arch = "x86_64")]
+use crate::chain::{self, LANES, Lane};
+#[cfg(target_arch = "x86_64")]
+use crate::together::Waiting;
 use crate::{EncryptionAlgorithm, IntegrityAlgorithm, ProtectionSuite, Provider};
 
 /// The packet is not what its sender sealed, or not long enough to be anything that was.
@@ -119,25 +123,98 @@ impl SealingKey {
                 block_len,
                 icv_len,
             } => {
-                let block_len = usize::from(*block_len);
-                let covered_len = packet
-                    .len()
-                    .checked_sub(usize::from(*icv_len))
-                    .expect("room for the ICV");
-                let (covered, icv) = packet.split_at_mut(covered_len);
-                let (iv, text) = covered
-                    .get_mut(associated..)
-                    .and_then(|rest| rest.split_at_mut_checked(block_len))
-                    .expect("room for the IV");
-                assert!(
-                    text.len().is_multiple_of(block_len),
-                    "plaintext padded to whole blocks"
-                );
+                let layout = CbcLayout::of(packet, associated, *block_len, *icv_len);
+                let (iv, text) = layout.iv_and_text(packet);
                 key.write_iv(counter, iv);
                 key.encrypt(iv, text);
-                key.icv(covered, esn_high, icv);
+                layout.write_icv(packet, key, esn_high);
             }
         }
+    }
+
+    /// Whether its packets are sealed faster in company, by [`seal_together`](crate::seal_together).
+    #[must_use]
+    pub const fn gains_by_company(&self) -> bool {
+        #[cfg(target_arch = "x86_64")]
+        if let Sealing::CbcHmac { key, .. } = &self.0 {
+            return key.chain().is_some();
+        }
+        false
+    }
+
+    /// Seals packets whose keys all gain by it.
+    #[cfg(target_arch = "x86_64")]
+    pub(crate) fn seal_company(company: &mut [Option<Waiting<'_>>; LANES]) {
+        let mut lanes = company.each_mut().map(|waiting| {
+            let waiting = waiting.as_mut()?;
+            let (key, layout) = waiting.key.chained(waiting.packet, waiting.associated)?;
+            let (iv, text) = layout.iv_and_text(waiting.packet);
+            key.write_iv(waiting.counter, iv);
+            Some(Lane {
+                key: key.chain()?,
+                iv: (&*iv).try_into().ok()?,
+                text,
+            })
+        });
+        chain::encrypt(&mut lanes);
+        for waiting in company.iter_mut().flatten() {
+            if let Some((key, layout)) = waiting.key.chained(waiting.packet, waiting.associated) {
+                layout.write_icv(waiting.packet, key, waiting.esn_high);
+            }
+        }
+    }
+
+    #[cfg(target_arch = "x86_64")]
+    fn chained(&self, packet: &[u8], associated: usize) -> Option<(&CbcSealer, CbcLayout)> {
+        match &self.0 {
+            Sealing::Aead(_) => None,
+            Sealing::CbcHmac {
+                key,
+                block_len,
+                icv_len,
+            } => {
+                let layout = CbcLayout::of(packet, associated, *block_len, *icv_len);
+                Some((key, layout))
+            }
+        }
+    }
+}
+
+/// Where the parts of a packet lie that is sealed with CBC and HMAC.
+#[derive(Clone, Copy)]
+struct CbcLayout {
+    iv: usize,
+    text: usize,
+    icv: usize,
+}
+
+impl CbcLayout {
+    /// # Panics
+    /// When the packet has no room for IV and ICV, or the text is not in whole blocks.
+    fn of(packet: &[u8], associated: usize, block_len: u8, icv_len: u8) -> Self {
+        let block_len = usize::from(block_len);
+        let text = associated.checked_add(block_len).expect("room for the IV");
+        let icv = packet.len().checked_sub(usize::from(icv_len));
+        let icv = icv.expect("room for the ICV");
+        assert!(text <= icv, "room for the IV");
+        assert!(
+            (icv - text).is_multiple_of(block_len),
+            "plaintext padded to whole blocks"
+        );
+        Self {
+            iv: associated,
+            text,
+            icv,
+        }
+    }
+
+    fn iv_and_text(self, packet: &mut [u8]) -> (&mut [u8], &mut [u8]) {
+        packet[self.iv..self.icv].split_at_mut(self.text - self.iv)
+    }
+
+    fn write_icv(self, packet: &mut [u8], key: &CbcSealer, esn_high: Option<u32>) {
+        let (covered, icv) = packet.split_at_mut(self.icv);
+        key.icv(covered, esn_high, icv);
     }
 }
 

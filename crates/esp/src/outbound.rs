@@ -1,6 +1,7 @@
 use core::net::IpAddr;
 use core::ops::Range;
 
+use crypto::{Waiting, seal_together};
 use ipsec::{DfPolicy, Flow, Instant, LifeStage, OutboundHandle, OutboundSa, Sad, Spd};
 use wire::esp::{EspHeader, HEADER_LEN};
 use wire::ip::{InnerPacket, clamp_mss, decrement_hop_limit, protocol};
@@ -37,6 +38,8 @@ pub struct OutboundPacket<'a> {
     headers: Option<InnerPacket>,
     /// How far the memory of its SA has been asked for.
     likely: Likely,
+    /// The sequence number of a packet that is complete but for what its key does to it.
+    waiting: Option<u64>,
 }
 
 /// A look-up on its way.
@@ -101,6 +104,7 @@ impl<'a> OutboundPacket<'a> {
             inner,
             sa: None,
             likely: Likely::Unknown,
+            waiting: None,
             forwarded_here: false,
             outcome: Sealed::Pending,
         }
@@ -192,13 +196,14 @@ pub fn seal_batch(
     report: &mut OutboundReport,
 ) {
     report.begin();
+    let mut any_waits = false;
     for at in 0..AHEAD {
         fetch(sad, packets, at);
     }
     for at in 0..packets.len() {
         fetch(sad, packets, at + AHEAD);
         let Some(packet) = packets.get_mut(at) else {
-            return;
+            break;
         };
         let Some(sa) = packet.sa.and_then(|handle| sad.outbound_mut(handle)) else {
             packet.outcome = Sealed::Dropped(OutboundDrop::UnknownSa);
@@ -215,7 +220,29 @@ pub fn seal_batch(
                 }
             }
         };
+        any_waits |= packet.waiting.is_some();
     }
+    if any_waits {
+        seal_waiting(sad, packets);
+    }
+}
+
+/// Seals what was left waiting for company. Nothing can fail any more.
+fn seal_waiting(sad: &Sad, packets: &mut [OutboundPacket<'_>]) {
+    seal_together(packets.iter_mut().filter_map(|packet| {
+        let counter = packet.waiting.take()?;
+        let sa = sad.outbound(packet.sa?)?;
+        let Sealed::Packet { range, .. } = &packet.outcome else {
+            return None;
+        };
+        Some(Waiting {
+            key: &sa.key,
+            packet: packet.buffer.get_mut(range.clone())?,
+            associated: HEADER_LEN,
+            esn_high: sa.esn.then(|| high_half(counter)),
+            counter,
+        })
+    }));
 }
 
 /// Asks for the memory that a packet will need, if the one before it has not done so.
@@ -273,8 +300,12 @@ fn seal(
         protocol::IPV4
     };
     write_frame(sa, frame, inner.total_len, next_header, sequence);
-    let esn_high = sa.esn.then(|| high_half(sequence));
-    sa.key.seal(frame, HEADER_LEN, esn_high, sequence);
+    if sa.key.gains_by_company() {
+        packet.waiting = Some(sequence);
+    } else {
+        let esn_high = sa.esn.then(|| high_half(sequence));
+        sa.key.seal(frame, HEADER_LEN, esn_high, sequence);
+    }
     account(sa, inner.total_len, now, report);
     Ok(Sealed::Packet { range, outer })
 }

@@ -18,7 +18,8 @@ use zeroize::Zeroize;
 
 use crate::aead::SALT_LEN;
 use crate::associated::Associated;
-use schedule::{Expanded, Rounds};
+use schedule::Expanded;
+pub(crate) use schedule::{RoundKeys, Rounds, round_keys_128, round_keys_256};
 
 /// An AES-GCM key, expanded, with the powers of its hash key.
 ///

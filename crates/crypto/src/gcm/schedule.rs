@@ -27,15 +27,16 @@ pub(super) struct Expanded {
 
 /// How often AES goes round.
 #[derive(Clone, Copy)]
-pub(super) enum Rounds {
+pub(crate) enum Rounds {
     /// AES-128.
     Ten,
     /// AES-256.
     Fourteen,
 }
 
+/// Those of AES-256, or of AES-128 and zeros.
 #[repr(align(16))]
-pub(super) struct RoundKeys(pub(super) [[u8; BLOCK_LEN]; ROUND_KEYS]);
+pub(crate) struct RoundKeys(pub(crate) [[u8; BLOCK_LEN]; ROUND_KEYS]);
 
 impl Expanded {
     pub(super) const fn zeroed(salt: [u8; SALT_LEN], rounds: Rounds) -> Self {
@@ -63,9 +64,31 @@ impl Zeroize for Expanded {
     }
 }
 
-/// FIPS 197 §5.2 for a key of 128 bits.
 #[arcane]
 pub(super) fn expand_128(_: X64V4xToken, key: &[u8; 16], out: &mut Expanded) {
+    finish::<10>(&keys_128(key), out);
+}
+
+#[arcane]
+pub(super) fn expand_256(_: X64V4xToken, key: &[u8; 32], out: &mut Expanded) {
+    finish::<14>(&keys_256(key), out);
+}
+
+/// The round keys alone, of a key of 128 bits.
+#[arcane]
+pub(crate) fn round_keys_128(_: X64V4xToken, key: &[u8; 16]) -> RoundKeys {
+    stored(&keys_128(key))
+}
+
+/// The round keys alone, of a key of 256 bits.
+#[arcane]
+pub(crate) fn round_keys_256(_: X64V4xToken, key: &[u8; 32]) -> RoundKeys {
+    stored(&keys_256(key))
+}
+
+/// FIPS 197 §5.2 for a key of 128 bits.
+#[rite(v4x)]
+fn keys_128(key: &[u8; 16]) -> [__m128i; ROUND_KEYS] {
     let mut keys = [_mm_setzero_si128(); ROUND_KEYS];
     keys[0] = _mm_loadu_si128(key);
     macro_rules! round {
@@ -84,12 +107,12 @@ pub(super) fn expand_128(_: X64V4xToken, key: &[u8; 16], out: &mut Expanded) {
     round!(8, 0x80);
     round!(9, 0x1b);
     round!(10, 0x36);
-    finish::<10>(&keys, out);
+    keys
 }
 
 /// FIPS 197 §5.2 for a key of 256 bits.
-#[arcane]
-pub(super) fn expand_256(_: X64V4xToken, key: &[u8; 32], out: &mut Expanded) {
+#[rite(v4x)]
+fn keys_256(key: &[u8; 32]) -> [__m128i; ROUND_KEYS] {
     let mut keys = [_mm_setzero_si128(); ROUND_KEYS];
     let (halves, _) = key.as_chunks::<16>();
     keys[0] = _mm_loadu_si128(&halves[0]);
@@ -119,7 +142,16 @@ pub(super) fn expand_256(_: X64V4xToken, key: &[u8; 32], out: &mut Expanded) {
     even!(12, 0x20);
     odd!(13);
     even!(14, 0x40);
-    finish::<14>(&keys, out);
+    keys
+}
+
+#[rite(v4x)]
+fn stored(keys: &[__m128i; ROUND_KEYS]) -> RoundKeys {
+    let mut stored = RoundKeys([[0; BLOCK_LEN]; ROUND_KEYS]);
+    for (place, key) in stored.0.iter_mut().zip(keys) {
+        _mm_storeu_si128(place, *key);
+    }
+    stored
 }
 
 /// Each word of a round key is the sum of the words before it and of the substituted one.
@@ -133,9 +165,7 @@ fn next(before: __m128i, substituted: __m128i) -> __m128i {
 /// Writes the round keys, and the powers of the hash key that comes of them.
 #[rite(v4x)]
 fn finish<const ROUNDS: usize>(keys: &[__m128i; ROUND_KEYS], out: &mut Expanded) {
-    for (place, key) in out.round_keys.0.iter_mut().zip(keys) {
-        _mm_storeu_si128(place, *key);
-    }
+    out.round_keys = stored(keys);
     let first = hash_key::<ROUNDS>(keys);
     let mut power = first;
     for place in out.powers.as_chunks_mut().0.iter_mut().rev() {

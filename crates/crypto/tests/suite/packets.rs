@@ -3,7 +3,7 @@
 use crate::support::{AEAD_SUITES, aead, all_suites, cbc, layout, octets, text};
 use crypto::{
     EncryptionAlgorithm, IcvMismatch, IntegrityAlgorithm, OpeningKey, PrfAlgorithm,
-    ProtectionSuite, Provider, SealingKey, prf,
+    ProtectionSuite, Provider, SealingKey, Waiting, prf, seal_together,
 };
 use proptest::prelude::*;
 use serde_json::Value;
@@ -238,6 +238,40 @@ fn providers_agree_at_every_length() {
             );
             assert_eq!(opened[opened.len() - 16..], sealed[2][opened.len() - 16..]);
         }
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(64))]
+
+    /// In company a packet becomes what it becomes alone, whatever the keys and lengths of the others.
+    #[test]
+    fn company_changes_nothing(
+        packets in proptest::collection::vec((any_suite(), 0_usize..40, any::<u64>()), 0..40),
+        esn_high: Option<u32>,
+    ) {
+        let keys: Vec<_> = (0_u8..)
+            .zip(&packets)
+            .map(|(n, (suite, ..))| SealingKey::new(*suite, &vec![n; suite.key_material_len()]))
+            .collect();
+        let laid_out: Vec<_> = packets
+            .iter()
+            .map(|(suite, blocks, _)| layout(*suite, &[0xa5; 8], &vec![7; blocks * 16]))
+            .collect();
+        let mut together = laid_out.clone();
+        let waiting = together.iter_mut().zip(&keys).zip(&packets);
+        seal_together(waiting.map(|((packet, key), (_, _, counter))| Waiting {
+            key,
+            packet,
+            associated: 8,
+            esn_high,
+            counter: *counter,
+        }));
+        let mut alone = laid_out;
+        for ((packet, key), (_, _, counter)) in alone.iter_mut().zip(&keys).zip(&packets) {
+            key.seal(packet, 8, esn_high, *counter);
+        }
+        prop_assert_eq!(together, alone);
     }
 }
 
