@@ -59,3 +59,6 @@ mod vendor;
 
 pub use sa::IkeSa;
 pub use suite::{AuthMethod, Suite};
+
+#[cfg(test)]
+mod notice_tests;
