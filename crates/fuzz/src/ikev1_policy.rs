@@ -20,6 +20,8 @@ pub(crate) struct Variant {
     pub(crate) watched: bool,
     /// The peer begins with few octets, so that few may be answered.
     pub(crate) brief: bool,
+    /// Each Child SA has a key exchange of its own.
+    pub(crate) forward_secrecy: bool,
 }
 
 impl Variant {
@@ -34,6 +36,7 @@ impl Variant {
             },
             watched: octet & 16 != 0,
             brief: octet & 32 != 0,
+            forward_secrecy: octet & 64 != 0,
         }
     }
 
@@ -95,6 +98,9 @@ impl Variant {
             .flat_map(|child| &mut child.proposals)
         {
             proposal.esn = vec![false];
+            if self.forward_secrecy {
+                proposal.key_exchange = vec![KeyExchangeMethod::EcpP256];
+            }
         }
         connection.request_virtual.0 &= self.mode_config != ModeConfig::None;
         if self.mode_config == ModeConfig::None {

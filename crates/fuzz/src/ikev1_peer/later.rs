@@ -1,7 +1,7 @@
 //! What the peer says after phase 1.
 
 use ipsec::ModeConfig;
-use wire::ikev1::numbers::{identification, phase2, protocol, transaction};
+use wire::ikev1::numbers::{identification, phase1, phase2, protocol, transaction};
 use wire::ikev1::{
     Attribute, Attributes, ConfigurationKind, ExchangeType, HEADER_LEN, Header, Identification,
     Notification, NotifyType, Payload, PayloadType, Payloads, Proposal, Sa, Transform,
@@ -253,8 +253,13 @@ impl Peer {
             })
         };
         let address = self.address;
-        let payloads = [
-            Payload::Sa(quick_offer(&spi)),
+        // Now and then a public value that is no point of the curve.
+        let public = match message_id & 3 {
+            3 => vec![0; self.pair.public_value().len()],
+            _ => self.pair.public_value().to_vec(),
+        };
+        let mut payloads = vec![
+            Payload::Sa(quick_offer(&spi, self.variant.forward_secrecy)),
             Payload::Nonce(&nonce),
             Payload::Identification(Identification {
                 id_type: identification::IPV4_ADDR,
@@ -264,6 +269,9 @@ impl Peer {
             }),
             subnet(&[172, 16, 0, 1, 255, 255, 255, 255]),
         ];
+        if self.variant.forward_secrecy {
+            payloads.insert(2, Payload::KeyExchange(&public));
+        }
         self.say(
             ExchangeType::QUICK_MODE,
             message_id,
@@ -351,17 +359,21 @@ impl Peer {
     }
 }
 
-fn quick_offer(spi: &[u8]) -> Sa<'_> {
+fn quick_offer(spi: &[u8], forward_secrecy: bool) -> Sa<'_> {
+    let group = Attribute::basic(phase2::attribute::GROUP, phase1::group::ECP_256);
     let transform = Transform {
         number: 1,
         id: phase2::esp::AES_GCM_16,
-        attributes: vec![
+        attributes: [
             Attribute::basic(
                 phase2::attribute::ENCAPSULATION,
                 phase2::encapsulation::TUNNEL,
             ),
             Attribute::basic(phase2::attribute::KEY_LENGTH, 128),
-        ],
+        ]
+        .into_iter()
+        .chain(forward_secrecy.then_some(group))
+        .collect(),
     };
     Sa::new(vec![Proposal {
         number: 1,
