@@ -24,7 +24,10 @@ Examples:
   sudo palisade run --config palisade.toml
   sudo palisade status                the service at a glance
   sudo palisade peers --json | jq '.[].identity'
-  sudo palisade why-dead joe@example.org";
+  sudo palisade why-dead joe@example.org
+  sudo palisade show crypto session   as a router shows it
+  sudo palisade debug dpd             live: who is asked, who answers, who dies
+  sudo palisade clear session --remote 10.2.80.209";
 
 #[derive(Subcommand, Debug)]
 pub(crate) enum Command {
@@ -78,15 +81,15 @@ Examples:
     Clear(Clear),
     /// Watch live what peers go through, message by message
     #[command(after_help = "\
-It costs the service nothing while nobody watches. Up to eight may watch at the same time; who reads
-too slowly misses records and is told how many. Times are UTC.
+It costs the service nothing while nobody watches. Up to eight may watch at the same time; who
+reads too slowly misses records and is told how many. Times are UTC.
 
 Examples:
-  palisade debug dpd                          who is asked, who answers, who dies
-  palisade debug isakmp --peer 10.2.80.209    one peer, in the lines of IOS
+  palisade debug dpd                              who is asked, who answers, who dies
+  palisade debug isakmp --peer 10.2.80.209        one peer, in the lines of IOS
   palisade debug ikev2 --peer joe@example.org --format text
   palisade debug ipsec --format json | jq 'select(.step == \"child-removed\")'
-  palisade debug dpd --seconds 60 --count 100 for scripts: ends by itself")]
+  palisade debug dpd --seconds 60 --count 100     for scripts: ends by itself")]
     Debug(DebugArgs),
     /// Establish a connection or a child as initiator
     #[command(after_help = "\
@@ -293,9 +296,10 @@ pub(crate) enum Detail {
 pub(crate) enum Clear {
     /// End the sessions that match, at once, each with a DELETE to the peer
     #[command(after_help = "\
-Everything that is given must match. Without a filter it asks, or needs --all. The SAs are gone when it
-returns; the DELETE is sent once and not repeated, so that a peer which does not answer is cleared like
-any other. `palisade terminate` waits for the peer's answer instead. At most 5,000 sessions a second.
+Everything that is given must match. Without a filter it asks, or needs --all. The SAs are gone
+when it returns; the DELETE is sent once and not repeated, so that a peer which does not answer is
+cleared like any other. `palisade terminate` waits for the peer's answer instead. At most 5,000
+sessions are ended in a second.
 
 Examples:
   palisade clear session --remote 10.2.80.209
