@@ -24,11 +24,14 @@ pub fn in_namespace<T: Send>(
     } else {
         PathBuf::from(NAMES).join(name)
     };
-    let namespace = File::open(path)?;
+    let named = |error: io::Error| {
+        io::Error::new(error.kind(), format!("network namespace `{name}`: {error}"))
+    };
+    let namespace = File::open(path).map_err(named)?;
     // A thread of its own, which ends with the call: no other of this process moves.
     thread::scope(|scope| {
         let inside = thread::Builder::new().spawn_scoped(scope, || {
-            enter(&namespace)?;
+            enter(&namespace).map_err(named)?;
             work()
         })?;
         inside
@@ -59,6 +62,8 @@ mod tests {
     #[test]
     fn a_namespace_that_does_not_exist_is_an_error() {
         let missing = in_namespace(Some("no-such-namespace"), || Ok(()));
-        assert_eq!(missing.unwrap_err().kind(), io::ErrorKind::NotFound);
+        let error = missing.unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::NotFound);
+        assert!(error.to_string().contains("no-such-namespace"), "{error}");
     }
 }

@@ -264,7 +264,10 @@ impl Common<'_> {
         }
         sockopt::set_int(socket, libc::SOL_SOCKET, libc::SO_RXQ_OVFL, 1)?;
         if let Some(device) = self.device {
-            socket.bind_device(Some(device.as_bytes()))?;
+            let bound = socket.bind_device(Some(device.as_bytes()));
+            bound.map_err(|error| {
+                io::Error::new(error.kind(), format!("device `{device}`: {error}"))
+            })?;
         }
         grow(socket, libc::SO_RCVBUFFORCE, self.rx_buffer_bytes)
             .or_else(|_| socket.set_recv_buffer_size(self.rx_buffer_bytes))?;
