@@ -143,11 +143,7 @@ impl Shard {
         let address = match policy.remote_addrs.get(usize::from(remote)) {
             None => return Begun::Failed,
             Some(PeerEndpoint::Address(address)) => *address,
-            Some(PeerEndpoint::Name {
-                name,
-                port,
-                dynamic,
-            }) => match attempt.answers.get(&remote).filter(|_| !dynamic) {
+            Some(PeerEndpoint::Name { name, port, .. }) => match attempt.answers.get(&remote) {
                 Some(known) => SocketAddr::new(*known, *port),
                 None => return self.ask_for_address(connection, name, now, out),
             },
