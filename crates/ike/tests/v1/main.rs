@@ -6,6 +6,7 @@ mod aggressive;
 mod collisions;
 mod end;
 mod fragments;
+mod handshakes_in_storms;
 mod incidents;
 mod informational;
 mod liveness;

@@ -16,10 +16,14 @@ const EXCHANGE: usize = 18;
 const QUICK_MODE: u8 = 32;
 
 /// A small generator that repeats with its seed (Knuth's MMIX numbers).
-struct Random(u64);
+pub(crate) struct Random(u64);
 
 impl Random {
-    fn below(&mut self, limit: u64) -> u64 {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(seed)
+    }
+
+    pub(crate) fn below(&mut self, limit: u64) -> u64 {
         self.0 = self
             .0
             .wrapping_mul(6_364_136_223_846_793_005)
@@ -85,7 +89,7 @@ fn assert_no_packet_is_lost(world: &World, seed: u64) {
 }
 
 fn storm(seed: u64, forward_secrecy: bool) {
-    let mut random = Random(seed);
+    let mut random = Random::new(seed);
     let mut world = world_with(|_, connection| {
         if forward_secrecy {
             for child in &mut connection.children {
