@@ -191,3 +191,44 @@ fn raw_esp_keeps_to_its_door() -> Result<()> {
     ensure!(others < 0.5, "{}", palisade.drops());
     Ok(())
 }
+
+/// Main mode finds a secret by the address alone, and here the address is that of two customers.
+#[test]
+fn secrets_of_one_address_are_told_apart_by_vrf_over_ikev1() -> Result<()> {
+    let headend = Namespace::new("headend")?;
+    let door = Namespace::new("door")?;
+    let red = Customer::new(&headend, "red")?;
+    let blue = Customer::new(&door, "blue")?;
+    let sections = format!(
+        "[headend]\nlisten = \"0.0.0.0\"\ninner = \"none\"\n\
+         [fvrf.red]\ndevice = \"red\"\nlisten = \"0.0.0.0\"\n\
+         [fvrf.blue]\nnamespace = \"{}\"\nlisten = \"0.0.0.0\"\n\
+         [ivrf.rose]\nnamespace = \"{}\"\n[ivrf.azure]\nnamespace = \"{}\"\n\
+         [secrets.red]\nid = \"192.0.2.2\"\nfvrf = \"red\"\nsecret = \"nobody else's secret\"\n",
+        door.name(),
+        red.inside.name(),
+        blue.inside.name(),
+    );
+    let tunnels = [
+        at_headend("a", "red", "rose").over_ikev1(),
+        at_headend("b", "blue", "azure").over_ikev1(),
+    ];
+    let _palisade = Palisade::start(&headend, &tunnels, &sections)?;
+    let site = tunnel().over_ikev1();
+    let start = |customer: &Customer| {
+        let tunnels = core::slice::from_ref(&site);
+        StrongSwan::start(&customer.site, Settings::default(), tunnels, "")
+    };
+    let mut stranger = start(&red)?;
+    let wrong = stranger.initiate("net");
+    ensure!(wrong.is_err(), "blue's secret opened red's door: {wrong:?}");
+    stranger.kill()?;
+    let gateways = [start(&red)?, start(&blue)?];
+    let tunnels = core::slice::from_ref(&site);
+    gateways[0].reload_with_secret(tunnels, "nobody else's secret")?;
+    for gateway in &gateways {
+        gateway.initiate("net")?;
+    }
+    red.passes()?;
+    blue.passes()
+}
