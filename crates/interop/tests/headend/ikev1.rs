@@ -258,8 +258,17 @@ fn palisade_is_the_user() -> Result<()> {
         .section("remote-xauth", &[("auth", "xauth")]);
     let extra = format!("pools {{\n  four {{\n    addrs = 10.88.0.0/24\n  }}\n}}\n{PASSWORD}");
     let swan = StrongSwan::start(&pair.left, Settings::default(), &[left], &extra)?;
-    let _headend = Palisade::start(&pair.right, &[right], "")?;
+    let headend = Palisade::start(&pair.right, &[right], "")?;
     a_child_is_installed(&swan)?;
+    ping_all(&pair.right, "10.88.0.1", LEFT, 5)?;
+    // He comes again, and keeps his address.
+    headend.control(&["rekey", "left.test"])?;
+    wait::until("the renewal to be counted", PATIENCE, || {
+        let count = headend.metric(RENEWALS.0, RENEWALS.1);
+        count.is_ok_and(|count| count > 0.5)
+    })?;
+    ping_all(&pair.right, "10.88.0.1", LEFT, 5)?;
+    std::thread::sleep(Duration::from_secs(4));
     ping_all(&pair.right, "10.88.0.1", LEFT, 5)
 }
 
