@@ -101,7 +101,8 @@ fn the_scanner_sees_strongswan() -> Result<()> {
     let _responder = StrongSwan::start_with(&right, Settings::default(), IKEV1_RESPONDER)?;
     let wire = Capture::start(&right, "outer", "udp port 500")?;
     let transform = "--trans=(1=7,14=128,2=2,3=1,4=2)";
-    let scan = Scan::run(&left, "192.0.2.2", &["--retry=1", transform])?;
+    let patient = ["--retry=1", "--timeout=5000", transform];
+    let scan = Scan::run(&left, "192.0.2.2", &patient)?;
     assert!(scan.says("Main Mode Handshake returned"), "{}", scan.output);
     assert!(scan.says("Dead Peer Detection"), "{}", scan.output);
     let scan = Scan::run(
