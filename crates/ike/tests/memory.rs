@@ -15,8 +15,8 @@ use timer::Instant;
 
 const PEERS: u16 = 6_000;
 /// Octets of an IKE SA with one Child SA and everything that it points to, and of the harness's own
-/// index entry.
-const BUDGET: usize = 1_100;
+/// index entry. VRFs in paths, and what an operator is shown of a Child SA, took it beyond 1,100.
+const BUDGET: usize = 1_150;
 
 fn resident_octets() -> Option<usize> {
     let statm = std::fs::read_to_string("/proc/self/statm").ok()?;
