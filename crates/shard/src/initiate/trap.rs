@@ -1,6 +1,6 @@
 //! Laying traps and what springs them.
 
-use ipsec::{Flow, InnerVrf, StartAction};
+use ipsec::{Flow, IkeSpi, InnerVrf, StartAction};
 use timer::Instant;
 
 use super::traps::{ChildNumber, Trap};
@@ -55,6 +55,15 @@ impl Shard {
         }
     }
 
+    /// Whether a Child SA of that policy stands under an IKE SA.
+    fn stands(&self, spi: IkeSpi, child: u16) -> bool {
+        let peer = self.peers.get(spi);
+        peer.is_some_and(|peer| {
+            let mut children = peer.children.iter();
+            children.any(|one| one.policy == child && one.active)
+        })
+    }
+
     /// Holds a packet that a trap catches, and sees to it that its tunnel comes. Returns whether one
     /// does.
     pub(crate) fn spring_trap(
@@ -69,8 +78,13 @@ impl Shard {
             return false;
         };
         let ChildNumber { connection, child } = number;
+        let current = self.current_of(connection);
+        // The peer took less than the policy offers: another Child SA would take no more.
+        if current.is_some_and(|current| self.stands(current, child)) {
+            return false;
+        }
         self.hold(connection, packet, ivrf, now);
-        if let Some(current) = self.current_of(connection) {
+        if let Some(current) = current {
             if self.is_established(current) {
                 self.want_child(connection, child, current, now, out);
             }

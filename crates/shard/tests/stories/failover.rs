@@ -416,6 +416,28 @@ fn traffic_asks_a_standing_ike_sa_for_another_child() {
 }
 
 #[test]
+fn what_the_peer_did_not_take_is_dropped_and_asks_for_nothing() {
+    for action in [Action::NextPeer, Action::Clear] {
+        let terms = terms(action, StartAction::Trap);
+        let mut connection = client(&terms, three());
+        // The headend has 10.1.0.0/16 of it.
+        connection.children[0].remote_ts = vec!["10.0.0.0/8".parse().unwrap()];
+        let mut estate = Estate::new(&terms, vec![connection]);
+        estate.start();
+        assert!(estate.ping());
+        for second in 1..=60 {
+            estate.send(&[Estate::packet(second, "10.77.0.1")]);
+            estate.pass(SECOND_OF_TIME);
+        }
+        let counters = estate.client.counters();
+        assert_eq!((counters.ike_sas, counters.children), (1, 1));
+        assert_eq!((counters.held_now, counters.held), (0, 1));
+        assert_eq!(dropped(&estate, ShardDrop::NoSa), 60);
+        assert!(estate.ping());
+    }
+}
+
+#[test]
 fn a_reload_takes_what_waits_along_to_the_new_numbers() {
     let terms = terms(Action::NextPeer, StartAction::Trap);
     let story = client(&terms, three());
