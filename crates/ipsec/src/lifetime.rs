@@ -52,10 +52,12 @@ impl VolumeLimits {
     /// before.
     #[must_use]
     pub fn within(self, octets: u64) -> Self {
-        let hard_bytes = self.hard_bytes.min(octets);
+        if octets >= self.hard_bytes {
+            return self;
+        }
         Self {
-            soft_bytes: self.soft_bytes.min(hard_bytes - hard_bytes / 10),
-            hard_bytes,
+            soft_bytes: self.soft_bytes.min(octets - octets / 10),
+            hard_bytes: octets,
             ..self
         }
     }
