@@ -76,6 +76,10 @@ fn the_operator_renews_phase_one() {
             assert_ne!(rows[0].peer.spi, spi);
             assert!(rows[0].liveness.is_some(), "it is watched");
         }
+        let probes = |world: &World| world.headend.counters().dpd.probes;
+        let before = probes(&world);
+        pass_under_traffic(&mut world, 25);
+        assert_eq!(probes(&world), before, "traffic proves life to the new one");
     }
 }
 
