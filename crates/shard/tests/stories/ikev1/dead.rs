@@ -251,7 +251,9 @@ fn a_sequence_that_jumped_is_answered_and_proves_nothing_until_it_goes_on() {
     world.deaf = None;
     let answered = |world: &World| world.headend.counters().dpd.proofs[Proof::Answer.index()];
     let answers = answered(&world);
+    let patience = world.now + SECOND * 60;
     while jumps(&world) < 2 {
+        assert!(world.now < patience, "the jump was not seen");
         world.pass(SECOND);
     }
     assert_eq!(hellos(&world), before.0, "a jump proves nothing");
