@@ -14,13 +14,18 @@ impl IkeSpi {
 
     /// Composes one of ours: `shard` 8 bits, `slot` 24 bits (higher bits are cut off), 32 bits that
     /// an outsider cannot guess and that tell the users of one slot apart.
+    ///
+    /// The slots are counted from 1 on the wire, so that no slot below [`SLOTS`](Self::SLOTS) gives an
+    /// SPI that begins with four zero octets: behind the non-ESP marker (RFC 3948 §2.2) those look like
+    /// a second marker, and libreswan drops such messages.
     #[must_use]
     pub const fn compose(shard: u8, slot: u32, nonce: u32) -> Self {
-        Self(((shard as u64) << 56) | (((slot & Self::SLOT_MAX) as u64) << 32) | nonce as u64)
+        let place = slot.wrapping_add(1) & Self::SLOTS;
+        Self(((shard as u64) << 56) | ((place as u64) << 32) | nonce as u64)
     }
 
-    /// The greatest slot that fits.
-    pub const SLOT_MAX: u32 = 0x00ff_ffff;
+    /// How many slots a shard can have.
+    pub const SLOTS: u32 = 0x00ff_ffff;
 
     /// The shard that owns the IKE SA, if the SPI is one of ours.
     #[must_use]
@@ -28,12 +33,13 @@ impl IkeSpi {
         self.0.to_be_bytes()[0]
     }
 
-    /// The slot of the IKE SA in its shard, if the SPI is one of ours. The holder of the slot
-    /// compares the whole SPI before it believes it.
+    /// The slot of the IKE SA in its shard, if the SPI is one of ours; one that cannot be yields a slot
+    /// beyond [`SLOTS`](Self::SLOTS). The holder of the slot compares the whole SPI before it believes
+    /// it.
     #[must_use]
     pub const fn slot(self) -> u32 {
         let [_, high, middle, low, ..] = self.0.to_be_bytes();
-        u32::from_be_bytes([0, high, middle, low])
+        u32::from_be_bytes([0, high, middle, low]).wrapping_sub(1)
     }
 }
 
@@ -178,9 +184,19 @@ mod tests {
 
     #[test]
     fn the_parts_of_an_ike_spi_come_back() {
-        let spi = IkeSpi::compose(0xab, IkeSpi::SLOT_MAX, 0x0102_0304);
+        let last = IkeSpi::SLOTS - 1;
+        let spi = IkeSpi::compose(0xab, last, 0x0102_0304);
         assert_eq!(spi.to_string(), "abffffff01020304");
-        assert_eq!((spi.shard(), spi.slot()), (0xab, IkeSpi::SLOT_MAX));
+        assert_eq!((spi.shard(), spi.slot()), (0xab, last));
         assert_eq!(IkeSpi::compose(0, 7, 1).slot(), 7);
+        assert!(IkeSpi(1).slot() > last);
+    }
+
+    #[test]
+    fn no_ike_spi_begins_like_a_non_esp_marker() {
+        for (shard, slot) in [(0, 0), (0, IkeSpi::SLOTS - 1), (7, 0)] {
+            let spi = IkeSpi::compose(shard, slot, 0x0102_0304);
+            assert_ne!(spi.0 >> 32, 0, "{spi}");
+        }
     }
 }

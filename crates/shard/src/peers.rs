@@ -181,7 +181,7 @@ impl Peers {
     pub(crate) fn new(shard: ShardId, capacity: u32) -> Self {
         Self {
             shard,
-            spis: Slab::new(capacity.min(IkeSpi::SLOT_MAX)),
+            spis: Slab::new(capacity.min(IkeSpi::SLOTS)),
             live: Vec::new(),
             count: 0,
             count_v1: 0,
