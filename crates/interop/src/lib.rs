@@ -2,12 +2,13 @@
 //!
 //! Each test builds its own network out of uniquely named namespaces, runs daemons in them, sends
 //! traffic through their tunnels and takes everything down again, whether it passed or not. The
-//! tests themselves stand behind the feature `namespaces`, which `cargo xtask test` turns on where
-//! it can.
+//! tests themselves stand behind the features `namespaces` and `libreswan`, which `cargo xtask test` turns
+//! on where it can.
 #![forbid(unsafe_code)]
 
 pub mod capture;
 pub mod ike_scan;
+pub mod libreswan;
 pub mod network;
 pub mod palisade;
 pub mod process;

@@ -7,7 +7,7 @@ use std::process::Command;
 
 use anyhow::{Context, Result};
 
-use crate::requirement::has_program;
+use crate::requirement::{LIBRESWAN, has_program};
 
 const PACKAGES: &[&str] = &[
     "charon-systemd",
@@ -38,14 +38,64 @@ pub(crate) fn install() -> Result<()> {
     apt(&[&install, PACKAGES].concat())
 }
 
+/// Unpacks libreswan beside the system, in [`LIBRESWAN`]: its package would drive strongSwan's out. What
+/// it depends on is installed.
+pub(crate) fn unpack_libreswan() -> Result<()> {
+    let _quiet = NoDaemons::declare()?;
+    let directory = std::env::temp_dir().join(format!("xtask-{}-libreswan", std::process::id()));
+    fs::create_dir_all(&directory)?;
+    let unpacked = unpack_libreswan_by_way_of(&directory);
+    fs::remove_dir_all(&directory)?;
+    unpacked
+}
+
+fn unpack_libreswan_by_way_of(directory: &Path) -> Result<()> {
+    apt(&["update", "-q"])?;
+    run(Command::new("apt-get")
+        .args(["download", "libreswan"])
+        .current_dir(directory))?;
+    let package = fs::read_dir(directory)?
+        .next()
+        .context("apt-get download left nothing")??
+        .path();
+    let depends = Command::new("dpkg-deb")
+        .arg("--field")
+        .arg(&package)
+        .arg("Depends")
+        .output()
+        .context("cannot run dpkg-deb")?;
+    let depends = String::from_utf8(depends.stdout)?;
+    apt(&[
+        "satisfy",
+        "-q",
+        "-y",
+        "--no-install-recommends",
+        depends.trim(),
+    ])?;
+    run(Command::new("dpkg-deb")
+        .arg("--extract")
+        .arg(&package)
+        .arg(LIBRESWAN))
+}
+
 fn apt(arguments: &[&str]) -> Result<()> {
-    println!("\n$ apt-get {}", arguments.join(" "));
-    let status = Command::new("apt-get")
+    run(Command::new("apt-get")
         .args(arguments)
-        .env("DEBIAN_FRONTEND", "noninteractive")
+        .env("DEBIAN_FRONTEND", "noninteractive"))
+}
+
+fn run(command: &mut Command) -> Result<()> {
+    let program = command.get_program().to_string_lossy();
+    let arguments: Vec<_> = command
+        .get_args()
+        .map(|argument| argument.to_string_lossy())
+        .collect();
+    let line = format!("{program} {}", arguments.join(" "));
+    println!("\n$ {line}");
+    let status = command
         .status()
-        .context("cannot run apt-get")?;
-    anyhow::ensure!(status.success(), "apt-get {} failed", arguments.join(" "));
+        .with_context(|| format!("cannot run {line}"))?;
+    anyhow::ensure!(status.success(), "{line} failed");
     Ok(())
 }
 

@@ -8,6 +8,8 @@ use std::process::{Command, Stdio};
 pub(crate) enum Requirement {
     /// Root, network namespaces, TUN, strongSwan, ike-scan and the tools around them.
     Namespaces,
+    /// The same, and libreswan.
+    Libreswan,
     /// Prometheus's linter for metrics.
     Promtool,
 }
@@ -29,11 +31,15 @@ const NAMESPACE_PROGRAMS: &[&str] = &[
 /// ESP in user space, for kernels without their own.
 const LIBIPSEC: &str = "/usr/lib/ipsec/plugins/libstrongswan-kernel-libipsec.so";
 
+/// Where libreswan is unpacked.
+pub(crate) const LIBRESWAN: &str = "/opt/libreswan";
+
 impl Requirement {
     /// The requirement that a feature stands for.
     pub(crate) fn of_feature(feature: &str) -> Option<Self> {
         match feature {
             "namespaces" => Some(Self::Namespaces),
+            "libreswan" => Some(Self::Libreswan),
             "promtool" => Some(Self::Promtool),
             _ => None,
         }
@@ -43,6 +49,17 @@ impl Requirement {
     pub(crate) fn lacking(self) -> Vec<String> {
         match self {
             Self::Promtool => missing_programs(&["promtool"]),
+            Self::Libreswan => {
+                let mut lacking = Self::Namespaces.lacking();
+                lacking.extend(missing_programs(&["certutil", "cc"]));
+                if !Path::new(LIBRESWAN)
+                    .join("usr/libexec/ipsec/pluto")
+                    .exists()
+                {
+                    lacking.push(format!("libreswan in {LIBRESWAN}"));
+                }
+                lacking
+            }
             Self::Namespaces => {
                 if !is_root() {
                     return vec!["root".to_owned()];

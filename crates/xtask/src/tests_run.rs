@@ -7,7 +7,7 @@ use anyhow::Result;
 
 use crate::gated::{self, GatedTest};
 use crate::report::Report;
-use crate::requirement::is_root;
+use crate::requirement::{Requirement, is_root};
 use crate::{cargo, packages};
 
 /// Runs everything that can be run here and notes what cannot.
@@ -40,11 +40,22 @@ pub(crate) fn run(report: &mut Report) -> Result<()> {
 
 /// As root on Debian: installs what is missing.
 fn provide(tests: &[GatedTest]) -> Result<()> {
-    let complete = tests
-        .iter()
-        .all(|test| test.requirement.lacking().is_empty());
-    if !complete && is_root() && packages::available() {
+    if !(is_root() && packages::available()) {
+        return Ok(());
+    }
+    let lacks = |wanted: fn(Requirement) -> bool| {
+        tests
+            .iter()
+            .any(|test| wanted(test.requirement) && !test.requirement.lacking().is_empty())
+    };
+    if lacks(|requirement| requirement != Requirement::Libreswan) {
         packages::install()?;
+    }
+    // One peer of several: without it, its tests are reported as not run and the others go on.
+    if lacks(|requirement| requirement == Requirement::Libreswan)
+        && let Err(error) = packages::unpack_libreswan()
+    {
+        eprintln!("warning: no libreswan: {error:#}");
     }
     Ok(())
 }
