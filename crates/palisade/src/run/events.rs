@@ -145,7 +145,10 @@ fn describe(kind: &shard::EventKind) -> Option<(EventKind, String)> {
         ),
         Kind::PathChanged { from, to } => (
             EventKind::Moved,
-            format!("from {} to {}", from.remote, to.remote),
+            format!(
+                "from {} at our {} to {} at our {}",
+                from.remote, from.local, to.remote, to.local
+            ),
         ),
         Kind::Suspect => (
             EventKind::Suspect,
