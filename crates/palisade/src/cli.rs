@@ -8,8 +8,7 @@ use control::trace::Topic;
 /// Palisade, an IPsec headend in user space.
 ///
 /// It ends the tunnels (IKEv2, and IKEv1 where it is allowed) of any number of peers, moves their
-/// packets through a TUN device, and
-/// finds out in time when one of them is dead.
+/// packets through a TUN device, and finds out in time when one of them is dead.
 #[derive(Parser, Debug)]
 #[command(version, max_term_width = 100, after_help = EXAMPLES)]
 pub(crate) struct Cli {
