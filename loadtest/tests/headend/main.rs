@@ -288,12 +288,13 @@ fn each_kind_of_peer_is_judged_for_what_it_is() {
     assert!(report.ike.probes_sent > 500, "{:?}", report.ike);
 }
 
+/// Many tries, so that bad luck on a bad network is no death.
+const PATIENT_DPD: &str = "mode = \"periodic\"\ninterval = \"1s\"\nretry = \"300ms\"\n\
+                           retries = 6\nallow_fast = true";
+
 #[test]
 fn a_bad_network_costs_packets_and_no_tunnel() {
-    let headend = Headend::start(
-        "mode = \"periodic\"\ninterval = \"1s\"\nretry = \"300ms\"\nretries = 6\nallow_fast = true",
-        2,
-    );
+    let headend = Headend::start(PATIENT_DPD, 2);
     let report = run(
         &headend,
         "network",
@@ -301,7 +302,7 @@ fn a_bad_network_costs_packets_and_no_tunnel() {
          [peers]\ncount = 40\npsk = \"loopback\"\n\
          [arrival]\nshape = \"ramp\"\nperiod_s = 0.5\nrate_per_second = 100.0\n\
          [traffic]\npackets_per_second = 20.0\n\
-         [network]\nloss_percent = 5.0\nduplicate_percent = 5.0\ncorrupt_percent = 2.0\n\
+         [network]\nloss_percent = 5.0\nduplicate_percent = 5.0\n\
          reorder_percent = 10.0\nreorder_ms = 20.0\ndelay_ms = 10.0\njitter_ms = 5.0\n",
     );
     assert!(
@@ -310,15 +311,39 @@ fn a_bad_network_costs_packets_and_no_tunnel() {
         palisade_load::render_text(&report)
     );
     let (traffic, network) = (&report.traffic, &report.network);
-    assert!(network.lost > 100 && network.duplicated > 100 && network.corrupted > 50);
+    assert!(network.lost > 100 && network.duplicated > 100);
     assert_eq!(network.overflowed, 0);
-    // Two ways, seven of a hundred lost or spoilt on each.
+    // Two ways, five of a hundred lost on each.
     let share = traffic.verified as f64 / traffic.sent as f64;
-    assert!((0.80..0.92).contains(&share), "{share}");
+    assert!((0.84..0.95).contains(&share), "{share}");
     assert!(
         traffic.drops.contains_key("sequence_duplicate"),
         "{:?}",
         traffic.drops
     );
     assert!(traffic.echo_ms.p50 >= 20.0, "{:?}", traffic.echo_ms.p50);
+}
+
+/// Nothing protects IKE_SA_INIT, so a change there may cost a peer its tunnel; what is protected
+/// must never come out other than it went in.
+#[test]
+fn a_changed_octet_never_comes_out_of_a_tunnel() {
+    let headend = Headend::start(PATIENT_DPD, 1);
+    let report = run(
+        &headend,
+        "changes",
+        "duration_s = 5.0\n\
+         [peers]\ncount = 40\npsk = \"loopback\"\n\
+         [traffic]\npackets_per_second = 20.0\n\
+         [network]\ncorrupt_percent = 5.0\n",
+    );
+    assert!(report.established > 0);
+    assert!(report.network.corrupted > 50, "{:?}", report.network);
+    let traffic = &report.traffic;
+    assert_eq!(traffic.mismatched, 0);
+    assert!(
+        traffic.drops.contains_key("integrity"),
+        "{:?}",
+        traffic.drops
+    );
 }
