@@ -8,6 +8,7 @@
 
 mod error;
 pub mod esp;
+mod header;
 pub mod ikev1;
 pub mod ikev2;
 pub mod ip;

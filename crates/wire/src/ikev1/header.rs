@@ -1,5 +1,5 @@
 use crate::Malformed;
-use crate::read::Reader;
+use crate::header::Layout;
 
 /// An exchange type (RFC 2408 §3.1, RFC 2409 appendix A, draft-dukes-ike-mode-cfg §3.1).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -93,34 +93,33 @@ impl Header {
     /// # Errors
     /// [`Malformed::Truncated`] below 28 octets.
     pub fn parse(message: &[u8]) -> Result<Self, Malformed> {
-        let mut reader = Reader::new(message);
-        let initiator_cookie = reader.u64()?;
-        let responder_cookie = reader.u64()?;
-        let [next_payload, version, exchange, flags] = reader.array()?;
-        let message_id = reader.u32()?;
-        let length = reader.u32()?;
+        let layout = Layout::parse(message)?;
         Ok(Self {
-            initiator_cookie,
-            responder_cookie,
-            next_payload,
-            major: version >> 4,
-            minor: version & 0x0f,
-            exchange: ExchangeType(exchange),
-            flags: Flags::from_octet(flags),
-            message_id,
-            length,
+            initiator_cookie: layout.initiator,
+            responder_cookie: layout.responder,
+            next_payload: layout.next_payload,
+            major: layout.major,
+            minor: layout.minor,
+            exchange: ExchangeType(layout.exchange),
+            flags: Flags::from_octet(layout.flags),
+            message_id: layout.message_id,
+            length: layout.length,
         })
     }
 
     /// Appends the 28 octets, with `next_payload` and `length` as they stand.
     pub fn write(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.initiator_cookie.to_be_bytes());
-        out.extend_from_slice(&self.responder_cookie.to_be_bytes());
-        out.push(self.next_payload);
-        out.push((self.major << 4) | (self.minor & 0x0f));
-        out.push(self.exchange.0);
-        out.push(self.flags.to_octet());
-        out.extend_from_slice(&self.message_id.to_be_bytes());
-        out.extend_from_slice(&self.length.to_be_bytes());
+        let layout = Layout {
+            initiator: self.initiator_cookie,
+            responder: self.responder_cookie,
+            next_payload: self.next_payload,
+            major: self.major,
+            minor: self.minor,
+            exchange: self.exchange.0,
+            flags: self.flags.to_octet(),
+            message_id: self.message_id,
+            length: self.length,
+        };
+        layout.write(out);
     }
 }

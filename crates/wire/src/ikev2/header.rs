@@ -1,5 +1,5 @@
 use crate::Malformed;
-use crate::read::Reader;
+use crate::header::Layout;
 
 /// Octets of an IKE header.
 pub const HEADER_LEN: usize = 28;
@@ -91,34 +91,33 @@ impl Header {
     /// # Errors
     /// [`Malformed::Truncated`] below 28 octets.
     pub fn parse(message: &[u8]) -> Result<Self, Malformed> {
-        let mut reader = Reader::new(message);
-        let initiator_spi = reader.u64()?;
-        let responder_spi = reader.u64()?;
-        let [next_payload, version, exchange, flags] = reader.array()?;
-        let message_id = reader.u32()?;
-        let length = reader.u32()?;
+        let layout = Layout::parse(message)?;
         Ok(Self {
-            initiator_spi,
-            responder_spi,
-            next_payload,
-            major: version >> 4,
-            minor: version & 0x0f,
-            exchange: ExchangeType(exchange),
-            flags: Flags::from_octet(flags),
-            message_id,
-            length,
+            initiator_spi: layout.initiator,
+            responder_spi: layout.responder,
+            next_payload: layout.next_payload,
+            major: layout.major,
+            minor: layout.minor,
+            exchange: ExchangeType(layout.exchange),
+            flags: Flags::from_octet(layout.flags),
+            message_id: layout.message_id,
+            length: layout.length,
         })
     }
 
     /// Appends the 28 octets, with `next_payload` and `length` as they stand.
     pub fn write(&self, out: &mut Vec<u8>) {
-        out.extend_from_slice(&self.initiator_spi.to_be_bytes());
-        out.extend_from_slice(&self.responder_spi.to_be_bytes());
-        out.push(self.next_payload);
-        out.push((self.major << 4) | (self.minor & 0x0f));
-        out.push(self.exchange.0);
-        out.push(self.flags.to_octet());
-        out.extend_from_slice(&self.message_id.to_be_bytes());
-        out.extend_from_slice(&self.length.to_be_bytes());
+        let layout = Layout {
+            initiator: self.initiator_spi,
+            responder: self.responder_spi,
+            next_payload: self.next_payload,
+            major: self.major,
+            minor: self.minor,
+            exchange: self.exchange.0,
+            flags: self.flags.to_octet(),
+            message_id: self.message_id,
+            length: self.length,
+        };
+        layout.write(out);
     }
 }
