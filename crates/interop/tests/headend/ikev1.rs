@@ -11,6 +11,7 @@ use interop::traffic::{Flow, ping, ping_all};
 use interop::tunnel::{End, Tunnel};
 use interop::wait;
 
+use crate::liveness::{FAST, INTERVAL, SLACK, TRIES, dead};
 use crate::stage::{LEFT, PATIENCE, RIGHT, Stage};
 
 const CALM: Duration = Duration::from_millis(400);
@@ -563,20 +564,6 @@ fn strongswan_deletes_the_ike_sa() -> Result<()> {
 #[test]
 fn palisade_deletes_the_ike_sa() -> Result<()> {
     goes_down(|stage| stage.headend.control(&["terminate", "left.test"]).map(drop))
-}
-
-/// Interval 2 s, then tries at +0, +1, +2 s, the verdict at +3 s.
-const FAST: &str = "interval = \"2s\", retry = \"1s\", retries = 2, jitter = 0, allow_fast = true";
-const INTERVAL: Duration = Duration::from_secs(2);
-const TRIES: Duration = Duration::from_secs(3);
-/// For the scrape that notices, and a loaded machine.
-const SLACK: Duration = Duration::from_millis(700);
-
-fn dead(stage: &Stage<'_>) -> bool {
-    stage
-        .headend
-        .metric("palisade_dpd_verdicts_total", "")
-        .is_ok_and(|verdicts| verdicts > 0.5)
 }
 
 fn with_mode(mode: &str) -> Tunnel {

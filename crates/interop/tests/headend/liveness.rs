@@ -12,13 +12,14 @@ use crate::stage::{LEFT, PATIENCE, RIGHT, Stage};
 
 /// Interval 2 s, then tries at +0, +1, +2 s (the gaps of IKEv2 grow inside the same total), the
 /// verdict at +3 s.
-const FAST: &str = "interval = \"2s\", retry = \"1s\", retries = 2, jitter = 0, allow_fast = true";
-const INTERVAL: Duration = Duration::from_secs(2);
-const TRIES: Duration = Duration::from_secs(3);
+pub(crate) const FAST: &str =
+    "interval = \"2s\", retry = \"1s\", retries = 2, jitter = 0, allow_fast = true";
+pub(crate) const INTERVAL: Duration = Duration::from_secs(2);
+pub(crate) const TRIES: Duration = Duration::from_secs(3);
 /// For the scrape that notices, and a loaded machine.
-const SLACK: Duration = Duration::from_millis(700);
+pub(crate) const SLACK: Duration = Duration::from_millis(700);
 
-fn dead(stage: &Stage<'_>) -> bool {
+pub(crate) fn dead(stage: &Stage<'_>) -> bool {
     stage
         .headend
         .metric("palisade_dpd_verdicts_total", "")
