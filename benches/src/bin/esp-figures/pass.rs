@@ -71,20 +71,20 @@ impl BarePass {
 
 /// Texts through AWS-LC.
 pub(crate) struct LibraryPass {
-    library: ByLibrary,
+    aws_lc: ByLibrary,
     batches: u32,
 }
 
 impl LibraryPass {
     pub(crate) fn new(mix: Mix, batches: u32) -> Self {
         Self {
-            library: ByLibrary::new(mix),
+            aws_lc: ByLibrary::new(mix),
             batches,
         }
     }
 
     pub(crate) fn round(&mut self) -> f64 {
-        let taken: Duration = (0..self.batches).map(|_| self.library.seal()).sum();
+        let taken: Duration = (0..self.batches).map(|_| self.aws_lc.seal()).sum();
         times(taken, taken, self.batches).seal
     }
 }
