@@ -2,7 +2,8 @@
 
 use std::fmt::Write;
 
-use crate::plot::{Curve, Plot};
+use plot::{Curve, Plot, escape};
+
 use crate::report::{Percentiles, Report, Sample};
 use crate::text;
 
@@ -52,9 +53,9 @@ fn plots(report: &Report) -> Vec<Plot> {
     };
     let mut plots = vec![
         Plot {
-            title: "Peers",
-            x: "seconds",
-            y: "peers",
+            title: "Peers".into(),
+            x: "seconds".into(),
+            y: "peers".into(),
             curves: vec![
                 Curve::new("up", over_time(|s| f64::from(s.up))),
                 Curve::new("started", over_time(|s| f64::from(s.started))),
@@ -63,18 +64,18 @@ fn plots(report: &Report) -> Vec<Plot> {
             ],
         },
         Plot {
-            title: "Packets",
-            x: "seconds",
-            y: "per second",
+            title: "Packets".into(),
+            x: "seconds".into(),
+            y: "per second".into(),
             curves: vec![
                 Curve::new("sent", over_time(|s| s.sent_per_second)),
                 Curve::new("came back right", over_time(|s| s.verified_per_second)),
             ],
         },
         Plot {
-            title: "Set-ups and probes",
-            x: "seconds",
-            y: "per second",
+            title: "Set-ups and probes".into(),
+            x: "seconds".into(),
+            y: "per second".into(),
             curves: vec![
                 Curve::new("set-ups", over_time(|s| s.setup_per_second)),
                 Curve::new("probes answered", over_time(|s| s.probes_per_second)),
@@ -87,21 +88,15 @@ fn plots(report: &Report) -> Vec<Plot> {
         let title = "Time from death to verdict";
         plots.push(distribution(title, "seconds", &score.detection_s));
     }
-    plots.retain(|plot| plot.curves.iter().any(|curve| curve.points.len() > 1));
+    plots.retain(Plot::has_line);
     plots
 }
 
 fn distribution(title: &'static str, x: &'static str, percentiles: &Percentiles) -> Plot {
     Plot {
-        title,
-        x,
-        y: "share not above",
+        title: title.into(),
+        x: x.into(),
+        y: "share not above".into(),
         curves: vec![Curve::new("", percentiles.curve.clone())],
     }
-}
-
-fn escape(text: &str) -> String {
-    text.replace('&', "&amp;")
-        .replace('<', "&lt;")
-        .replace('>', "&gt;")
 }

@@ -15,7 +15,6 @@ mod events;
 mod html;
 mod pattern;
 mod plan;
-mod plot;
 mod process;
 pub mod progress;
 mod random;
