@@ -11,6 +11,9 @@ pub const TAILROOM: usize = 128;
 /// Its storage never moves and never grows, so that a kernel ring may hold its address while the
 /// value itself lies in a table. A `Vec` and not a `Box`, because moving a `Box` asserts that no
 /// other pointer to its contents is in use.
+///
+/// The default one has no storage: it stands in the place of one that was taken away.
+#[derive(Default)]
 pub struct Buffer {
     storage: Vec<u8>,
     start: usize,
@@ -63,7 +66,13 @@ impl Buffer {
     /// Octets free behind the payload.
     #[must_use]
     pub fn tailroom(&self) -> usize {
-        self.storage.len() - self.end
+        self.storage.len().saturating_sub(self.end)
+    }
+
+    /// The whole storage, to be read.
+    #[must_use]
+    pub fn storage(&self) -> &[u8] {
+        &self.storage
     }
 
     /// The whole storage, headroom and tailroom included; [`Buffer::range`] says where the payload
@@ -124,7 +133,7 @@ impl Buffer {
     /// Largest payload with full headroom and tailroom.
     #[must_use]
     pub fn payload_max(&self) -> usize {
-        self.storage.len() - HEADROOM - TAILROOM
+        self.storage.len().saturating_sub(HEADROOM + TAILROOM)
     }
 }
 
@@ -144,6 +153,13 @@ impl BufferPool {
             payload_max,
             total: count,
         }
+    }
+
+    /// Adds `count` buffers.
+    pub(crate) fn extend(&mut self, count: usize) {
+        let new = (0..count).map(|_| Buffer::new(self.payload_max));
+        self.free.extend(new);
+        self.total += count;
     }
 
     /// An empty buffer, or `None` when all are in use.
@@ -169,11 +185,6 @@ impl BufferPool {
     #[must_use]
     pub fn payload_max(&self) -> usize {
         self.payload_max
-    }
-
-    /// Buffers in use and not.
-    pub(crate) fn total(&self) -> usize {
-        self.total
     }
 }
 

@@ -89,13 +89,13 @@ impl Counters {
         } += 1;
     }
 
-    /// A write of so many IP packets as one had this result.
-    pub(crate) fn tun_written(&mut self, result: Result<usize, i32>, packets: u64) {
+    /// A write of so many IP packets, so many octets in all, had this result.
+    pub(crate) fn tun_written(&mut self, result: Result<(), i32>, packets: u64, octets: u64) {
         match result {
-            Ok(octets) => {
+            Ok(()) => {
                 self.tun_tx_packets += packets;
                 self.tun_tx_runs += u64::from(packets > 1);
-                self.tun_tx_bytes += octets as u64;
+                self.tun_tx_bytes += octets;
             }
             Err(libc::EAGAIN | libc::ENOBUFS) => self.tun_tx_would_block += packets,
             Err(_) => self.tun_tx_errors += packets,

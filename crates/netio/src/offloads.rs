@@ -9,7 +9,7 @@ pub struct Offloads {
     pub udp_receive: bool,
     /// TCP packets of one flow cross the TUN device as one, in both directions (TSO).
     pub tun_tcp: bool,
-    /// UDP packets of one flow come from the TUN device as one (USO).
+    /// UDP packets of one flow cross the TUN device as one, in both directions (USO).
     pub tun_udp: bool,
 }
 

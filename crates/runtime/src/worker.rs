@@ -152,6 +152,7 @@ impl Worker {
             if self.sink.engine.receive(&mut self.batch) == 0 {
                 return true;
             }
+            self.sink.engine.lend(&self.batch);
             self.open_outer();
             self.open_inner();
             self.sink.engine.recycle(&mut self.batch);

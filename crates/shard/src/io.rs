@@ -95,7 +95,9 @@ pub enum RouteChange {
     RemoveAddress(IpAddr),
 }
 
-/// Where a shard's actions go. Calls are in order; nothing waits.
+/// Where a shard's actions go. Calls are in order; nothing waits. The octets of a packet that has been
+/// handed on, by [`send_esp`](Self::send_esp) or [`deliver_inner`](Self::deliver_inner), are not touched
+/// again: it may leave later, from the buffer in which it came.
 pub trait Output {
     /// Sends an IKE message of the IKE SA with the SPI `sender` (zero for none). With `encapsulated`
     /// the non-ESP marker is put before it. A message that was taken may be refused when its turn

@@ -228,7 +228,7 @@ impl Epoll {
             .is_some_and(|socket| socket.is_ipv6() == send.remote.is_ipv6());
         let Some(queue) = self.tx_queues.get_mut(index).filter(|_| fits) else {
             inventory.refuse(send.tag, SendError::Unreachable);
-            inventory.pool.give(buffer);
+            inventory.give(buffer);
             return;
         };
         queue.push((send, buffer));
@@ -238,7 +238,6 @@ impl Epoll {
     }
 
     pub(super) fn flush(&mut self, inventory: &mut Inventory) {
-        inventory.flush_tuns();
         for queue in &mut self.tx_queues {
             if !queue.is_empty() {
                 flush_queue(&mut self.messages, inventory, queue);
@@ -267,6 +266,6 @@ fn flush_queue(
         messages.send(fd, inventory, run, runs);
     }
     for (_, buffer) in queue.drain(..) {
-        inventory.pool.give(buffer);
+        inventory.give(buffer);
     }
 }

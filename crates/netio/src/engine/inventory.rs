@@ -2,9 +2,11 @@ use core::net::SocketAddr;
 use std::io;
 
 use super::EngineSettings;
+use super::lent::{Lent, Octets};
 use super::messages::Arrival;
 use super::tun::TunEntry;
 use crate::cmsg::{self, Control};
+use crate::segmentation::{Coalescer, HEADER_LEN, SUPER_LEN_MAX};
 use crate::socket::SocketKind;
 use crate::{
     Buffer, BufferPool, Counters, InnerPacket, Offloads, OuterPacket, OuterSend, OuterSocket,
@@ -12,8 +14,11 @@ use crate::{
 };
 
 const IPV4_HEADER_MIN: usize = 20;
-/// Octets of the longest run of datagrams, which is one datagram to the kernel.
-const RUN_LEN_MAX: usize = 65_535;
+/// Octets of the longest run that passes the kernel as one: a super-packet behind its header, and one
+/// octet more than can come, since a device truncates without a word. A run of datagrams is shorter.
+const RUN_LEN_MAX: usize = HEADER_LEN + SUPER_LEN_MAX + 1;
+/// Super-packets of a TUN queue that are under way at once.
+const SUPERS_AT_ONCE: usize = 2;
 /// Refused datagrams that are remembered until somebody asks.
 const REFUSED_MAX: usize = 4_096;
 
@@ -22,12 +27,18 @@ pub(super) struct Inventory {
     pub(super) pool: BufferPool,
     pub(super) counters: Counters,
     pub(super) offloads: Offloads,
-    /// Buffers that hold a run of datagrams; none without the offload.
+    /// Buffers that hold a run of datagrams or a super-packet; none without the offloads.
     pub(super) runs: BufferPool,
+    /// The buffers on which the caller works.
+    pub(super) lent: Lent,
+    /// IP packets that wait to be written to their queues.
+    pub(super) departing: Vec<(TunId, Octets)>,
+    pub(super) coalescer: Coalescer,
     /// Datagrams that did not leave and that somebody asks about.
     pub(super) refused: Vec<Refused>,
     sockets: Vec<SocketEntry>,
     pub(super) tuns: Vec<TunEntry>,
+    receives_runs: bool,
 }
 
 struct SocketEntry {
@@ -48,9 +59,13 @@ impl Inventory {
             counters: Counters::default(),
             offloads: Offloads::default(),
             runs: BufferPool::new(0, RUN_LEN_MAX),
+            lent: Lent::default(),
+            departing: Vec::new(),
+            coalescer: Coalescer::new(),
             refused: Vec::new(),
             sockets: Vec::new(),
             tuns: Vec::new(),
+            receives_runs: false,
         }
     }
 
@@ -84,8 +99,9 @@ impl Inventory {
         entry.receive_runs = entry.socket.receive_runs();
         self.offloads.udp_send |= entry.send_runs;
         self.offloads.udp_receive |= entry.receive_runs;
-        if entry.receive_runs && self.runs.total() == 0 {
-            self.runs = BufferPool::new(buffers, RUN_LEN_MAX);
+        if entry.receive_runs && !self.receives_runs {
+            self.receives_runs = true;
+            self.runs.extend(buffers);
         }
     }
 
@@ -119,6 +135,9 @@ impl Inventory {
         let id = u16::try_from(self.tuns.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
         self.offloads.tun_tcp |= queue.offload().is_some_and(|offload| offload.tcp);
         self.offloads.tun_udp |= queue.offload().is_some_and(|offload| offload.udp);
+        if queue.offload().is_some() {
+            self.runs.extend(SUPERS_AT_ONCE);
+        }
         self.tuns.push(TunEntry::new(queue));
         Ok(TunId(id))
     }

@@ -3,6 +3,7 @@
 mod completion;
 mod epoll;
 mod inventory;
+mod lent;
 mod messages;
 mod ring;
 mod slot;
@@ -15,6 +16,7 @@ use std::io;
 
 use self::epoll::Epoll;
 use self::inventory::Inventory;
+use self::lent::Octets;
 use self::uring::Uring;
 use crate::{
     Batch, Buffer, Counters, Offloads, OuterSend, OuterSocket, Refused, SendError, SocketId, TunId,
@@ -76,6 +78,10 @@ pub struct Engine {
     driver: Driver,
     inventory: Inventory,
     waker: Waker,
+    /// Datagrams of the batch that the caller works on.
+    sends: Vec<(OuterSend, Octets)>,
+    /// Packets that may wait for their queues before they are written.
+    departing_max: usize,
     /// The completion ring serves only the thread that made it.
     not_send: PhantomData<*const ()>,
 }
@@ -106,6 +112,8 @@ impl Engine {
             driver,
             inventory,
             waker,
+            sends: Vec::with_capacity(settings.batch * 2),
+            departing_max: settings.batch * 2,
             not_send: PhantomData,
         })
     }
@@ -160,11 +168,9 @@ impl Engine {
     /// # Errors
     /// Only such that make the engine useless; errors of single sockets are counted instead.
     pub fn wait(&mut self, timeout: Option<Duration>) -> io::Result<Wakeup> {
+        self.flush();
         let wakeup = match &mut self.driver {
-            Driver::Epoll(epoll) => {
-                epoll.flush(&mut self.inventory);
-                epoll.wait(timeout)?
-            }
+            Driver::Epoll(epoll) => epoll.wait(timeout)?,
             Driver::Uring(uring) => uring.wait(&mut self.inventory, timeout)?,
         };
         if wakeup.woken {
@@ -184,8 +190,30 @@ impl Engine {
         }
     }
 
-    /// Takes the buffers of all packets in `batch` back and empties it.
+    /// Lends `batch` to the caller's work: until it is recycled, a slice of one of its buffers that
+    /// is passed to [`send_bytes`](Self::send_bytes) or [`write_tun_bytes`](Self::write_tun_bytes)
+    /// leaves from where it lies. Its octets must stay as they are until then.
+    pub fn lend(&mut self, batch: &Batch) {
+        self.inventory.lent.note(batch);
+    }
+
+    /// Sends and writes what leaves from the buffers of `batch`, takes the buffers of all its packets
+    /// back and empties it.
     pub fn recycle(&mut self, batch: &mut Batch) {
+        self.inventory.lent.clear();
+        let mut sends = core::mem::take(&mut self.sends);
+        for (send, octets) in sends.drain(..) {
+            let buffer = match octets {
+                Octets::Own(buffer) => Some(buffer),
+                Octets::Lent(place) => place.take(&mut batch.inner),
+            };
+            match buffer {
+                Some(buffer) => self.send_now(send, buffer),
+                None => self.inventory.refuse(send.tag, SendError::QueueFull),
+            }
+        }
+        self.sends = sends;
+        self.write_tuns(batch);
         for packet in batch.outer.drain(..) {
             self.inventory.give(packet.buffer);
         }
@@ -209,6 +237,14 @@ impl Engine {
 
     /// Queues a datagram whose payload is in `buffer`. A full queue is flushed first.
     pub fn send(&mut self, send: OuterSend, buffer: Buffer) {
+        if self.sends.is_empty() {
+            self.send_now(send, buffer);
+        } else {
+            self.sends.push((send, Octets::Own(buffer)));
+        }
+    }
+
+    fn send_now(&mut self, send: OuterSend, buffer: Buffer) {
         match &mut self.driver {
             Driver::Epoll(epoll) => epoll.send(&mut self.inventory, send, buffer),
             Driver::Uring(uring) => uring.send(&mut self.inventory, send, buffer),
@@ -222,8 +258,13 @@ impl Engine {
         refused.append(&mut self.inventory.refused);
     }
 
-    /// Queues a datagram with a copy of `payload`.
+    /// Queues a datagram with a copy of `payload`, or with `payload` itself if it lies in a buffer
+    /// from a TUN queue that was [lent](Self::lend).
     pub fn send_bytes(&mut self, send: OuterSend, payload: &[u8]) {
+        if let Some(place) = self.inventory.lent.in_inner(payload) {
+            self.sends.push((send, Octets::Lent(place)));
+            return;
+        }
         match self.filled(payload) {
             Some(buffer) => self.send(send, buffer),
             None => self.inventory.refuse(send.tag, SendError::QueueFull),
@@ -233,24 +274,36 @@ impl Engine {
     /// Queues an IP packet to be written to a TUN queue. Packets of one flow may wait for each
     /// other until [`Engine::flush`].
     pub fn write_tun(&mut self, tun: TunId, buffer: Buffer) {
-        match &mut self.driver {
-            Driver::Epoll(_) => {
-                self.inventory.write_tun(tun, buffer.bytes());
-                self.inventory.pool.give(buffer);
-            }
-            Driver::Uring(uring) => uring.write_tun(&mut self.inventory, tun, buffer),
+        self.inventory.departing.push((tun, Octets::Own(buffer)));
+        if self.inventory.departing.len() >= self.departing_max {
+            self.flush_tuns();
         }
     }
 
-    /// Writes a copy of an IP packet to a TUN queue, as [`Engine::write_tun`] does.
+    /// Writes a copy of an IP packet to a TUN queue, as [`Engine::write_tun`] does, or the packet
+    /// itself if it lies in a buffer from a socket that was [lent](Self::lend).
     pub fn write_tun_bytes(&mut self, tun: TunId, packet: &[u8]) {
-        if let Driver::Epoll(_) = self.driver {
-            self.inventory.write_tun(tun, packet);
+        if let Some(place) = self.inventory.lent.in_outer(packet) {
+            self.inventory.departing.push((tun, Octets::Lent(place)));
             return;
         }
         match self.filled(packet) {
             Some(buffer) => self.write_tun(tun, buffer),
-            None => self.inventory.counters.tun_written(Err(libc::ENOBUFS), 1),
+            None => (self.inventory.counters).tun_written(Err(libc::ENOBUFS), 1, 0),
+        }
+    }
+
+    /// While a batch is lent, packets of it may be among those that wait.
+    fn flush_tuns(&mut self) {
+        if self.inventory.lent.is_empty() {
+            self.write_tuns(&mut Batch::with_capacity(0));
+        }
+    }
+
+    fn write_tuns(&mut self, batch: &mut Batch) {
+        match &mut self.driver {
+            Driver::Epoll(_) => self.inventory.write_tuns(&batch.outer),
+            Driver::Uring(uring) => uring.write_tuns(&mut self.inventory, &mut batch.outer),
         }
     }
 
@@ -265,6 +318,7 @@ impl Engine {
 
     /// Hands all that is queued to the kernel.
     pub fn flush(&mut self) {
+        self.flush_tuns();
         match &mut self.driver {
             Driver::Epoll(epoll) => epoll.flush(&mut self.inventory),
             Driver::Uring(uring) => uring.flush(&mut self.inventory),

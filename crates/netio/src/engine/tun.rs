@@ -1,85 +1,23 @@
-//! Reads and writes of TUN queues by readiness, packet by packet or in super-packets.
+//! Reads and writes of TUN queues, packet by packet or in super-packets, whichever engine carries
+//! them out.
 
 use std::io::{self, IoSlice, Read, Write};
 
 use super::epoll::Drained;
 use super::inventory::Inventory;
-use crate::segmentation::{Coalescer, HEADER_LEN, Header, Next, SUPER_LEN_MAX, Split};
-use crate::{Batch, Counters, InnerPacket, TunId, TunQueue};
+use super::lent::Octets;
+use crate::segmentation::{Arriving, HEADER_LEN, Header, Leaving, Next, PACKETS_MAX, Split};
+use crate::{Batch, Buffer, Counters, HEADROOM, InnerPacket, OuterPacket, TunId, TunQueue};
 
-/// A queue, and what crosses it as one.
+/// A queue, and the super-packet of it that is being taken apart.
 pub(super) struct TunEntry {
     pub(super) queue: TunQueue,
-    supers: Option<Box<Supers>>,
-}
-
-/// Super-packets of one queue on their way in and out.
-struct Supers {
-    /// The last one read, behind its header.
-    octets: Vec<u8>,
-    len: usize,
-    /// How far it is taken apart.
-    split: Option<Split>,
-    coalescer: Coalescer,
+    whole: Option<(Buffer, Split)>,
 }
 
 impl TunEntry {
     pub(super) fn new(queue: TunQueue) -> Self {
-        let supers = queue.offload().map(|_| Box::new(Supers::new()));
-        Self { queue, supers }
-    }
-
-    /// A write of one packet or of several as one.
-    fn write(&self, packet: &[u8]) -> Result<usize, i32> {
-        self.queue
-            .file()
-            .write(packet)
-            .map_err(|error| errno(&error))
-    }
-}
-
-impl Supers {
-    fn new() -> Self {
-        Self {
-            // One octet more than can come: a full buffer means a truncated packet.
-            octets: vec![0; HEADER_LEN + SUPER_LEN_MAX + 1],
-            len: 0,
-            split: None,
-            coalescer: Coalescer::new(),
-        }
-    }
-
-    /// Reads one packet or several as one: `None` when there is none.
-    fn read(&mut self, queue: &TunQueue, counters: &mut Counters) -> Option<io::Result<()>> {
-        self.len = match queue.file().read(&mut self.octets) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return None,
-            Err(error) => return Some(Err(error)),
-            Ok(len) => len,
-        };
-        if self.len == self.octets.len() {
-            counters.tun_rx_truncated += 1;
-            return Some(Ok(()));
-        }
-        self.split = self.octets.get_mut(..self.len).and_then(|read| {
-            let (header, packet) = read.split_first_chunk_mut()?;
-            Split::new(&Header::from_octets(header), packet)
-        });
-        counters.tun_rx_malformed += u64::from(self.split.is_none());
-        counters.tun_rx_runs += u64::from(self.split.as_ref().is_some_and(Split::is_several));
-        Some(Ok(()))
-    }
-
-    fn write(
-        queue: &TunQueue,
-        counters: &mut Counters,
-        header: &[u8],
-        packet: &[u8],
-        packets: u64,
-    ) {
-        let parts = [IoSlice::new(header), IoSlice::new(packet)];
-        let written = queue.file().write_vectored(&parts);
-        let octets = written.map(|octets| octets.saturating_sub(HEADER_LEN));
-        counters.tun_written(octets.map_err(|error| errno(&error)), packets);
+        Self { queue, whole: None }
     }
 }
 
@@ -88,15 +26,15 @@ impl Inventory {
     pub(super) fn read_tun(&mut self, id: TunId, most: usize, batch: &mut Batch) -> Drained {
         let most = batch.inner.len() + most;
         while batch.inner.len() < most {
-            let split = self
-                .tuns
-                .get_mut(usize::from(id.0))
-                .map(|entry| &mut entry.supers);
-            let drained = match split {
-                None => Some(Drained::Empty),
-                Some(None) => self.read_plain(id, batch),
-                Some(Some(supers)) if supers.split.is_some() => self.take_apart(id, most, batch),
-                Some(Some(_)) => self.read_super(id),
+            let Some(entry) = self.tuns.get(usize::from(id.0)) else {
+                return Drained::Empty;
+            };
+            let drained = if entry.whole.is_some() {
+                self.take_apart(id, most, batch)
+            } else if entry.queue.offload().is_some() {
+                self.read_super(id)
+            } else {
+                self.read_plain(id, batch)
             };
             if let Some(drained) = drained {
                 return drained;
@@ -111,10 +49,7 @@ impl Inventory {
             self.counters.rx_no_buffer += 1;
             return Some(Drained::More);
         };
-        let start = buffer.range().start;
-        let end = start + buffer.payload_max();
-        let place = buffer.storage_mut().get_mut(start..end)?;
-        match queue.file().read(place) {
+        match read_into(queue, &mut buffer) {
             Ok(len) => {
                 batch.inner.extend(self.accept_inner(id, len, buffer));
                 None
@@ -126,16 +61,22 @@ impl Inventory {
         }
     }
 
+    /// Reads one packet or several as one.
     fn read_super(&mut self, id: TunId) -> Option<Drained> {
-        let entry = self.tuns.get_mut(usize::from(id.0))?;
-        match entry
-            .supers
-            .as_mut()?
-            .read(&entry.queue, &mut self.counters)
-        {
-            Some(Ok(())) => None,
-            Some(Err(error)) => Some(self.not_read(&error)),
-            None => Some(Drained::Empty),
+        let queue = &self.tuns.get(usize::from(id.0))?.queue;
+        let Some(mut buffer) = self.runs.take() else {
+            self.counters.rx_no_buffer += 1;
+            return Some(Drained::More);
+        };
+        match read_into(queue, &mut buffer) {
+            Ok(len) => {
+                self.accept_super(id, len, buffer);
+                None
+            }
+            Err(error) => {
+                self.runs.give(buffer);
+                Some(self.not_read(&error))
+            }
         }
     }
 
@@ -147,17 +88,41 @@ impl Inventory {
         Drained::Failed
     }
 
+    /// Begins to take apart what a read of a queue left in the buffer.
+    fn accept_super(&mut self, id: TunId, len: usize, mut buffer: Buffer) {
+        // A device truncates without a word: a full buffer cannot be told from one too small.
+        if len >= buffer.payload_max() || !buffer.set_range(HEADROOM..HEADROOM + len) {
+            self.counters.tun_rx_truncated += 1;
+            self.runs.give(buffer);
+            return;
+        }
+        let split = buffer
+            .bytes_mut()
+            .split_first_chunk_mut::<HEADER_LEN>()
+            .and_then(|(header, packet)| Split::new(&Header::from_octets(header), packet));
+        match (split, self.tuns.get_mut(usize::from(id.0))) {
+            (Some(split), Some(entry)) => {
+                self.counters.tun_rx_runs += u64::from(split.is_several());
+                entry.whole = Some((buffer, split));
+            }
+            _ => {
+                self.counters.tun_rx_malformed += 1;
+                self.runs.give(buffer);
+            }
+        }
+    }
+
     /// Makes packets of the super-packet that was read last.
     fn take_apart(&mut self, id: TunId, most: usize, batch: &mut Batch) -> Option<Drained> {
-        let supers = self.tuns.get_mut(usize::from(id.0))?.supers.as_mut()?;
-        let split = supers.split.as_mut()?;
-        let whole = supers.octets.get(HEADER_LEN..supers.len)?;
+        let entry = self.tuns.get_mut(usize::from(id.0))?;
+        let (whole, split) = entry.whole.as_mut()?;
+        let octets = whole.bytes().get(HEADER_LEN..).unwrap_or(&[]);
         while !split.is_done() && batch.inner.len() < most {
             let Some(mut buffer) = self.pool.take() else {
                 self.counters.rx_no_buffer += 1;
                 return Some(Drained::More);
             };
-            match split.next(whole, &mut buffer) {
+            match split.next(octets, &mut buffer) {
                 Next::Packet => {
                     self.counters.tun_rx_packets += 1;
                     self.counters.tun_rx_bytes += buffer.len() as u64;
@@ -169,46 +134,90 @@ impl Inventory {
                 }
             }
         }
-        if split.is_done() {
-            supers.split = None;
+        if split.is_done()
+            && let Some((whole, _)) = entry.whole.take()
+        {
+            self.runs.give(whole);
         }
         None
     }
 
-    /// Writes an IP packet, or holds it until others of its flow have come or
-    /// [`Inventory::flush_tuns`] is called.
-    pub(super) fn write_tun(&mut self, id: TunId, packet: &[u8]) {
-        let Some(entry) = self.tuns.get_mut(usize::from(id.0)) else {
-            self.counters.tun_written(Err(libc::EBADF), 1);
-            return;
+    /// Brings together the packets that wait for the queues and tells `leave` what is to be written,
+    /// in the order of each flow. Those that were not copied lie in the buffers of `outer`.
+    fn coalesce(
+        &mut self,
+        outer: &[OuterPacket],
+        mut leave: impl FnMut(&mut Counters, &TunQueue, &Leaving<'_>),
+    ) {
+        let Self {
+            departing,
+            coalescer,
+            counters,
+            tuns,
+            ..
+        } = self;
+        let departing = departing.as_slice();
+        let source = |number: usize| match departing.get(number) {
+            Some((_, Octets::Own(buffer))) => buffer.bytes(),
+            Some((_, Octets::Lent(place))) => place.octets(outer),
+            None => &[],
         };
-        let Some(supers) = &mut entry.supers else {
-            let written = entry.write(packet);
-            self.counters.tun_written(written, 1);
-            return;
+        let mut write = |leaving: &Leaving<'_>| match tuns.get(usize::from(leaving.tun.0)) {
+            Some(entry) => leave(counters, &entry.queue, leaving),
+            None => counters.tun_written(Err(libc::EBADF), leaving.packets(), 0),
         };
-        let (queue, counters) = (&entry.queue, &mut self.counters);
-        supers
-            .coalescer
-            .push(packet, &mut |header, packet, packets| {
-                Supers::write(queue, counters, header, packet, packets);
-            });
-    }
-
-    /// Writes all that is held.
-    pub(super) fn flush_tuns(&mut self) {
-        let counters = &mut self.counters;
-        for entry in &mut self.tuns {
-            let queue = &entry.queue;
-            if let Some(supers) = &mut entry.supers {
-                supers.coalescer.flush(&mut |header, packet, packets| {
-                    Supers::write(queue, counters, header, packet, packets);
-                });
+        for (number, (tun, _)) in departing.iter().enumerate() {
+            let entry = tuns.get(usize::from(tun.0));
+            match entry.and_then(|entry| entry.queue.offload()) {
+                Some(offload) => {
+                    let packet = Arriving {
+                        number,
+                        tun: *tun,
+                        udp: offload.udp,
+                    };
+                    coalescer.push(packet, &source, &mut write);
+                }
+                None => write(&Leaving {
+                    tun: *tun,
+                    head: &[],
+                    parts: &[source(number)],
+                }),
             }
         }
+        coalescer.flush(&source, &mut write);
+    }
+
+    /// Writes the packets that wait for the queues.
+    pub(super) fn write_tuns(&mut self, outer: &[OuterPacket]) {
+        if self.departing.is_empty() {
+            return;
+        }
+        self.coalesce(outer, |counters, queue, leaving| {
+            let mut parts = [IoSlice::new(&[]); PACKETS_MAX + 1];
+            let octets = core::iter::once(leaving.head).chain(leaving.parts.iter().copied());
+            for (part, octets) in parts.iter_mut().zip(octets) {
+                *part = IoSlice::new(octets);
+            }
+            let parts = parts.get(..=leaving.parts.len()).unwrap_or(&[]);
+            let written = queue.file().write_vectored(parts);
+            let written = match written {
+                Ok(_) => Ok(()),
+                Err(error) => Err(error.raw_os_error().unwrap_or(0)),
+            };
+            counters.tun_written(written, leaving.packets(), leaving.octets());
+        });
+        let departing = &mut self.departing;
+        let own = departing.drain(..).filter_map(|(_, octets)| match octets {
+            Octets::Own(buffer) => Some(buffer),
+            Octets::Lent(_) => None,
+        });
+        own.for_each(|buffer| self.pool.give(buffer));
     }
 }
 
-fn errno(error: &io::Error) -> i32 {
-    error.raw_os_error().unwrap_or(0)
+/// Reads one packet, or several as one, behind the headroom.
+fn read_into(queue: &TunQueue, buffer: &mut Buffer) -> io::Result<usize> {
+    let end = HEADROOM + buffer.payload_max();
+    let place = buffer.storage_mut().get_mut(HEADROOM..end);
+    queue.file().read(place.unwrap_or(&mut []))
 }

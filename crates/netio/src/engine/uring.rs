@@ -8,6 +8,7 @@ use io_uring::{IoUring, Probe, cqueue, opcode, squeue};
 
 use super::completion::{Purpose, Reception};
 use super::inventory::Inventory;
+use super::lent::Octets;
 use super::messages::Arrival;
 use super::ring::BufferRing;
 use super::slot::Slot;
@@ -271,7 +272,12 @@ impl Uring {
         match (slot.tag, outcome) {
             (Some(_), Ok(octets)) => inventory.counters.sent(octets),
             (Some(tag), Err(errno)) => inventory.refuse(tag, SendError::from_errno(errno)),
-            (None, outcome) => inventory.counters.tun_written(outcome, 1),
+            (None, outcome) => {
+                let octets = outcome.map_or(0, |octets| octets as u64);
+                inventory
+                    .counters
+                    .tun_written(outcome.map(|_| ()), 1, octets);
+            }
         }
         if let Some(buffer) = slot.buffer.take() {
             inventory.pool.give(buffer);
@@ -323,10 +329,29 @@ impl Uring {
         }
     }
 
-    pub(super) fn write_tun(&mut self, inventory: &mut Inventory, tun: TunId, buffer: Buffer) {
+    /// Queues the writes of the packets that wait for the queues.
+    pub(super) fn write_tuns(&mut self, inventory: &mut Inventory, outer: &mut [OuterPacket]) {
+        let mut departing = core::mem::take(&mut inventory.departing);
+        for (tun, octets) in departing.drain(..) {
+            let buffer = match octets {
+                Octets::Own(buffer) => Some(buffer),
+                Octets::Lent(place) => inventory
+                    .pool
+                    .take()
+                    .and_then(|mut buffer| buffer.fill(place.octets(outer)).then_some(buffer)),
+            };
+            match buffer {
+                Some(buffer) => self.write_tun(inventory, tun, buffer),
+                None => inventory.counters.tun_written(Err(libc::ENOBUFS), 1, 0),
+            }
+        }
+        inventory.departing = departing;
+    }
+
+    fn write_tun(&mut self, inventory: &mut Inventory, tun: TunId, buffer: Buffer) {
         let fd = inventory.tun(tun).map(|queue| Fd(queue.fd()));
         let (Some(fd), Some(index)) = (fd, self.slot(inventory)) else {
-            inventory.counters.tun_written(Err(libc::ENOBUFS), 1);
+            inventory.counters.tun_written(Err(libc::ENOBUFS), 1, 0);
             inventory.pool.give(buffer);
             return;
         };

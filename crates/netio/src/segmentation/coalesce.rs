@@ -1,35 +1,74 @@
-//! Packets of one TCP flow put together, as a device with receive offload would.
+//! Packets of one flow put together, as a device with receive offload would.
 
-use super::checksum::{Sum, is_right, pseudo_header};
-use super::header::{HEADER_LEN, Header, KIND_TCP4, KIND_TCP6, NEEDS_CHECKSUM};
-use super::octets::{is_ipv6, put, word};
-use super::sort::{PROTOCOL_TCP, PSH, Sort, TCP_CHECKSUM, TCP_FLAGS, Tcp, sort};
+use super::checksum::is_right;
+use super::header::{HEADER_LEN, Header};
+use super::octets::word;
+use super::run::Run;
+use super::sort::{Segment, Sort, sort};
+use crate::TunId;
 
 /// Flows whose packets are held at once.
-const RUNS: usize = 8;
+const RUNS: usize = 16;
 /// Octets of the longest IPv4 packet; IPv6 ones are not made longer.
-const LEN_MAX: usize = 65_535;
-/// Packets of one run: a peer that sends tiny ones shall not make the kernel take thousands apart at
-/// one stroke.
-const PACKETS_MAX: u16 = 128;
-/// The checksum zero, written the other way that ones' complement has. It is right, but whoever takes
-/// a super-packet apart writes zero, and what comes out shall be what went in.
+pub(super) const LEN_MAX: usize = 65_535;
+/// Packets of one run: what the kernel takes apart at one stroke (UDP_MAX_SEGMENTS before Linux 6.9).
+pub(crate) const PACKETS_MAX: usize = 64;
+/// The other zero of ones' complement. In TCP it is right, but whoever takes a super-packet apart
+/// writes zero, and what comes out shall be what went in.
 const OTHER_ZERO: u16 = 0xffff;
-/// IPv4: do not fragment.
-const DF: u16 = 0x4000;
+/// RFC 768: there is no checksum, and splitting would make one.
+const NO_CHECKSUM: u16 = 0;
 
 /// Holds packets back until others of their flow have joined them. Packets of one flow leave in the
-/// order in which they came; [`Coalescer::flush`] ends the waiting.
+/// order in which they came; [`Coalescer::flush`] ends the waiting. It keeps numbers of packets and
+/// not their octets, which stay where they are.
 pub(crate) struct Coalescer {
     /// The first `held` are in use, the oldest first.
     runs: Vec<Run>,
     held: usize,
 }
 
-/// What leaves: the header that describes it, its octets, and how many packets it holds.
-pub(crate) trait Write: FnMut(&[u8; HEADER_LEN], &[u8], u64) {}
+/// A packet that comes to be coalesced.
+#[derive(Clone, Copy)]
+pub(crate) struct Arriving {
+    /// What the source of octets calls it.
+    pub(crate) number: usize,
+    /// The queue for which it is.
+    pub(crate) tun: TunId,
+    /// Whether the queue takes UDP packets as one.
+    pub(crate) udp: bool,
+}
 
-impl<F: FnMut(&[u8; HEADER_LEN], &[u8], u64)> Write for F {}
+/// What leaves for a queue.
+pub(crate) struct Leaving<'a> {
+    pub(crate) tun: TunId,
+    /// The header that describes it, and behind it the headers that several packets share.
+    pub(crate) head: &'a [u8],
+    /// A whole packet, or the payloads of several.
+    pub(crate) parts: &'a [&'a [u8]],
+}
+
+impl Leaving<'_> {
+    pub(crate) fn packets(&self) -> u64 {
+        self.parts.len() as u64
+    }
+
+    /// Octets of all the packets, each with its headers.
+    pub(crate) fn octets(&self) -> u64 {
+        let headers = self.head.len().saturating_sub(HEADER_LEN) as u64;
+        let parts: usize = self.parts.iter().map(|part| part.len()).sum();
+        headers * self.packets() + parts as u64
+    }
+}
+
+/// Knows the octets of packets by their numbers.
+pub(crate) trait Source<'a>: Fn(usize) -> &'a [u8] {}
+
+impl<'a, F: Fn(usize) -> &'a [u8]> Source<'a> for F {}
+
+pub(crate) trait Write: FnMut(&Leaving<'_>) {}
+
+impl<F: FnMut(&Leaving<'_>)> Write for F {}
 
 impl Coalescer {
     pub(crate) fn new() -> Self {
@@ -40,41 +79,44 @@ impl Coalescer {
     }
 
     /// Takes a packet. It leaves at once if nothing can join it.
-    pub(crate) fn push(&mut self, packet: &[u8], write: &mut impl Write) {
-        let tcp = match sort(packet) {
-            Sort::Free => return write(&Header::PLAIN, packet, 1),
+    pub(crate) fn push<'a>(
+        &mut self,
+        packet: Arriving,
+        source: &impl Source<'a>,
+        write: &mut impl Write,
+    ) {
+        let octets = source(packet.number);
+        let segment = match sort(octets) {
+            Sort::Segment(segment) if packet.udp || !segment.is_udp() => segment,
+            // No UDP packet is held that this one could overtake.
+            Sort::Segment(_) | Sort::Free => return leave_alone(packet.tun, octets, write),
             Sort::Unknown => {
-                self.flush(write);
-                return write(&Header::PLAIN, packet, 1);
+                self.flush(source, write);
+                return leave_alone(packet.tun, octets, write);
             }
-            Sort::Tcp(tcp) => tcp,
         };
-        // In a super-packet no checksum is left that its reader could find wrong.
-        let joins = tcp.is_mergeable(packet)
-            && packet.len() <= LEN_MAX
-            && word(packet, tcp.transport + TCP_CHECKSUM) != Some(OTHER_ZERO)
-            && is_right(packet, PROTOCOL_TCP, tcp.transport);
-        let of_flow = |run: &Run| run.is_of_flow(packet, &tcp);
+        let joins = may_join(octets, &segment);
+        let of_flow = |run: &Run| run.is_of_flow(packet.tun, octets, &segment);
         if let Some(index) = self.held().iter().position(of_flow) {
-            if joins && self.runs[index].join(packet, &tcp) {
+            if joins && self.runs[index].join(packet.number, octets, &segment) {
                 if self.runs[index].is_full() {
-                    self.release(index, write);
+                    self.release(index, source, write);
                 }
                 return;
             }
-            self.release(index, write);
+            self.release(index, source, write);
         }
-        if joins && !tcp.ends() {
-            self.hold(packet, &tcp, write);
+        if joins && !segment.ends {
+            self.hold(packet, octets, &segment, source, write);
         } else {
-            write(&Header::PLAIN, packet, 1);
+            leave_alone(packet.tun, octets, write);
         }
     }
 
     /// Lets everything leave.
-    pub(crate) fn flush(&mut self, write: &mut impl Write) {
+    pub(crate) fn flush<'a>(&mut self, source: &impl Source<'a>, write: &mut impl Write) {
         for run in self.runs.iter_mut().take(self.held) {
-            run.leave(write);
+            run.leave(source, write);
         }
         self.held = 0;
     }
@@ -83,157 +125,50 @@ impl Coalescer {
         self.runs.get(..self.held).unwrap_or(&[])
     }
 
-    fn hold(&mut self, packet: &[u8], tcp: &Tcp, write: &mut impl Write) {
+    fn hold<'a>(
+        &mut self,
+        packet: Arriving,
+        octets: &[u8],
+        segment: &Segment,
+        source: &impl Source<'a>,
+        write: &mut impl Write,
+    ) {
         if self.held == self.runs.len() {
-            self.release(0, write);
+            self.release(0, source, write);
         }
-        self.runs[self.held].begin(packet, tcp);
-        self.held += 1;
+        if self.runs[self.held].begin(packet, octets, segment) {
+            self.held += 1;
+        } else {
+            leave_alone(packet.tun, octets, write);
+        }
     }
 
-    fn release(&mut self, index: usize, write: &mut impl Write) {
-        self.runs[index].leave(write);
+    fn release<'a>(&mut self, index: usize, source: &impl Source<'a>, write: &mut impl Write) {
+        self.runs[index].leave(source, write);
         self.runs[index..self.held].rotate_left(1);
         self.held -= 1;
     }
 }
 
-/// A super-packet in the making. Its headers are those of its first packet until it leaves.
-struct Run {
-    octets: Vec<u8>,
-    len: usize,
-    first: Tcp,
-    packets: u16,
-    /// The sequence number that follows.
-    next: u32,
-    /// The last packet was shorter than the others, or shall be passed on at once.
-    closed: bool,
-    pushed: bool,
+/// In a super-packet no checksum is left that its reader could find wrong, and each of its packets
+/// gets one.
+fn may_join(octets: &[u8], segment: &Segment) -> bool {
+    let unrepeatable = if segment.is_udp() {
+        NO_CHECKSUM
+    } else {
+        OTHER_ZERO
+    };
+    segment.mergeable
+        && octets.len() <= LEN_MAX
+        && word(octets, segment.checksum()) != Some(unrepeatable)
+        && is_right(octets, segment.protocol, segment.transport)
 }
 
-impl Run {
-    fn new() -> Self {
-        Self {
-            octets: vec![0; LEN_MAX],
-            len: 0,
-            first: Tcp::default(),
-            packets: 0,
-            next: 0,
-            closed: false,
-            pushed: false,
-        }
-    }
-
-    fn begin(&mut self, packet: &[u8], tcp: &Tcp) {
-        self.len = 0;
-        self.first = *tcp;
-        self.packets = 0;
-        self.next = tcp.sequence;
-        self.closed = false;
-        self.pushed = false;
-        self.add(packet, tcp);
-    }
-
-    fn add(&mut self, octets: &[u8], tcp: &Tcp) {
-        // Both callers know that there is room.
-        if put(&mut self.octets, self.len, octets).is_some() {
-            self.len += octets.len();
-            self.packets += 1;
-            self.next = self.next.wrapping_add(tcp.payload as u32);
-        }
-    }
-
-    fn is_of_flow(&self, packet: &[u8], tcp: &Tcp) -> bool {
-        let addresses = if is_ipv6(packet) { 8..40 } else { 12..20 };
-        let mine = self.first.transport;
-        is_ipv6(packet) == is_ipv6(&self.octets)
-            && self.octets.get(addresses.clone()) == packet.get(addresses)
-            && self.octets.get(mine..mine + 4) == packet.get(tcp.transport..tcp.transport + 4)
-    }
-
-    /// Adds a packet of the same flow, if it continues the run.
-    fn join(&mut self, packet: &[u8], tcp: &Tcp) -> bool {
-        let fits = !self.is_full() && self.len + tcp.payload <= LEN_MAX;
-        let continues = tcp.sequence == self.next && tcp.payload <= self.first.payload;
-        if !fits || !continues || self.repeats_headers(packet, tcp) != Some(true) {
-            return false;
-        }
-        let Some(payload) = packet.get(tcp.headers..) else {
-            return false;
-        };
-        self.add(payload, tcp);
-        self.pushed = tcp.ends();
-        self.closed = tcp.ends() || tcp.payload < self.first.payload;
-        true
-    }
-
-    /// Whether splitting would give the packet's headers back: all but lengths, checksums, sequence
-    /// number and PSH are the same, and the IPv4 identification counts up, or means nothing.
-    fn repeats_headers(&self, packet: &[u8], tcp: &Tcp) -> Option<bool> {
-        let mine = self.octets.as_slice();
-        let at = tcp.transport;
-        let same = |from: usize, to: usize| mine.get(from..to) == packet.get(from..to);
-        let ip = if is_ipv6(packet) {
-            same(0, 4) && same(6, 8)
-        } else {
-            let expected = word(mine, 4)?.wrapping_add(self.packets);
-            // RFC 6864 §4.1: in a packet that is not to be fragmented it has no meaning.
-            let id = word(packet, 4)? == expected || word(packet, 6)? & DF != 0;
-            id && same(0, 2) && same(6, 10)
-        };
-        let flags = (mine.get(at + TCP_FLAGS)? ^ packet.get(at + TCP_FLAGS)?) & !PSH == 0;
-        // Acknowledgment, data offset; window; urgent pointer and options.
-        let rest = same(at + 8, at + 13) && same(at + 14, at + 16) && same(at + 18, tcp.headers);
-        Some(ip && flags && rest && tcp.headers == self.first.headers)
-    }
-
-    fn is_full(&self) -> bool {
-        self.closed || self.packets >= PACKETS_MAX || self.len + self.first.payload > LEN_MAX
-    }
-
-    fn leave(&mut self, write: &mut impl Write) {
-        let header = if self.packets > 1 {
-            self.finish().map(Header::to_octets)
-        } else {
-            None
-        };
-        let octets = self.octets.get(..self.len).unwrap_or(&[]);
-        write(
-            &header.unwrap_or(Header::PLAIN),
-            octets,
-            u64::from(self.packets),
-        );
-    }
-
-    /// Makes the first packet's headers those of the super-packet.
-    fn finish(&mut self) -> Option<Header> {
-        let Tcp {
-            transport, headers, ..
-        } = self.first;
-        let packet = self.octets.get_mut(..self.len)?;
-        let ipv6 = is_ipv6(packet);
-        if ipv6 {
-            let len = u16::try_from(packet.len() - transport).ok()?;
-            put(packet, 4, &len.to_be_bytes())?;
-        } else {
-            let len = u16::try_from(packet.len()).ok()?;
-            put(packet, 2, &len.to_be_bytes())?;
-            put(packet, 10, &[0, 0])?;
-            let sum = Sum::default().add(packet.get(..transport)?);
-            put(packet, 10, &sum.checksum())?;
-        }
-        if self.pushed {
-            *packet.get_mut(transport + TCP_FLAGS)? |= PSH;
-        }
-        let sum = pseudo_header(packet, PROTOCOL_TCP, packet.len() - transport)?;
-        put(packet, transport + TCP_CHECKSUM, &sum.fold())?;
-        Some(Header {
-            flags: NEEDS_CHECKSUM,
-            kind: if ipv6 { KIND_TCP6 } else { KIND_TCP4 },
-            headers: headers as u16,
-            segment: self.first.payload as u16,
-            checksum_start: transport as u16,
-            checksum_offset: TCP_CHECKSUM as u16,
-        })
-    }
+pub(super) fn leave_alone(tun: TunId, octets: &[u8], write: &mut impl Write) {
+    let head: &[u8; HEADER_LEN] = &Header::PLAIN;
+    write(&Leaving {
+        tun,
+        head,
+        parts: &[octets],
+    });
 }

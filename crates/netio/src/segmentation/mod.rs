@@ -5,12 +5,13 @@ mod checksum;
 mod coalesce;
 mod header;
 mod octets;
+mod run;
 mod sort;
 mod split;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use coalesce::Coalescer;
+pub(crate) use coalesce::{Arriving, Coalescer, Leaving, PACKETS_MAX};
 pub(crate) use header::{HEADER_LEN, Header};
 pub(crate) use split::{Next, Split};
 

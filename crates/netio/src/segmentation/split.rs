@@ -3,12 +3,12 @@
 use super::checksum::{Sum, pseudo_header};
 use super::header::{Header, KIND_ECN, KIND_NONE, KIND_TCP4, KIND_TCP6, KIND_UDP};
 use super::octets::{is_ipv6, long, octet, put, word};
-use super::sort::{CWR, FIN, PROTOCOL_TCP, PROTOCOL_UDP, PSH, TCP_CHECKSUM, TCP_FLAGS};
+use super::sort::{
+    CWR, FIN, PROTOCOL_TCP, PROTOCOL_UDP, PSH, TCP_CHECKSUM, TCP_FLAGS, UDP_CHECKSUM,
+    UDP_HEADER_LEN, UDP_LENGTH,
+};
 use crate::{Buffer, HEADROOM};
 
-const UDP_HEADER_LEN: usize = 8;
-const UDP_LENGTH: usize = 4;
-const UDP_CHECKSUM: usize = 6;
 const IPV6_HEADER_LEN: usize = 40;
 
 /// Where the taking apart of one super-packet stands.

@@ -10,8 +10,8 @@ use super::header::{
 };
 use super::octets::{is_ipv6, put};
 use super::sort::{PROTOCOL_TCP, PROTOCOL_UDP};
-use super::{Coalescer, Next, Split};
-use crate::Buffer;
+use super::{Arriving, Coalescer, Leaving, Next, Split};
+use crate::{Buffer, TunId};
 
 /// What tells packets of the tests apart.
 #[derive(Clone, Copy, Debug)]
@@ -27,6 +27,8 @@ struct Spec {
     /// The sequence number does not follow.
     gap: bool,
     fixed_id: bool,
+    /// UDP only: without a checksum.
+    bare: bool,
 }
 
 fn is_v6(flow: u8) -> bool {
@@ -34,7 +36,7 @@ fn is_v6(flow: u8) -> bool {
 }
 
 fn is_udp(flow: u8) -> bool {
-    flow == 4
+    matches!(flow, 4 | 5)
 }
 
 /// An IP packet of a flow with right checksums.
@@ -58,6 +60,9 @@ fn packet(spec: &Spec, sequence: u32, id: u16) -> Vec<u8> {
     let octet = |i: usize| (i as u32).wrapping_add(sequence).wrapping_mul(7) as u8;
     packet.extend((0..spec.payload).map(octet));
     seal(&mut packet, transport, protocol);
+    if spec.bare && protocol == PROTOCOL_UDP {
+        put(&mut packet, transport + 6, &[0, 0]).unwrap();
+    }
     if spec.damaged
         && let Some(last) = packet.last_mut()
     {
@@ -107,21 +112,41 @@ fn seal(packet: &mut [u8], transport: usize, protocol: u8) {
     let sum = pseudo_header(packet, protocol, body.len())
         .unwrap()
         .add(body);
-    put(packet, place, &sum.checksum()).unwrap();
+    let checksum = match sum.checksum() {
+        [0, 0] if protocol == PROTOCOL_UDP => [0xff, 0xff],
+        checksum => checksum,
+    };
+    put(packet, place, &checksum).unwrap();
 }
 
 type Written = ([u8; HEADER_LEN], Vec<u8>, u64);
 
 fn coalesce<'a>(packets: impl IntoIterator<Item = &'a Vec<u8>>) -> Vec<Written> {
+    coalesce_for(packets, |_| (TunId(0), true))
+        .into_iter()
+        .map(|(_, written)| written)
+        .collect()
+}
+
+/// `queue` says of each packet for which queue it is, and whether that takes UDP packets as one.
+fn coalesce_for<'a>(
+    packets: impl IntoIterator<Item = &'a Vec<u8>>,
+    queue: impl Fn(usize) -> (TunId, bool),
+) -> Vec<(TunId, Written)> {
+    let packets: Vec<&[u8]> = packets.into_iter().map(Vec::as_slice).collect();
     let mut coalescer = Coalescer::new();
     let mut written = Vec::new();
-    let mut write = |header: &[u8; HEADER_LEN], octets: &[u8], packets: u64| {
-        written.push((*header, octets.to_vec(), packets));
+    let mut write = |leaving: &Leaving<'_>| {
+        let (header, headers) = leaving.head.split_first_chunk().expect("it is described");
+        let octets = [headers, &leaving.parts.concat()].concat();
+        written.push((leaving.tun, (*header, octets, leaving.packets())));
     };
-    for packet in packets {
-        coalescer.push(packet, &mut write);
+    let source = |number: usize| packets[number];
+    for number in 0..packets.len() {
+        let (tun, udp) = queue(number);
+        coalescer.push(Arriving { number, tun, udp }, &source, &mut write);
     }
-    coalescer.flush(&mut write);
+    coalescer.flush(&source, &mut write);
     written
 }
 
@@ -162,10 +187,21 @@ fn spec() -> impl Strategy<Value = Spec> {
     let rarely = || prop::bool::weighted(0.05);
     let window = prop_oneof![9 => Just(700_u16), 1 => Just(701_u16)];
     let options = prop_oneof![9 => Just(1_u8), 1 => Just(2_u8)];
-    let flow = prop_oneof![3 => 0_u8..5, 1 => 0_u8..30];
+    let flow = prop_oneof![3 => 0_u8..6, 1 => 0_u8..30];
     let first = (flow, payload, flags, window, options);
-    (first, rarely(), any::<bool>(), rarely(), rarely(), rarely()).prop_map(
-        |((flow, payload, flags, window, options), ecn, fragmentable, damaged, gap, fixed_id)| {
+    let second = (
+        rarely(),
+        any::<bool>(),
+        rarely(),
+        rarely(),
+        rarely(),
+        rarely(),
+    );
+    (first, second).prop_map(
+        |(
+            (flow, payload, flags, window, options),
+            (ecn, fragmentable, damaged, gap, fixed_id, bare),
+        )| {
             Spec {
                 flow,
                 payload,
@@ -177,6 +213,7 @@ fn spec() -> impl Strategy<Value = Spec> {
                 damaged,
                 gap,
                 fixed_id,
+                bare,
             }
         },
     )
@@ -207,14 +244,40 @@ proptest! {
         let written = coalesce(&sent);
         let told: u64 = written.iter().map(|(_, _, packets)| packets).sum();
         prop_assert_eq!(told, sent.len() as u64);
+        prop_assert!(written.iter().all(|(_, octets, packets)| octets.len() <= 65_535 && *packets <= 64));
         let back: Vec<_> = written.iter().flat_map(|(header, octets, _)| split(header, octets)).collect();
         prop_assert_eq!(back.len(), sent.len());
         prop_assert_eq!(by_flow(&back), by_flow(&sent));
     }
 
     #[test]
+    fn queues_do_not_mix_and_udp_joins_only_where_it_may(
+        specs in prop::collection::vec(spec(), 1..100),
+        places in prop::collection::vec(0_u16..3, 100),
+    ) {
+        let sent = story(&specs);
+        let written = coalesce_for(&sent, |number| (TunId(places[number]), places[number] != 0));
+        for place in 0..3 {
+            let to = |tun: TunId| tun.0 == place;
+            let there = written.iter().filter(|(tun, _)| to(*tun));
+            let back: Vec<_> = there
+                .flat_map(|(_, (header, octets, _))| split(header, octets))
+                .collect();
+            let sent: Vec<_> = sent
+                .iter()
+                .zip(&places)
+                .filter(|(_, at)| **at == place)
+                .map(|(packet, _)| packet.clone())
+                .collect();
+            prop_assert_eq!(by_flow(&back), by_flow(&sent));
+        }
+        let udp_in_one = written.iter().any(|(tun, (header, ..))| tun.0 == 0 && header[1] == KIND_UDP);
+        prop_assert!(!udp_in_one);
+    }
+
+    #[test]
     fn a_super_packet_splits_into_right_packets_and_comes_together_again(
-        flow in 0_u8..5,
+        flow in 0_u8..6,
         segment in 1_usize..1400,
         payload in 1_usize..60_000,
     ) {
@@ -234,7 +297,7 @@ proptest! {
         }
         prop_assert_eq!(&stream[..], &whole[headers..]);
         let back = coalesce(&parts);
-        if !is_udp(flow) && (2..=128).contains(&parts.len()) {
+        if (2..=64).contains(&parts.len()) {
             prop_assert_eq!(back, vec![(header, whole, parts.len() as u64)]);
         }
     }
@@ -272,6 +335,7 @@ const PLAIN: Spec = Spec {
     damaged: false,
     gap: false,
     fixed_id: false,
+    bare: false,
 };
 
 /// Leaves a packet's checksum to its reader, as the kernel does.
@@ -316,7 +380,7 @@ fn a_stream_becomes_one_and_its_end_is_passed_on() {
 
 #[test]
 fn no_run_is_longer_than_the_kernel_takes() {
-    for (payload, longest) in [(1400, 46), (1, 128)] {
+    for (payload, longest) in [(1400, 46), (1, 64)] {
         let sent = story(&vec![Spec { payload, ..PLAIN }; 300]);
         let written = coalesce(&sent);
         assert_eq!(written[0].2, longest);
@@ -398,6 +462,80 @@ fn a_whole_packet_gets_its_checksum() {
         assert_ne!(octets, right);
         assert_eq!(split(&header, &octets), [right]);
     }
+}
+
+#[test]
+fn datagrams_of_a_flow_become_one_and_a_shorter_one_is_the_last() {
+    for flow in [4, 5] {
+        let first = Spec {
+            flow,
+            payload: 1200,
+            ..PLAIN
+        };
+        let last = Spec {
+            payload: 100,
+            ..first
+        };
+        let sent = story(&[first, first, first, last, first, first]);
+        let written = coalesce(&sent);
+        let counts: Vec<_> = written.iter().map(|(_, _, packets)| *packets).collect();
+        assert_eq!(counts, [4, 2], "flow {flow}");
+        assert!(written.iter().all(|(header, ..)| header[1] == KIND_UDP));
+    }
+}
+
+#[test]
+fn datagrams_that_could_not_be_given_back_stay_out() {
+    let first = Spec {
+        flow: 4,
+        payload: 1000,
+        ..PLAIN
+    };
+    let different = [
+        Spec {
+            bare: true,
+            ..first
+        },
+        Spec {
+            damaged: true,
+            ..first
+        },
+        Spec {
+            payload: 1001,
+            ..first
+        },
+        Spec {
+            payload: 0,
+            ..first
+        },
+        Spec { tos: 3, ..first },
+    ];
+    for spec in different {
+        let written = coalesce(&story(&[first, first, spec]));
+        assert_eq!(written.len(), 2, "{spec:?}");
+        assert_eq!(written[0].2, 2, "{spec:?}");
+        assert_eq!(written[1].0, Header::PLAIN, "{spec:?}");
+    }
+    // A length that is not the packet's own.
+    let mut sent = story(&[first, first]);
+    sent[1][25] ^= 1;
+    assert_eq!(coalesce(&sent).len(), 2);
+}
+
+/// A fragment may be of any flow to its address, so that nothing overtakes it.
+#[test]
+fn a_fragment_lets_everything_before_it_leave_first() {
+    let first = Spec {
+        flow: 4,
+        payload: 1000,
+        ..PLAIN
+    };
+    let mut sent = story(&[first, first, first, first]);
+    sent[2][6] = 0x20;
+    let written = coalesce(&sent);
+    let counts: Vec<_> = written.iter().map(|(_, _, packets)| *packets).collect();
+    assert_eq!(counts, [2, 1, 1]);
+    assert_eq!(written[1].1, sent[2]);
 }
 
 /// Zero has two forms in ones' complement. Both are right; what splits writes one of them.

@@ -1,6 +1,10 @@
 //! TUN devices and raw sockets, each test in a network namespace of its own. They need root, so
 //! they stand behind the feature `namespaces`, which `cargo xtask test` turns on where it can.
 
+mod coalescing;
+mod lent;
+mod packets;
+
 use std::io::{Read, Write};
 use std::net::{IpAddr, TcpListener, TcpStream, UdpSocket};
 use std::process::Command;
