@@ -39,6 +39,12 @@ pub struct Args {
     /// Scenario file (TOML); without one the built-in defaults apply.
     #[arg(long, value_name = "FILE")]
     pub scenario: Option<PathBuf>,
+    /// Run the scenario's section `short`, too.
+    #[arg(long, requires = "scenario")]
+    pub short: bool,
+    /// Start this `palisade` for the run, configured as the scenario wants, on loopback; key and event stream are its own.
+    #[arg(long, value_name = "PROGRAM", conflicts_with_all = ["target", "events", "psk_file"])]
+    pub headend: Option<PathBuf>,
     /// The responder: address and UDP-encapsulation port (usually 4500).
     #[arg(long, value_name = "ADDR:PORT")]
     pub target: Option<SocketAddr>,
@@ -128,17 +134,26 @@ impl Args {
     /// # Errors
     /// When a file cannot be read, or the scenario makes no sense; the text says where.
     pub fn scenario(&self) -> Result<Scenario> {
+        let scenario = self.read_scenario()?;
+        scenario.validate()?;
+        Ok(scenario)
+    }
+
+    /// As [`scenario`](Self::scenario), before it is validated: its responder may not be known yet.
+    pub(crate) fn read_scenario(&self) -> Result<Scenario> {
         let mut scenario = match &self.scenario {
             Some(path) => {
                 let text = std::fs::read_to_string(path)
                     .with_context(|| format!("cannot read the scenario {}", path.display()))?;
-                Scenario::from_toml(&text)
-                    .with_context(|| format!("in the scenario {}", path.display()))?
+                let read = match self.short {
+                    true => Scenario::short_from_toml(&text),
+                    false => Scenario::from_toml(&text),
+                };
+                read.with_context(|| format!("in the scenario {}", path.display()))?
             }
             None => Scenario::default(),
         };
         self.lay_over(&mut scenario)?;
-        scenario.validate()?;
         Ok(scenario)
     }
 

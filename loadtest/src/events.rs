@@ -6,12 +6,15 @@ use std::os::unix::net::UnixStream;
 use std::path::Path;
 use std::sync::mpsc::Sender;
 use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context, Result, bail, ensure};
 use serde::Deserialize;
 
 /// Longest line of the stream, or of the answer's head, that is read.
 const LINE_MAX: u64 = 1 << 20;
+/// How long a question may stay without an answer.
+const PATIENCE: Duration = Duration::from_secs(2);
 
 /// What the event stream said.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -50,9 +53,32 @@ pub(crate) fn follow(socket: &Path, heard: Sender<Heard>) -> Result<()> {
     Ok(())
 }
 
-fn open_stream(mut stream: UnixStream) -> Result<Box<dyn BufRead + Send>> {
-    stream.write_all(
-        b"GET /v1/events HTTP/1.1\r\nHost: localhost\r\nAccept: application/x-ndjson\r\n\r\n",
+/// The number of the process behind a control socket.
+///
+/// # Errors
+/// When it does not answer, or not as a headend does.
+pub(crate) fn process_of(socket: &Path) -> Result<u32> {
+    #[derive(Deserialize)]
+    struct Status {
+        pid: u32,
+    }
+    let stream = UnixStream::connect(socket)?;
+    stream.set_read_timeout(Some(PATIENCE))?;
+    let mut text = String::new();
+    let body = ask(stream, "/v1/status", "close")?;
+    body.take(LINE_MAX).read_to_string(&mut text)?;
+    Ok(serde_json::from_str::<Status>(&text)?.pid)
+}
+
+fn open_stream(stream: UnixStream) -> Result<Box<dyn BufRead + Send>> {
+    ask(stream, "/v1/events", "keep-alive")
+}
+
+/// The body of the answer.
+fn ask(mut stream: UnixStream, path: &str, connection: &str) -> Result<Box<dyn BufRead + Send>> {
+    write!(
+        stream,
+        "GET {path} HTTP/1.1\r\nHost: localhost\r\nAccept: application/x-ndjson\r\nConnection: {connection}\r\n\r\n"
     )?;
     let mut reader = BufReader::new(stream);
     let status = read_line(&mut reader)?;

@@ -12,6 +12,7 @@ pub mod cli;
 mod clock;
 mod display;
 mod events;
+mod headend;
 mod html;
 mod pattern;
 mod plan;

@@ -45,6 +45,12 @@ pub struct Report {
     pub deaths: Vec<Death>,
     /// The headend's verdicts against the truth, if its event stream was read.
     pub score: Option<Score>,
+    /// What the flood did, if there was one.
+    pub flood: Option<FloodReport>,
+    /// How the headend's process fared, if it runs here.
+    pub headend: Option<HeadendReport>,
+    /// What was expected, and what was found.
+    pub findings: Vec<Finding>,
     /// Resident memory of this process per peer, in octets.
     pub memory_bytes_per_peer: u64,
     /// Processor time of this process, in seconds.
@@ -54,11 +60,14 @@ pub struct Report {
 }
 
 impl Report {
-    /// Whether everything went as it should: every peer that wants a tunnel established and none
-    /// lost, every packet that came back right, and, if verdicts were scored, each death found in
-    /// time and no living peer declared dead.
+    /// Whether everything went as it should. Where the scenario says what to expect: all of that, and no packet changed.
+    /// Elsewhere: every peer that wants a tunnel established and none lost, every packet that came back right, and, if
+    /// verdicts were scored, each death found in time and no living peer declared dead.
     #[must_use]
     pub fn is_success(&self) -> bool {
+        if !self.scenario.expect.is_empty() {
+            return self.traffic.mismatched == 0 && self.findings.iter().all(|finding| finding.met);
+        }
         self.classes.iter().all(ClassReport::is_complete)
             && self.losses.is_empty()
             && self.traffic.mismatched == 0
@@ -125,6 +134,43 @@ pub struct Percentiles {
     pub max: f64,
     /// Value and share of values not above it, for a plot.
     pub curve: Vec<(f64, f64)>,
+}
+
+/// An expectation, and what came of it.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct Finding {
+    /// Its key in the scenario.
+    pub expectation: String,
+    /// The limit that the scenario gives.
+    pub limit: f64,
+    /// What was measured; nothing if it could not be.
+    pub found: Option<f64>,
+    /// Whether it was met.
+    pub met: bool,
+}
+
+/// A flood of first messages, and what it meant for the peers that wanted in.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct FloodReport {
+    /// Messages sent.
+    pub sent: u64,
+    /// Messages per second that left while it lasted.
+    pub per_second: f64,
+    /// Set-up time of the peers that were due while it lasted, in milliseconds.
+    pub setup_ms: Percentiles,
+    /// Set-up time of the others.
+    pub quiet_setup_ms: Percentiles,
+}
+
+/// How the headend's process fared.
+#[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
+pub struct HeadendReport {
+    /// Resident memory when every peer had settled for the first time, in octets.
+    pub settled_bytes: Option<u64>,
+    /// The most resident memory from then on, in octets.
+    pub resident_bytes_max: u64,
+    /// Processor time, in seconds.
+    pub cpu_s: f64,
 }
 
 /// What went through the tunnels.

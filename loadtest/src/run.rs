@@ -12,13 +12,18 @@ use crate::cli::{Args, ReportFormat};
 use crate::clock::Clock;
 use crate::display::Display;
 use crate::events::{self, Heard};
+use crate::headend::{Started, Watched};
 use crate::plan::Plan;
 use crate::progress::{Line, News, Progress};
-use crate::report::{ClassReport, IkeReport, NetworkReport, Report, Sample, TrafficReport};
+use crate::process::Process;
+use crate::report::{
+    ClassReport, FloodReport, HeadendReport, IkeReport, NetworkReport, Report, Sample, TrafficReport,
+};
+use crate::scenario::Scenario;
 use crate::stats::{Board, Counts, Stats, percentiles};
 use crate::truth::{Judgement, Truth};
 use crate::worker::{Shared, Worker};
-use crate::{html, process, text};
+use crate::{html, text};
 
 const LOOK_EVERY: Duration = Duration::from_millis(200);
 const SAMPLE_EVERY_S: f64 = 1.0;
@@ -28,19 +33,31 @@ const SAMPLE_EVERY_S: f64 = 1.0;
 /// # Errors
 /// If the scenario makes no sense, sockets cannot be opened or files cannot be written.
 pub fn run(args: Args) -> Result<Report> {
-    let scenario = args.scenario()?;
+    let mut scenario = args.read_scenario()?;
+    let started = match &args.headend {
+        Some(program) => Some(Started::start(program, &mut scenario)?),
+        None => None,
+    };
+    scenario.validate()?;
     let mut display = Display::new(args.progress, scenario.duration_s);
+    let events = started.as_ref().map(Started::socket).or(args.events.clone());
     let mut truth = Truth::new(
         &scenario.peers.identity,
         scenario.peers.count,
-        args.bound,
-        args.events.is_some(),
+        args.bound.or(scenario.expect.detection_s_max),
+        events.is_some(),
     );
     let (heard_sender, heard) = mpsc::channel();
-    if let Some(socket) = &args.events {
+    if let Some(socket) = &events {
         events::follow(socket, heard_sender)?;
     }
-    let run = Run::start(Plan::new(scenario)?)?;
+    let headend = match &events {
+        Some(socket) if scenario.watches_headend() || started.is_some() => {
+            Some(Watched::behind(socket)?)
+        }
+        _ => None,
+    };
+    let run = Run::start(Plan::new(scenario)?, headend)?;
     if args.until_stdin_closes {
         let shared = Arc::clone(&run.shared);
         thread::spawn(move || {
@@ -62,10 +79,11 @@ struct Run {
     boards: Vec<Arc<Board>>,
     workers: Vec<JoinHandle<Result<Stats>>>,
     news: Receiver<News>,
+    headend: Option<Watched>,
 }
 
 impl Run {
-    fn start(plan: Plan) -> Result<Self> {
+    fn start(plan: Plan, headend: Option<Watched>) -> Result<Self> {
         let threads = plan.scenario.threads;
         let shared = Arc::new(Shared {
             unsettled: AtomicU32::new(plan.scenario.peers.count),
@@ -104,12 +122,13 @@ impl Run {
             boards,
             workers,
             news,
+            headend,
         })
     }
 
     /// Shows the run until it ends, and sums it up.
     fn watch(
-        self,
+        mut self,
         display: &mut Display,
         truth: &mut Truth,
         heard: &Receiver<Heard>,
@@ -118,7 +137,8 @@ impl Run {
         let mut resident_bytes = 0;
         while !self.workers.iter().all(JoinHandle::is_finished) {
             self.take_news(display, truth, heard);
-            resident_bytes = resident_bytes.max(process::resident_bytes());
+            resident_bytes = resident_bytes.max(Process::own().resident_bytes());
+            self.look_at_headend()?;
             let progress = self.progress(&mut course, truth);
             display.show(&progress);
             thread::sleep(LOOK_EVERY);
@@ -133,11 +153,21 @@ impl Run {
         }
         Ok(Outcome {
             shared: self.shared,
+            headend: self.headend.map(Watched::into_report),
             stats,
             series: course.series,
             elapsed_s,
             resident_bytes,
         })
+    }
+
+    fn look_at_headend(&mut self) -> Result<()> {
+        let (second, settled) = (self.elapsed_s(), self.shared.settled_at().is_some());
+        let scenario = &self.shared.plan.scenario;
+        match &mut self.headend {
+            Some(headend) => headend.look(scenario, second, settled),
+            None => Ok(()),
+        }
     }
 
     fn elapsed_s(&self) -> f64 {
@@ -224,6 +254,7 @@ impl Course {
 /// What the workers leave behind.
 struct Outcome {
     shared: Arc<Shared>,
+    headend: Option<HeadendReport>,
     stats: Stats,
     series: Vec<Sample>,
     elapsed_s: f64,
@@ -239,7 +270,11 @@ impl Outcome {
         let judgement = truth.into_judgement((self.elapsed_s * 1e9) as u64);
         let classes = classes(&shared.plan, &stats, &judgement);
         let setup_s = stats.last_setup_ns as f64 / 1e9;
-        Report {
+        let flood = flood(&scenario, &stats);
+        let report = Report {
+            findings: Vec::new(),
+            flood,
+            headend: self.headend,
             scenario,
             elapsed_s: self.elapsed_s,
             peers,
@@ -287,8 +322,23 @@ impl Outcome {
             memory_bytes_per_peer: self.resident_bytes / u64::from(peers.max(1)),
             cpu_s: netio::process_cpu_time().as_secs_f64(),
             series: self.series,
+        };
+        Report {
+            findings: report.scenario.expect.findings(&report),
+            ..report
         }
     }
+}
+
+/// What the flood did, if the scenario has one.
+fn flood(scenario: &Scenario, stats: &Stats) -> Option<FloodReport> {
+    let flood = &scenario.flood;
+    (flood.rate_per_second > 0.0).then(|| FloodReport {
+        sent: stats.flood_sent,
+        per_second: stats.flood_sent as f64 / flood.for_s,
+        setup_ms: percentiles(&stats.flood_setup_us, 1e3),
+        quiet_setup_ms: percentiles(&stats.quiet_setup_us, 1e3),
+    })
 }
 
 /// What became of each class.

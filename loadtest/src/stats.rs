@@ -77,6 +77,11 @@ pub(crate) struct Stats {
     pub(crate) return_us: Histogram<u64>,
     /// Microseconds from due start to the first Child SA.
     pub(crate) setup_us: Histogram<u64>,
+    /// The same for those that were due during the flood, and for the others.
+    pub(crate) flood_setup_us: Histogram<u64>,
+    pub(crate) quiet_setup_us: Histogram<u64>,
+    /// Forged first messages sent.
+    pub(crate) flood_sent: u64,
     /// Microseconds from sending to the verified echo.
     pub(crate) echo_us: Histogram<u64>,
     pub(crate) failures: BTreeMap<&'static str, u32>,
@@ -95,6 +100,9 @@ impl Stats {
             established: Vec::new(),
             return_us: histogram(),
             setup_us: histogram(),
+            flood_setup_us: histogram(),
+            quiet_setup_us: histogram(),
+            flood_sent: 0,
             echo_us: histogram(),
             failures: BTreeMap::new(),
             losses: BTreeMap::new(),
@@ -129,6 +137,9 @@ impl Stats {
         }
         add(&mut self.return_us, &other.return_us);
         add(&mut self.setup_us, &other.setup_us);
+        add(&mut self.flood_setup_us, &other.flood_setup_us);
+        add(&mut self.quiet_setup_us, &other.quiet_setup_us);
+        self.flood_sent += other.flood_sent;
         add(&mut self.echo_us, &other.echo_us);
         add_all(&mut self.failures, &other.failures);
         add_all(&mut self.losses, &other.losses);

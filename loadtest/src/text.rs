@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::{Display, Write};
 
-use crate::report::{ClassReport, NetworkReport, Percentiles, Report, Score};
+use crate::report::{ClassReport, Finding, NetworkReport, Percentiles, Report, Score};
 
 /// Renders the report in lines of text.
 #[must_use]
@@ -59,6 +59,9 @@ fn write_report(report: &Report, out: &mut String) -> std::fmt::Result {
     if let Some(score) = &report.score {
         write_score(score, out)?;
     }
+    write_flood(report, out)?;
+    write_headend(report, out)?;
+    write_findings(report, out)?;
     writeln!(
         out,
         "generator      {:.1} s, {:.1} s of CPU, {} octets of memory per peer",
@@ -70,6 +73,57 @@ fn write_report(report: &Report, out: &mut String) -> std::fmt::Result {
         "FAILED"
     };
     writeln!(out, "result         {verdict}")
+}
+
+fn write_flood(report: &Report, out: &mut String) -> std::fmt::Result {
+    let Some(flood) = &report.flood else {
+        return Ok(());
+    };
+    writeln!(
+        out,
+        "flood          {} first messages, {:.0} per second",
+        flood.sent, flood.per_second
+    )?;
+    writeln!(
+        out,
+        "  set-up       {} meanwhile; {} at other times",
+        milliseconds(&flood.setup_ms),
+        milliseconds(&flood.quiet_setup_ms)
+    )
+}
+
+fn write_headend(report: &Report, out: &mut String) -> std::fmt::Result {
+    let Some(headend) = &report.headend else {
+        return Ok(());
+    };
+    let mib = |octets: u64| octets as f64 / f64::from(1 << 20);
+    write!(
+        out,
+        "headend        {:.1} s of CPU, {:.1} MiB at most",
+        headend.cpu_s,
+        mib(headend.resident_bytes_max)
+    )?;
+    match headend.settled_bytes {
+        Some(settled) => writeln!(out, ", {:.1} when all were up", mib(settled)),
+        None => writeln!(out),
+    }
+}
+
+/// Each expectation; of one that failed, by how much.
+fn write_findings(report: &Report, out: &mut String) -> std::fmt::Result {
+    for finding in &report.findings {
+        let Finding {
+            expectation, limit, ..
+        } = finding;
+        let word = if finding.met { "as expected" } else { "NOT MET" };
+        write!(out, "  {expectation:<28} {limit}: {word}")?;
+        match finding.found {
+            Some(found) if finding.met => writeln!(out, ", {found:.3}")?,
+            Some(found) => writeln!(out, ", {found:.3}: off by {:.3}", (found - limit).abs())?,
+            None => writeln!(out, ", not measured")?,
+        }
+    }
+    Ok(())
 }
 
 fn write_classes(classes: &[ClassReport], out: &mut String) -> std::fmt::Result {

@@ -3,7 +3,9 @@
 use std::path::{Path, PathBuf};
 
 use palisade_load::cli::Args;
-use palisade_load::scenario::{Class, DpdBehaviour, Network, Scenario};
+use palisade_load::scenario::{
+    Class, DpdBehaviour, Expect, Network, Scenario, Trouble, TroubleKind,
+};
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).to_path_buf()
@@ -30,6 +32,26 @@ fn the_examples_can_be_run() {
 /// Every key of a scenario, by its full name.
 fn keys() -> Vec<String> {
     let mut scenario = Scenario {
+        troubles: vec![Trouble {
+            kind: TroubleKind::Stop,
+            at_s: 1.0,
+            for_s: 1.0,
+        }],
+        expect: Expect {
+            established_percent_min: Some(1.0),
+            returned_percent_min: Some(1.0),
+            lost_max: Some(1.0),
+            false_dead_max: Some(1.0),
+            missed_dead_max: Some(1.0),
+            detection_s_max: Some(1.0),
+            verdicts_per_second_max: Some(1.0),
+            packet_loss_percent_max: Some(1.0),
+            setup_p99_ms_max: Some(1.0),
+            return_p99_ms_max: Some(1.0),
+            flood_setup_p99_ratio_max: Some(1.0),
+            child_rekeys_min: Some(1.0),
+            headend_growth_mib_max: Some(1.0),
+        },
         classes: vec![Class {
             packets_per_second: Some(1.0),
             silent_at_s: Some(1.0),
@@ -99,6 +121,12 @@ fn what_makes_no_sense_is_refused_in_a_sentence() {
         ("network.duplicate_percent = 101.0", "duplicate_percent"),
         ("network.delay_ms = 60001.0", "delay_ms"),
         ("arrival.period_s = 0.0", "arrival.period_s"),
+        ("expect.lost_max = -1.0", "expect.lost_max"),
+        ("flood.at_s = -1.0", "flood.at_s"),
+        (
+            "[[trouble]]\nkind = \"stop\"\nat_s = 1.0\nfor_s = -1.0",
+            "trouble.for_s",
+        ),
     ];
     for (text, word) in refused {
         let mut scenario = Scenario::from_toml(text).expect(text);

@@ -2,20 +2,24 @@
 
 mod addresses;
 mod class;
+mod expect;
+mod layers;
 mod network;
 mod suite;
+mod trouble;
 mod validate;
 
 use std::fmt;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
-use anyhow::Result;
 use serde::{Deserialize, Serialize};
 
 pub use addresses::Sources;
 pub use class::{Class, DpdBehaviour, Stall};
+pub use expect::Expect;
 pub use network::Network;
 pub use suite::{EspSuite, IkeSuite};
+pub use trouble::{Flood, Trouble, TroubleKind};
 
 /// A whole run.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -45,6 +49,15 @@ pub struct Scenario {
     pub deaths: Deaths,
     /// What happens to datagrams on their way.
     pub network: Network,
+    /// What goes wrong for a while.
+    #[serde(rename = "trouble")]
+    pub troubles: Vec<Trouble>,
+    /// Who knocks and does not mean it.
+    pub flood: Flood,
+    /// How it must come out.
+    pub expect: Expect,
+    /// What is laid over the configuration of a headend that is started for the run.
+    pub headend: toml::Table,
     /// Kinds of peers; without any, all are alike and answer every probe at once.
     #[serde(rename = "class")]
     pub classes: Vec<Class>,
@@ -65,18 +78,12 @@ impl Default for Scenario {
             rekey: Rekey::default(),
             deaths: Deaths::default(),
             network: Network::default(),
+            troubles: Vec::new(),
+            flood: Flood::default(),
+            expect: Expect::default(),
+            headend: toml::Table::new(),
             classes: Vec::new(),
         }
-    }
-}
-
-impl Scenario {
-    /// Reads a scenario file. It still has to be [validated](Self::validate).
-    ///
-    /// # Errors
-    /// Syntax errors and unknown keys, with their place.
-    pub fn from_toml(text: &str) -> Result<Self> {
-        Ok(toml::from_str(text)?)
     }
 }
 

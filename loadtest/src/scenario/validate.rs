@@ -35,6 +35,11 @@ impl Scenario {
         self.validate_times()?;
         self.validate_addresses()?;
         self.network.validate("network")?;
+        self.flood.validate()?;
+        self.expect.validate()?;
+        for trouble in &self.troubles {
+            trouble.validate()?;
+        }
         for class in &self.classes {
             class.validate(self.peers.ports)?;
         }

@@ -101,6 +101,7 @@ impl Worker {
         peer.state = State::Up;
         let setup = now - peer.due;
         let (class, returned) = (peer.class, peer.settled);
+        let due_s = peer.due.as_nanos() as f64 / 1e9;
         let gap_s = self.packet_gap_s(slot);
         self.stats.counts.up += 1;
         let micros = u64::try_from(setup.as_micros()).unwrap_or(u64::MAX);
@@ -111,6 +112,11 @@ impl Worker {
             self.stats.established(class);
             self.stats.last_setup_ns = self.stats.last_setup_ns.max(now.as_nanos());
             self.stats.setup_us.saturating_record(micros);
+            if self.shared.plan.scenario.flood.lasts_at(due_s) {
+                self.stats.flood_setup_us.saturating_record(micros);
+            } else {
+                self.stats.quiet_setup_us.saturating_record(micros);
+            }
         }
         self.settle(slot, now);
         self.begin_habits(slot, now);

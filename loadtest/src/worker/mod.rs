@@ -3,6 +3,7 @@
 mod behaviour;
 mod data;
 mod exchange;
+mod flood;
 mod host;
 mod life;
 mod network;
@@ -37,6 +38,8 @@ use self::sockets::Sockets;
 
 /// Longest sleep, so that a worker notices the end of the run and the common moments in time.
 const NAP_MAX: Duration = Duration::from_millis(50);
+/// Sleep while a flood lasts.
+const FLOOD_NAP: Duration = Duration::from_micros(500);
 /// Peers that start before received packets are looked at again.
 const STARTS_PER_TURN: usize = 32;
 /// Datagrams of the largest size that IKE and the test packets need.
@@ -131,6 +134,9 @@ pub(crate) struct Worker {
     /// The message that is being taken is a liveness check.
     answering_probe: bool,
     deaths_planned: bool,
+    /// Nothing passes between the peers and the responder.
+    outage: bool,
+    flooding: flood::Flooding,
     stats: Stats,
 }
 
@@ -180,6 +186,8 @@ impl Worker {
             spoken: HashMap::new(),
             answering_probe: false,
             deaths_planned: false,
+            outage: false,
+            flooding: flood::Flooding::default(),
             stats: Stats::new(),
             shared,
             board,
@@ -198,13 +206,15 @@ impl Worker {
             if self.shared.is_over(now) {
                 break;
             }
+            self.outage = self.shared.plan.scenario.is_cut_off_at(now.as_nanos() as f64 / 1e9);
+            let flooding = self.pour(now);
             self.plan_deaths(now);
             self.start_due_peers(now)?;
             self.fire_timers(now);
             self.seal_outgoing(now);
             self.engine.flush();
             self.board.publish(&self.stats.counts);
-            let nap = self.nap();
+            let nap = if flooding { FLOOD_NAP } else { self.nap() };
             self.engine
                 .wait(Some(nap))
                 .context("the packet engine broke")?;
@@ -217,6 +227,7 @@ impl Worker {
             }
         }
         self.leave();
+        self.stats.flood_sent = self.flooding.sent;
         self.collect_drops();
         self.board.publish(&self.stats.counts);
         Ok(self.stats)

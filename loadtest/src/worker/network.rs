@@ -67,6 +67,10 @@ impl Worker {
 
     /// A datagram leaves a peer.
     pub(super) fn depart(&mut self, slot: u32, way: OuterSend, mut buffer: Buffer, now: Instant) {
+        if self.outage {
+            self.stats.network.lost += 1;
+            return self.engine.give(buffer);
+        }
         let Some(network) = self.network_of(slot) else {
             return self.engine.send(way, buffer);
         };
@@ -90,6 +94,10 @@ impl Worker {
         tos: u8,
         now: Instant,
     ) -> bool {
+        if self.outage {
+            self.stats.network.lost += 1;
+            return false;
+        }
         if self.shared.plan.networks.iter().all(Option::is_none) {
             return true;
         }
@@ -155,6 +163,9 @@ impl Worker {
     pub(super) fn let_go(&mut self, place: u32, now: Instant) {
         match self.held.remove(place) {
             Some(Held::Message { message, path }) => self.deliver(&message, path, now),
+            Some(Held::Leaving { .. } | Held::Arriving { .. }) if self.outage => {
+                self.stats.network.lost += 1;
+            }
             Some(Held::Leaving { datagram, way }) => self.engine.send_bytes(way, &datagram),
             Some(Held::Arriving {
                 mut datagram,

@@ -37,6 +37,7 @@ impl Worker {
     }
 
     pub(super) fn send_ike(&mut self, slot: u32, path: &Path, message: &[u8], now: Instant) {
+        self.learn_flood(message);
         let way = self.way(slot, path.local, path.remote);
         let (Some(way), Some(mut buffer)) = (way, self.engine.buffer()) else {
             return;
