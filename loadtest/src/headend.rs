@@ -32,7 +32,8 @@ impl Started {
         let ports = [free_port()?, free_port()?];
         let [ike, nat] = [&ports[0], &ports[1]].map(|socket| socket.local_addr());
         let (ike, nat) = (ike?.port(), nat?.port());
-        let directory = std::env::temp_dir().join(format!("palisade-load-{}-{nat}", std::process::id()));
+        let directory =
+            std::env::temp_dir().join(format!("palisade-load-{}-{nat}", std::process::id()));
         std::fs::create_dir_all(&directory)?;
         std::fs::write(directory.join("psk"), SECRET)?;
         let configuration = directory.join("palisade.toml");

@@ -14,10 +14,11 @@ use crate::display::Display;
 use crate::events::{self, Heard};
 use crate::headend::{Started, Watched};
 use crate::plan::Plan;
-use crate::progress::{Line, News, Progress};
 use crate::process::Process;
+use crate::progress::{Line, News, Progress};
 use crate::report::{
-    ClassReport, FloodReport, HeadendReport, IkeReport, NetworkReport, Report, Sample, TrafficReport,
+    ClassReport, FloodReport, HeadendReport, IkeReport, NetworkReport, Report, Sample,
+    TrafficReport,
 };
 use crate::scenario::Scenario;
 use crate::stats::{Board, Counts, Stats, percentiles};
@@ -40,7 +41,10 @@ pub fn run(args: Args) -> Result<Report> {
     };
     scenario.validate()?;
     let mut display = Display::new(args.progress, scenario.duration_s);
-    let events = started.as_ref().map(Started::socket).or(args.events.clone());
+    let events = started
+        .as_ref()
+        .map(Started::socket)
+        .or(args.events.clone());
     let mut truth = Truth::new(
         &scenario.peers.identity,
         scenario.peers.count,

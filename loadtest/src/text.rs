@@ -115,7 +115,11 @@ fn write_findings(report: &Report, out: &mut String) -> std::fmt::Result {
         let Finding {
             expectation, limit, ..
         } = finding;
-        let word = if finding.met { "as expected" } else { "NOT MET" };
+        let word = if finding.met {
+            "as expected"
+        } else {
+            "NOT MET"
+        };
         write!(out, "  {expectation:<28} {limit}: {word}")?;
         match finding.found {
             Some(found) if finding.met => writeln!(out, ", {found:.3}")?,

@@ -46,10 +46,13 @@ impl Scenario {
         let ports = ports.map(|(key, port)| (key.to_owned(), Value::from(i64::from(port))));
         let own = Table::from_iter([
             ("headend".to_owned(), Value::Table(Table::from_iter(ports))),
-            ("metrics".to_owned(), Value::Table(Table::from_iter([(
-                "listen".to_owned(),
-                Value::from("off"),
-            )]))),
+            (
+                "metrics".to_owned(),
+                Value::Table(Table::from_iter([(
+                    "listen".to_owned(),
+                    Value::from("off"),
+                )])),
+            ),
         ]);
         lay_over(&mut whole, own);
         Ok(toml::to_string(&whole)?)

@@ -206,7 +206,11 @@ impl Worker {
             if self.shared.is_over(now) {
                 break;
             }
-            self.outage = self.shared.plan.scenario.is_cut_off_at(now.as_nanos() as f64 / 1e9);
+            self.outage = self
+                .shared
+                .plan
+                .scenario
+                .is_cut_off_at(now.as_nanos() as f64 / 1e9);
             let flooding = self.pour(now);
             self.plan_deaths(now);
             self.start_due_peers(now)?;
