@@ -1,4 +1,5 @@
-//! The only room that names a cipher crate: AEAD, CBC with HMAC, PRF, key exchange.
+//! The only room that names a cipher crate: AEAD, CBC with HMAC, PRF, key exchange, signatures and
+//! certificates.
 //!
 //! Keys are zeroized when dropped and have no `Debug`. Every operation is selected once, when a
 //! key is built; a packet only follows that choice.
@@ -9,6 +10,7 @@
 //! | protect IKEv1 messages | [`cbc_encrypt`], [`cbc_decrypt`] |
 //! | derive keys | [`prf()`], [`prf_plus`] |
 //! | agree on a shared secret | [`KeyPair`] |
+//! | believe and be believed by certificates | [`TrustAnchors`], [`Credential`] |
 //! | hash public data, compare secrets | [`sha1()`], [`sha256`], [`equal`] |
 #![forbid(unsafe_code)]
 
@@ -17,6 +19,7 @@ mod algorithm;
 mod associated;
 mod cbc;
 mod cbc_hmac;
+mod certificate;
 #[cfg(target_arch = "x86_64")]
 mod chain;
 mod entropy;
@@ -35,6 +38,12 @@ mod together;
 pub use aead::Provider;
 pub use algorithm::{EncryptionAlgorithm, IntegrityAlgorithm, KeyExchangeMethod, PrfAlgorithm};
 pub use cbc::{cbc_decrypt, cbc_encrypt};
+pub use certificate::{
+    AlternativeName, Attribute, BadSignature, CertificateNames, Credential, CredentialError,
+    DistinguishedName, NotADistinguishedName, PeerCertificate, PeerSignature, Revocation,
+    SignatureHash, TrustAnchorError, TrustAnchors, UnixTime, Untrusted, Validity,
+    VerifiedCertificate,
+};
 pub use entropy::Entropy;
 pub use exchange::{InvalidPublicValue, KeyPair};
 pub use hash::{digest, equal, sha1, sha256};

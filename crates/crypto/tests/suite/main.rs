@@ -1,5 +1,6 @@
 //! The crypto room against published vectors, and its providers against each other.
 
+mod certificates;
 mod derivation;
 mod exchange;
 mod messages;

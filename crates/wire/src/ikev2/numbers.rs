@@ -249,10 +249,20 @@ pub mod authentication {
     pub const RSA_SIGNATURE: u8 = 1;
     /// Shared key message integrity code.
     pub const SHARED_KEY: u8 = 2;
+    /// ECDSA with SHA-256 on P-256 (RFC 4754).
+    pub const ECDSA_SHA256_P256: u8 = 9;
+    /// ECDSA with SHA-384 on P-384 (RFC 4754).
+    pub const ECDSA_SHA384_P384: u8 = 10;
     /// NULL (RFC 7619).
     pub const NULL: u8 = 13;
     /// Digital signature (RFC 7427).
     pub const DIGITAL_SIGNATURE: u8 = 14;
+}
+
+/// Certificate encodings (RFC 7296 §3.6).
+pub mod certificate {
+    /// An X.509 certificate for signatures, in DER.
+    pub const X509_SIGNATURE: u8 = 4;
 }
 
 /// Traffic selector types (RFC 7296 §3.13.1).
