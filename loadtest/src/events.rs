@@ -71,7 +71,7 @@ pub(crate) fn process_of(socket: &Path) -> Result<u32> {
 }
 
 fn open_stream(stream: UnixStream) -> Result<Box<dyn BufRead + Send>> {
-    ask(stream, "/v1/events", "keep-alive")
+    ask(stream, "/v1/events?event=dead", "keep-alive")
 }
 
 /// The body of the answer.

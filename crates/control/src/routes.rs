@@ -13,7 +13,7 @@ use axum::response::{Html, IntoResponse, Response};
 use axum::routing::{get, post};
 use serde::{Deserialize, Serialize};
 
-use crate::events::EventHub;
+use crate::events::{EventHub, Kinds};
 use crate::headend::{Headend, Refusal};
 use crate::page;
 use crate::stream::LineBody;
@@ -194,8 +194,22 @@ async fn why_dead(State(shared): State<Shared>, Path(peer): Path<String>) -> Res
     ask_json(shared, move |headend| headend.why_dead(&peer)).await
 }
 
-async fn events(State(shared): State<Shared>) -> Response {
-    let body = Body::new(LineBody::events(shared.events.subscribe()));
+/// Which events a reader wants.
+#[derive(Deserialize)]
+struct EventQuery {
+    /// Words for kinds, separated by commas; all kinds if it is left out.
+    event: Option<String>,
+}
+
+async fn events(State(shared): State<Shared>, Query(query): Query<EventQuery>) -> Response {
+    let kinds = match Kinds::named(query.event.as_deref()) {
+        Ok(kinds) => kinds,
+        Err(word) => {
+            let refusal = format!("`{word}` is no kind of event");
+            return refuse(&Refusal::Invalid(refusal));
+        }
+    };
+    let body = Body::new(LineBody::events(shared.events.subscribe(kinds)));
     ([(header::CONTENT_TYPE, "application/x-ndjson")], body).into_response()
 }
 

@@ -3,23 +3,25 @@
 use core::convert::Infallible;
 use core::pin::Pin;
 use core::task::{Context, Poll};
-use std::sync::Arc;
 
 use hyper::body::{Body, Bytes, Frame};
-use tokio::sync::{broadcast, mpsc};
+use tokio::sync::mpsc;
 
-use crate::view::{Event, EventKind};
+use crate::events::EventReader;
+use crate::view::Event;
 
-/// Lines that may wait for one reader's socket before its events back up into the hub.
-const LINES_MAX: usize = 64;
+/// Frames that may wait for one reader's socket before its events back up into the hub.
+const FRAMES_MAX: usize = 64;
+/// Octets from which on a frame takes no more lines: what came together goes together.
+const FRAME_FULL: usize = 16 << 10;
 
 /// Lines as they come.
 pub(crate) struct LineBody(pub(crate) mpsc::Receiver<Bytes>);
 
 impl LineBody {
     /// Starts to forward. The reader misses nothing that is published after `events` was subscribed.
-    pub(crate) fn events(events: broadcast::Receiver<Arc<Event>>) -> Self {
-        let (sender, receiver) = mpsc::channel(LINES_MAX);
+    pub(crate) fn events(events: EventReader) -> Self {
+        let (sender, receiver) = mpsc::channel(FRAMES_MAX);
         tokio::spawn(forward(events, sender));
         Self(receiver)
     }
@@ -39,39 +41,33 @@ impl Body for LineBody {
     }
 }
 
-async fn forward(mut events: broadcast::Receiver<Arc<Event>>, lines: mpsc::Sender<Bytes>) {
+async fn forward(mut events: EventReader, frames: mpsc::Sender<Bytes>) {
     loop {
-        let event = tokio::select! {
-            event = events.recv() => event,
-            () = lines.closed() => return,
+        let first = tokio::select! {
+            event = events.next(true) => event,
+            () = frames.closed() => return,
         };
-        let event = match event {
-            Ok(event) => event,
-            Err(broadcast::error::RecvError::Lagged(count)) => Arc::new(missed(count)),
-            Err(broadcast::error::RecvError::Closed) => return,
-        };
-        let Ok(mut line) = serde_json::to_vec(&*event) else {
-            continue;
-        };
-        line.push(b'\n');
-        if lines.send(Bytes::from(line)).await.is_err() {
+        let mut frame = Vec::new();
+        let mut next = first;
+        while let Ok(Some(event)) = &next {
+            add_line(&mut frame, event);
+            if frame.len() >= FRAME_FULL {
+                break;
+            }
+            next = events.next(false).await;
+        }
+        let sent = frame.is_empty() || frames.send(Bytes::from(frame)).await.is_ok();
+        if !sent || next.is_err() {
             return;
         }
     }
 }
 
-fn missed(count: u64) -> Event {
-    Event {
-        unix_ns: 0,
-        monotonic_ns: 0,
-        shard: 0,
-        event: EventKind::Missed,
-        peer: String::new(),
-        identity: String::new(),
-        connection: String::new(),
-        local: String::new(),
-        remote: String::new(),
-        detail: format!("{count} events were missed because they were not read in time"),
-        evidence: None,
+fn add_line(frame: &mut Vec<u8>, event: &Event) {
+    let start = frame.len();
+    if serde_json::to_writer(&mut *frame, event).is_ok() {
+        frame.push(b'\n');
+    } else {
+        frame.truncate(start);
     }
 }

@@ -160,6 +160,19 @@ fn death(peer: &str) -> DeathRecord {
     }
 }
 
+/// Tells of an event as the service does.
+trait Happens {
+    fn happens(&self, event: Event);
+}
+
+impl Happens for EventHub {
+    fn happens(&self, event: Event) {
+        if self.happened(event.event) {
+            self.publish(event);
+        }
+    }
+}
+
 fn event(kind: EventKind, identity: &str) -> Event {
     Event {
         unix_ns: 1,
@@ -387,14 +400,14 @@ fn events_arrive_in_order_from_the_moment_of_subscription() {
     let stage = Stage::new("events");
     stage
         .events
-        .publish(event(EventKind::Established, "too early"));
+        .happens(event(EventKind::Established, "too early"));
     let (client, hub) = (stage.client(), stage.events.clone());
     let mut seen = Vec::new();
     let publish = move || {
         for number in 0..100 {
-            hub.publish(event(EventKind::Established, &number.to_string()));
+            hub.happens(event(EventKind::Established, &number.to_string()));
         }
-        hub.publish(event(EventKind::Dead, "last"));
+        hub.happens(event(EventKind::Dead, "last"));
     };
     let each = |event: Event| {
         let last = event.event == EventKind::Dead;
@@ -413,6 +426,27 @@ fn events_arrive_in_order_from_the_moment_of_subscription() {
 }
 
 #[test]
+fn a_reader_of_some_kinds_hears_no_others() {
+    let stage = Stage::new("kinds");
+    let (client, hub) = (stage.client(), stage.events.clone());
+    let publish = move || {
+        for kind in [EventKind::Established, EventKind::Suspect, EventKind::Dead] {
+            hub.happens(event(kind, "x"));
+        }
+    };
+    let mut seen = Vec::new();
+    let each = |event: Event| {
+        seen.push(event.event);
+        event.event != EventKind::Dead
+    };
+    let path = "/v1/events?event=suspect,dead";
+    client.follow(path, None, publish, each).expect("a stream");
+    assert_eq!(seen, [EventKind::Suspect, EventKind::Dead]);
+    let unknown: Result<serde_json::Value, _> = client.get("/v1/events?event=undead");
+    assert!(matches!(unknown, Err(ClientError::Refusal { code: 400, .. })));
+}
+
+#[test]
 fn a_reader_that_lags_is_told_how_much_it_missed() {
     let stage = Stage::new("lag");
     let (client, hub) = (stage.client(), stage.events.clone());
@@ -420,9 +454,9 @@ fn a_reader_that_lags_is_told_how_much_it_missed() {
     // More than the hub and the socket hold together, published before the reader reads on.
     let publish = move || {
         for _ in 0..200_000 {
-            hub.publish(event(EventKind::Deleted, "x"));
+            hub.happens(event(EventKind::Deleted, "x"));
         }
-        hub.publish(event(EventKind::Dead, "last"));
+        hub.happens(event(EventKind::Dead, "last"));
     };
     let each = |event: Event| {
         if event.event == EventKind::Missed {

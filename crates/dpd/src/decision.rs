@@ -1,6 +1,8 @@
 //! What the machine is told, and what it says.
 
-use timer::Instant;
+use core::time::Duration;
+
+use timer::{Instant, TICK};
 
 use crate::breaker::{Breaker, BreakerPolicy, DomainKey};
 use crate::budget::{BudgetPolicy, Budgets};
@@ -18,7 +20,13 @@ pub struct Watch {
     pub budgets: Budgets,
     /// Stops verdicts when too many peers fall silent together.
     pub breaker: Breaker,
+    /// Peers that are watched.
+    watched: u32,
 }
+
+/// So many peers are asked together where the jitter leaves room for it: waking up costs as much as
+/// asking several peers.
+const COMPANY: u32 = 32;
 
 impl Watch {
     /// With nothing counted, full budgets and a closed breaker.
@@ -28,7 +36,33 @@ impl Watch {
             counters: Counters::default(),
             budgets: Budgets::new(budgets),
             breaker: Breaker::new(breaker),
+            watched: 0,
         }
+    }
+
+    /// A peer is watched from now on; [`Liveness::leave`](crate::Liveness::leave) ends it.
+    pub fn joined(&mut self, domains: &[DomainKey]) {
+        self.breaker.joined(domains);
+        self.watched = self.watched.saturating_add(1);
+    }
+
+    pub(crate) fn left(&mut self, domains: &[DomainKey]) {
+        self.breaker.left(domains);
+        self.watched = self.watched.saturating_sub(1);
+    }
+
+    /// How far apart the instants are at which intervals end, so that [`COMPANY`] peers share one:
+    /// ticks doubled until it suffices, so that it seldom changes, and a quarter of the jitter at
+    /// most, so that it stays jitter. Zero where a tick brings enough of them together.
+    pub(crate) fn grain(&self, policy: &DpdPolicy) -> Duration {
+        let enough = policy.interval * COMPANY / self.watched.max(1);
+        let room = policy.interval * u32::from(policy.jitter_percent) / 400;
+        let most = enough.min(room);
+        let mut grain = TICK;
+        while grain * 2 <= most {
+            grain *= 2;
+        }
+        if grain <= most { grain } else { Duration::ZERO }
     }
 }
 

@@ -19,7 +19,8 @@ pub struct JobId {
     pub serial: u32,
 }
 
-/// A slow computation that must not run on a shard's thread.
+/// A computation that an exchange waits for. All but a [quick](Job::is_quick) one must run on another
+/// thread than the shard's.
 pub struct Job {
     id: JobId,
     work: Work,
@@ -100,6 +101,20 @@ impl Job {
     #[must_use]
     pub fn id(&self) -> JobId {
         self.id
+    }
+
+    /// Whether it takes tens of microseconds, less than handing it to another thread and back costs,
+    /// so that it may run on a shard's thread after all.
+    #[must_use]
+    pub fn is_quick(&self) -> bool {
+        let method = match &self.work {
+            Work::Generate { method, .. } | Work::GenerateAndAgree { method, .. } => *method,
+            Work::Agree { pair, .. } => pair.method(),
+        };
+        matches!(
+            method,
+            KeyExchangeMethod::X25519 | KeyExchangeMethod::EcpP256
+        )
     }
 
     /// Computes. Takes from tens of microseconds (X25519) to milliseconds (MODP 4096).

@@ -130,11 +130,11 @@ catalogue! {
         "Virtual addresses over all pools by state.";
 
     gauge COMPUTE_DEPTH "palisade_compute_queue_depth" []
-        "Key exchanges that wait for a thread of the compute pool.";
+        "Key exchanges that wait for a thread of the compute pool or for their worker.";
     counter COMPUTE_JOBS "palisade_compute_jobs_total" ["result"]
-        "Jobs of the compute pool by result.";
+        "Key exchanges by result.";
     histogram COMPUTE_WAIT "palisade_compute_wait_seconds" []
-        "How long a job waited for a thread of the compute pool.", LATENESS, MICROSECONDS;
+        "How long a key exchange waited until it was begun.", LATENESS, MICROSECONDS;
 
     counter ESP_PACKETS "palisade_esp_packets_total" ["direction"]
         "ESP packets that were opened (inbound) or sealed (outbound).";

@@ -1,4 +1,4 @@
-use core::sync::atomic::{AtomicU64, Ordering};
+use core::sync::atomic::{AtomicIsize, AtomicU64, Ordering};
 use core::time::Duration;
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -7,7 +7,7 @@ use std::time::Instant;
 
 use crossbeam::channel::{Receiver, Sender, TrySendError, bounded};
 use hdrhistogram::Histogram;
-use ike::Job;
+use ike::{Computed, Job};
 use shard::Ticket;
 
 use crate::mailbox::{Mailbox, Message};
@@ -15,23 +15,41 @@ use crate::mailbox::{Mailbox, Message};
 /// Longest wait that the histogram tells apart.
 const WAIT_MAX: Duration = Duration::from_secs(60);
 
-struct Order {
-    ticket: Ticket,
-    job: Job,
-    since: Instant,
+/// A job, and who waits for it since when.
+pub(crate) struct Order {
+    pub(crate) ticket: Ticket,
+    pub(crate) job: Job,
+    pub(crate) since: Instant,
 }
 
-/// Threads for work that must not run on a shard's thread: key exchanges.
+impl Order {
+    /// Does the job and counts it.
+    pub(crate) fn compute(self, counters: &ComputeCounters) -> (Ticket, Computed) {
+        let waited = u64::try_from(self.since.elapsed().as_micros()).unwrap_or(u64::MAX);
+        counters
+            .wait_micros
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .saturating_record(waited);
+        let computed = self.job.run();
+        counters.done.fetch_add(1, Ordering::Relaxed);
+        (self.ticket, computed)
+    }
+}
+
+/// Threads for work that must not run on a shard's thread: slow key exchanges.
 pub(crate) struct ComputePool {
     orders: Option<Sender<Order>>,
     threads: Vec<JoinHandle<()>>,
     counters: Arc<ComputeCounters>,
 }
 
-/// What the pool counts.
+/// What is counted of all jobs, whoever does them.
 pub(crate) struct ComputeCounters {
     pub(crate) done: AtomicU64,
     pub(crate) dropped: AtomicU64,
+    /// Jobs that wait for a worker's own turn.
+    at_workers: AtomicIsize,
     wait_micros: Mutex<Histogram<u64>>,
 }
 
@@ -54,7 +72,7 @@ impl ComputeQueue {
         if let Err(TrySendError::Full(_) | TrySendError::Disconnected(_)) =
             self.orders.try_send(order)
         {
-            self.counters.dropped.fetch_add(1, Ordering::Relaxed);
+            self.counters.count_dropped();
         }
     }
 }
@@ -74,6 +92,7 @@ impl ComputePool {
         let counters = Arc::new(ComputeCounters {
             done: AtomicU64::new(0),
             dropped: AtomicU64::new(0),
+            at_workers: AtomicIsize::new(0),
             wait_micros: Mutex::new(histogram),
         });
         let mut pool = Self {
@@ -101,9 +120,11 @@ impl ComputePool {
         })
     }
 
-    /// Jobs that wait.
+    /// Jobs that wait, for a thread of the pool or for a worker's own turn.
     pub(crate) fn depth(&self) -> usize {
-        self.orders.as_ref().map_or(0, Sender::len)
+        let at_workers = self.counters.at_workers.load(Ordering::Relaxed);
+        let at_workers = usize::try_from(at_workers).unwrap_or(0);
+        self.orders.as_ref().map_or(0, Sender::len) + at_workers
     }
 
     pub(crate) fn counters(&self) -> &Arc<ComputeCounters> {
@@ -120,6 +141,15 @@ impl ComputePool {
 }
 
 impl ComputeCounters {
+    pub(crate) fn count_dropped(&self) {
+        self.dropped.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// So many more jobs wait for a worker's own turn.
+    pub(crate) fn waits_at_worker(&self, more: isize) {
+        self.at_workers.fetch_add(more, Ordering::Relaxed);
+    }
+
     /// How long jobs waited for a thread, in microseconds.
     pub(crate) fn wait_micros(&self) -> Histogram<u64> {
         self.wait_micros
@@ -131,16 +161,9 @@ impl ComputeCounters {
 
 fn serve(incoming: &Receiver<Order>, mailboxes: &[Mailbox], counters: &ComputeCounters) {
     while let Ok(order) = incoming.recv() {
-        let waited = u64::try_from(order.since.elapsed().as_micros()).unwrap_or(u64::MAX);
-        counters
-            .wait_micros
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .saturating_record(waited);
-        let computed = order.job.run();
-        counters.done.fetch_add(1, Ordering::Relaxed);
-        if let Some(mailbox) = mailboxes.get(usize::from(order.ticket.shard.0)) {
-            mailbox.post(Message::Computed(order.ticket, computed));
+        let (ticket, computed) = order.compute(counters);
+        if let Some(mailbox) = mailboxes.get(usize::from(ticket.shard.0)) {
+            mailbox.post(Message::Computed(ticket, computed));
         }
     }
 }

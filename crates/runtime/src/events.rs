@@ -25,6 +25,12 @@ pub struct Subscription {
 }
 
 impl Subscription {
+    /// The next event if there is one already.
+    #[must_use]
+    pub fn ready(&self) -> Option<Arc<Event>> {
+        self.receiver.try_recv().ok()
+    }
+
     /// The next event, waiting for up to `timeout`; `None` when there was none in that time.
     ///
     /// # Errors

@@ -19,6 +19,7 @@ mod leases;
 mod mailbox;
 mod prefixes;
 mod questions;
+mod quick;
 mod report;
 mod resolver;
 mod routes;

@@ -15,6 +15,7 @@ use crate::echo;
 use crate::events::Events;
 use crate::insides::{Inner, Insides};
 use crate::mailbox::{Mailbox, Message, Stray};
+use crate::quick::QuickQueue;
 use crate::resolver::ResolverQueue;
 use crate::routes::RouteQueue;
 use crate::traces::Traces;
@@ -45,6 +46,7 @@ pub(crate) struct Sink {
     pub(crate) inner_drops: InnerDrops,
     pub(crate) mailboxes: Arc<[Mailbox]>,
     pub(crate) compute: ComputeQueue,
+    pub(crate) quick: QuickQueue,
     pub(crate) resolver: ResolverQueue,
     pub(crate) events: Arc<Events>,
     pub(crate) traces: Arc<Traces>,
@@ -142,7 +144,11 @@ impl Output for Sink {
     }
 
     fn compute(&mut self, ticket: Ticket, job: Job) {
-        self.compute.order(ticket, job);
+        if job.is_quick() {
+            self.quick.order(ticket, job);
+        } else {
+            self.compute.order(ticket, job);
+        }
     }
 
     fn resolve(&mut self, question: Question, name: &Arc<str>) {

@@ -18,6 +18,7 @@ use crate::entropy::SeededEntropy;
 use crate::events::Events;
 use crate::insides::{Inner, Insides};
 use crate::mailbox::Mailbox;
+use crate::quick::QuickQueue;
 use crate::resolver::{Resolver, ResolverQueue};
 use crate::routes::{RouteQueue, Routes};
 use crate::sink::{InnerDrops, Sink};
@@ -60,6 +61,7 @@ struct Seedling {
     events: Arc<Events>,
     traces: Arc<Traces>,
     compute: ComputeQueue,
+    quick: QuickQueue,
     resolver: ResolverQueue,
     routes: Option<RouteQueue>,
 }
@@ -147,6 +149,10 @@ pub(crate) fn start(settings: Settings) -> Result<Parts, StartError> {
             events: Arc::clone(&events),
             traces: Arc::clone(&traces),
             compute,
+            quick: QuickQueue::new(
+                settings.compute_queue_max,
+                Arc::clone(parts.compute.counters()),
+            ),
             resolver,
             routes: parts.routes.as_ref().and_then(Routes::queue),
         };
@@ -331,6 +337,7 @@ fn build(seedling: Seedling) -> io::Result<Worker> {
         inner_drops: InnerDrops::default(),
         mailboxes: seedling.mailboxes,
         compute: seedling.compute,
+        quick: seedling.quick,
         resolver: seedling.resolver,
         events: seedling.events,
         traces: seedling.traces,

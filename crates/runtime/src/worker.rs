@@ -22,6 +22,9 @@ const SLEEP_MAX: Duration = Duration::from_millis(500);
 const BATCHES_MAX: usize = 8;
 /// Messages taken before packets and timers have their turn.
 const MESSAGES_MAX: usize = 256;
+/// Quick key exchanges computed before packets and timers have their turn: less than a millisecond,
+/// so that no probe, answer or ESP packet waits longer for them.
+const QUICK_MAX: usize = 16;
 /// Packets of one batch that are described on the stack.
 const INLINE: usize = 64;
 
@@ -79,6 +82,7 @@ impl Worker {
                 self.report_health();
             }
             self.read_mail();
+            self.compute_quick();
             self.note_watchers();
             self.shard.tick(self.clock.now(), &mut self.sink);
             self.echo();
@@ -135,6 +139,9 @@ impl Worker {
             if !mailbox.sleep() {
                 timeout = Duration::ZERO;
             }
+        }
+        if !self.sink.quick.is_empty() {
+            timeout = Duration::ZERO;
         }
         // An engine that cannot wait cannot be mended here; the pause keeps the loop from spinning
         // while timers and mail still work.
@@ -228,6 +235,17 @@ impl Worker {
                 }
                 Message::Call(call) => call(self),
             }
+        }
+    }
+
+    /// Computes some of the key exchanges that are too quick for the pool.
+    fn compute_quick(&mut self) {
+        for _ in 0..QUICK_MAX {
+            let Some((ticket, computed)) = self.sink.quick.compute() else {
+                return;
+            };
+            let now = self.clock.now();
+            self.shard.computed(ticket, computed, now, &mut self.sink);
         }
     }
 

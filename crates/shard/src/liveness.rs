@@ -42,7 +42,7 @@ impl Shard {
         };
         peer.domains = domains(self.id.0, peer.sa.path());
         peer.liveness = Some(liveness);
-        self.watch.breaker.joined(&peer.domains);
+        self.watch.joined(&peer.domains);
         self.change_timer(spi, timer);
     }
 

@@ -11,19 +11,29 @@ use crate::policy::{DpdPolicy, Mode, SuppressOn};
 impl Liveness {
     pub(super) fn first_timer(&self, policy: &DpdPolicy) -> TimerChange {
         if policy.probes() {
-            TimerChange::At(self.interval_end(policy))
+            TimerChange::At(self.interval_end(policy, Duration::ZERO))
         } else {
             TimerChange::None
         }
     }
 
-    /// When the interval since the last proof that counts for it is over, a jitter early.
-    pub(super) fn interval_end(&self, policy: &DpdPolicy) -> Instant {
+    /// When the interval since the last proof that counts for it is over, a jitter early, at an
+    /// instant that others share: a multiple of `grain` unless that is zero.
+    pub(super) fn interval_end(&self, policy: &DpdPolicy, grain: Duration) -> Instant {
         let base = match self.suppress_on {
             SuppressOn::Any => self.heard.at(),
             SuppressOn::Ike | SuppressOn::Hello => self.restarted,
         };
-        self.early(base, policy.interval, policy.jitter_percent)
+        let end = self.early(base, policy.interval, policy.jitter_percent);
+        let Some(odd) = end.as_nanos().checked_rem(nanos(grain)) else {
+            return end;
+        };
+        let shared = Instant::from_nanos(end.as_nanos() - odd);
+        let earliest = policy.interval * u32::from(100 - policy.jitter_percent.min(100)) / 100;
+        if shared < base + earliest {
+            return shared + grain;
+        }
+        shared
     }
 
     /// `base + period`, less a share of the period that is drawn from the seed and `base`: asked
@@ -41,7 +51,7 @@ impl Liveness {
         if !ctx.policy.probes() {
             return Decision::REST;
         }
-        let end = self.interval_end(ctx.policy);
+        let end = self.interval_end(ctx.policy, ctx.watch.grain(ctx.policy));
         if end > ctx.now {
             return Decision::wait_until(end);
         }
@@ -84,4 +94,8 @@ impl Liveness {
             None => Decision::REST,
         }
     }
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }

@@ -149,7 +149,7 @@ impl Liveness {
         if !self.heard.questioned() {
             // A proof came while nobody looked, so the interval runs from there.
             self.state = State::Alive;
-            let due = self.interval_end(ctx.policy);
+            let due = self.interval_end(ctx.policy, ctx.watch.grain(ctx.policy));
             if due > ctx.now {
                 return Decision::wait_until(due);
             }
@@ -225,9 +225,9 @@ impl Liveness {
         }
     }
 
-    /// The IKE SA goes, for whatever reason; matches [`Breaker::joined`](crate::Breaker::joined).
+    /// The IKE SA goes, for whatever reason; matches [`Watch::joined`].
     pub fn leave(&mut self, now: Instant, domains: &[DomainKey], watch: &mut Watch) {
-        watch.breaker.left(domains);
+        watch.left(domains);
         self.forget_silence(now, domains, watch);
         self.state = State::Dead;
     }

@@ -92,7 +92,7 @@ impl Estate {
             wheel: Wheel::new(now),
         };
         for index in 0..peers {
-            estate.watch.breaker.joined(DOMAINS);
+            estate.watch.joined(DOMAINS);
             let (live, timer) = Liveness::new(now, &estate.policy, 7, protocol, index);
             estate.peers.push(Peer {
                 live,

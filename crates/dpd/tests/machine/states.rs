@@ -1,5 +1,6 @@
 //! Every transition of the state machine, on virtual time.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::estate::{Estate, Event, on_demand, periodic, rate, secs};
@@ -76,6 +77,33 @@ fn a_periodic_peer_that_answers_is_asked_once_an_interval() {
     assert_eq!(events.collect::<Vec<_>>(), [Event::Probe(1); 10]);
     assert_eq!(estate.watch.counters.tries, 10);
     assert_eq!(estate.watch.counters.recoveries, 0, "nothing was amiss");
+}
+
+#[test]
+fn peers_of_a_small_estate_are_asked_in_company_and_none_of_them_too_early_or_late() {
+    let policy = DpdPolicy {
+        jitter_percent: 10,
+        ..periodic()
+    };
+    for (peers, most) in [(1_000, 10), (4_000, 20)] {
+        let mut estate = Estate::new(peers, policy.clone(), Protocol::Ikev2);
+        estate.run_answering(secs(12), |_| true);
+        let settled = estate.now;
+        estate.run_answering(secs(30), |_| true);
+        let mut moments = BTreeSet::new();
+        for peer in &estate.peers {
+            let times: Vec<_> = peer.events.iter().map(|(at, _)| *at).collect();
+            for pair in times.windows(2) {
+                let gap = pair[1] - pair[0];
+                // When a peer was heard is known to 256 ns.
+                let fits = secs(9) - Duration::from_nanos(256)..=secs(10) + TICK;
+                assert!(fits.contains(&gap), "{gap:?}");
+            }
+            moments.extend(times.into_iter().filter(|at| *at > settled));
+        }
+        let each_second = moments.len() / 30;
+        assert!(each_second <= most, "{peers} peers: {each_second} a second");
+    }
 }
 
 #[test]

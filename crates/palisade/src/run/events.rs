@@ -11,6 +11,8 @@ use control::EventHub;
 use control::view::{Event, EventKind};
 use ike::{CloseReason, RemovalReason};
 use runtime::Subscription;
+use tracing::Level;
+use tracing::level_filters::LevelFilter;
 
 use super::headend::Front;
 use super::verdict;
@@ -20,6 +22,9 @@ use crate::ios;
 pub(super) const BACKLOG: usize = 65_536;
 /// Log lines about peers in one second at most; the event stream has all of them.
 const LINES_PER_SECOND_MAX: u32 = 200;
+/// How long more events are waited for when one came: what comes close together wakes the thread
+/// once, since waking a thread costs a worker more than all else about an event.
+const GATHER: Duration = Duration::from_millis(5);
 /// How often the end of the service is looked for while nothing happens.
 const PATIENCE: Duration = Duration::from_millis(100);
 
@@ -42,9 +47,10 @@ impl Forwarder {
             loop {
                 match subscription.next(PATIENCE) {
                     Ok(Some(event)) => {
-                        if let Some(event) = tell(&event, &front) {
-                            log.write(&event);
-                            hub.publish(event);
+                        tell(&event, &front, &mut log, &hub);
+                        std::thread::sleep(GATHER);
+                        while let Some(event) = subscription.ready() {
+                            tell(&event, &front, &mut log, &hub);
                         }
                     }
                     Ok(None) if stopped.load(Ordering::Acquire) => return,
@@ -70,10 +76,28 @@ impl Forwarder {
     }
 }
 
-/// The event as the stream tells it; `None` for what another event tells already.
-fn tell(event: &shard::Event, front: &Front) -> Option<Event> {
+/// Tells of an event whoever wants to hear of it. Most events of a large estate are wanted by nobody,
+/// and are only counted.
+fn tell(event: &shard::Event, front: &Front, log: &mut Log, hub: &EventHub) {
+    let Some(kind) = kind_of(&event.kind) else {
+        return;
+    };
+    let (read, logged) = (hub.happened(kind), log.takes(kind));
+    if !read && !logged {
+        return;
+    }
+    let event = view(event, kind, front);
+    if logged {
+        log.write(&event);
+    }
+    if read {
+        hub.publish(event);
+    }
+}
+
+/// The event as the stream tells it.
+fn view(event: &shard::Event, kind: EventKind, front: &Front) -> Event {
     let clock = front.service.clock();
-    let (kind, detail) = describe(&event.kind)?;
     let evidence = match &event.kind {
         shard::EventKind::Dead { evidence } => {
             let record = verdict::record(&front.config(), clock, &event.peer, event.at, evidence);
@@ -81,7 +105,7 @@ fn tell(event: &shard::Event, front: &Front) -> Option<Event> {
         }
         _ => None,
     };
-    Some(Event {
+    Event {
         unix_ns: clock.unix_nanos(event.at),
         monotonic_ns: event.at.as_nanos(),
         shard: u16::from(event.peer.shard.0),
@@ -91,14 +115,45 @@ fn tell(event: &shard::Event, front: &Front) -> Option<Event> {
         connection: event.peer.connection.to_string(),
         local: event.peer.local.to_string(),
         remote: event.peer.remote.to_string(),
-        detail,
+        detail: detail(&event.kind),
         evidence,
+    }
+}
+
+/// What kind of event it is; `None` for what another event tells already.
+fn kind_of(kind: &shard::EventKind) -> Option<EventKind> {
+    use shard::EventKind as Kind;
+    Some(match kind {
+        Kind::Established { .. } => EventKind::Established,
+        Kind::Rekeyed { .. } => EventKind::Rekeyed,
+        Kind::Closed {
+            reason,
+            established,
+        } => closed(*reason, *established)?,
+        Kind::ChildInstalled { replaces, .. } => match replaces {
+            Some(_) => EventKind::ChildRekeyed,
+            None => EventKind::ChildEstablished,
+        },
+        Kind::ChildRemoved {
+            reason: RemovalReason::Rekeyed | RemovalReason::RedundantRekey,
+            ..
+        } => return None,
+        Kind::ChildRemoved { .. } => EventKind::ChildDeleted,
+        Kind::ChildFailed { .. } => EventKind::ChildFailed,
+        Kind::PathChanged { .. } => EventKind::Moved,
+        Kind::Suspect => EventKind::Suspect,
+        Kind::Recovered => EventKind::Recovered,
+        Kind::Unresolved { .. } => EventKind::Unresolved,
+        Kind::Breaker(alarm) if alarm.opened => EventKind::BreakerOpened,
+        Kind::Breaker(_) => EventKind::BreakerClosed,
+        Kind::Dead { .. } => EventKind::Dead,
     })
 }
 
-fn describe(kind: &shard::EventKind) -> Option<(EventKind, String)> {
+/// What is to be said of it in words.
+fn detail(kind: &shard::EventKind) -> String {
     use shard::EventKind as Kind;
-    Some(match kind {
+    match kind {
         Kind::Established { setup, leases, .. } => {
             let leases: Vec<_> = leases.iter().map(ToString::to_string).collect();
             let given = if leases.is_empty() {
@@ -106,87 +161,46 @@ fn describe(kind: &shard::EventKind) -> Option<(EventKind, String)> {
             } else {
                 format!(", given {}", leases.join(" and "))
             };
-            (
-                EventKind::Established,
-                format!("in {:.1} ms{given}", setup.as_secs_f64() * 1e3),
-            )
+            format!("in {:.1} ms{given}", setup.as_secs_f64() * 1e3)
         }
-        Kind::Rekeyed { successor } => (EventKind::Rekeyed, format!("successor {successor}")),
-        Kind::Closed {
-            reason,
-            established,
-        } => (closed(*reason, *established)?, reason.sentence().to_owned()),
+        Kind::Rekeyed { successor } => format!("successor {successor}"),
+        Kind::Closed { reason, .. } => reason.sentence().to_owned(),
         Kind::ChildInstalled {
             child,
             inbound,
             outbound,
-            replaces,
             ..
-        } => {
-            let kind = match replaces {
-                Some(_) => EventKind::ChildRekeyed,
-                None => EventKind::ChildEstablished,
-            };
-            (kind, format!("{child}: SPIs {inbound} in, {outbound} out"))
+        } => format!("{child}: SPIs {inbound} in, {outbound} out"),
+        Kind::ChildRemoved { inbound, reason } => {
+            format!("SPI {inbound} in: {}", reason.sentence())
         }
-        Kind::ChildRemoved {
-            reason: RemovalReason::Rekeyed | RemovalReason::RedundantRekey,
-            ..
-        } => {
-            return None;
+        Kind::ChildFailed { child, reason } => format!("{child}: {}", reason.sentence()),
+        Kind::PathChanged { from, to } => format!(
+            "from {} at our {} to {} at our {}",
+            from.remote, from.local, to.remote, to.local
+        ),
+        Kind::Suspect => "silent, and the fault may be ours".to_owned(),
+        Kind::Recovered => "it lives".to_owned(),
+        Kind::Unresolved { name } => {
+            format!("`{name}` stands for no address that we can reach")
         }
-        Kind::ChildRemoved { inbound, reason } => (
-            EventKind::ChildDeleted,
-            format!("SPI {inbound} in: {}", reason.sentence()),
-        ),
-        Kind::ChildFailed { child, reason } => (
-            EventKind::ChildFailed,
-            format!("{child}: {}", reason.sentence()),
-        ),
-        Kind::PathChanged { from, to } => (
-            EventKind::Moved,
-            format!(
-                "from {} at our {} to {} at our {}",
-                from.remote, from.local, to.remote, to.local
-            ),
-        ),
-        Kind::Suspect => (
-            EventKind::Suspect,
-            "silent, and the fault may be ours".to_owned(),
-        ),
-        Kind::Recovered => (EventKind::Recovered, "it lives".to_owned()),
-        Kind::Unresolved { name } => (
-            EventKind::Unresolved,
-            format!("`{name}` stands for no address that we can reach"),
-        ),
         Kind::Breaker(alarm) => {
-            let kind = if alarm.opened {
-                EventKind::BreakerOpened
-            } else {
-                EventKind::BreakerClosed
-            };
             let dpd::BreakerEvent {
                 domain,
                 silent,
                 peers,
                 ..
             } = alarm;
-            (
-                kind,
-                format!("{domain}: {silent} of {peers} peers are silent"),
-            )
+            format!("{domain}: {silent} of {peers} peers are silent")
         }
         Kind::Dead { evidence } => {
             let reason = evidence
                 .verdict
                 .map_or("", |verdict| verdict.reason.sentence());
             let silent = evidence.detection().unwrap_or_default().as_secs_f64();
-            (
-                EventKind::Dead,
-                format!("silent for {silent:.3} s: {reason}"),
-            )
+            format!("silent for {silent:.3} s: {reason}")
         }
-    })
+    }
 }
 
 /// `None` for an IKE SA that was replaced, which its successor tells.
@@ -241,13 +255,21 @@ impl Log {
         *self = Self::default();
     }
 
-    fn write(&mut self, event: &Event) {
+    /// Whether a line about such an event is to be written; it is counted then.
+    fn takes(&mut self, kind: EventKind) -> bool {
+        if level_of(kind) > LevelFilter::current() {
+            return false;
+        }
         self.tick();
         if self.written >= LINES_PER_SECOND_MAX {
             self.withheld = self.withheld.saturating_add(1);
-            return;
+            return false;
         }
         self.written = self.written.saturating_add(1);
+        true
+    }
+
+    fn write(&self, event: &Event) {
         let Event {
             peer: id,
             identity,
@@ -265,23 +287,28 @@ impl Log {
         if event.event == EventKind::Dead {
             log_as_ios_does(event);
         }
-        match event.event {
-            EventKind::Dead
-            | EventKind::Suspect
-            | EventKind::Failed
-            | EventKind::ChildFailed
-            | EventKind::Unresolved
-            | EventKind::BreakerOpened
-            | EventKind::BreakerClosed => {
-                line!(warn);
-            }
-            EventKind::Established
-            | EventKind::Deleted
-            | EventKind::Recovered
-            | EventKind::Moved => {
-                line!(info);
-            }
+        match level_of(event.event) {
+            Level::WARN => line!(warn),
+            Level::INFO => line!(info),
             _ => line!(debug),
         }
+    }
+}
+
+/// How loud the log is about an event.
+fn level_of(kind: EventKind) -> Level {
+    match kind {
+        EventKind::Dead
+        | EventKind::Suspect
+        | EventKind::Failed
+        | EventKind::ChildFailed
+        | EventKind::Unresolved
+        | EventKind::BreakerOpened
+        | EventKind::BreakerClosed => Level::WARN,
+        EventKind::Established
+        | EventKind::Deleted
+        | EventKind::Recovered
+        | EventKind::Moved => Level::INFO,
+        _ => Level::DEBUG,
     }
 }
