@@ -443,7 +443,10 @@ fn a_reader_of_some_kinds_hears_no_others() {
     client.follow(path, None, publish, each).expect("a stream");
     assert_eq!(seen, [EventKind::Suspect, EventKind::Dead]);
     let unknown: Result<serde_json::Value, _> = client.get("/v1/events?event=undead");
-    assert!(matches!(unknown, Err(ClientError::Refusal { code: 400, .. })));
+    assert!(matches!(
+        unknown,
+        Err(ClientError::Refusal { code: 400, .. })
+    ));
 }
 
 #[test]

@@ -305,10 +305,9 @@ fn level_of(kind: EventKind) -> Level {
         | EventKind::Unresolved
         | EventKind::BreakerOpened
         | EventKind::BreakerClosed => Level::WARN,
-        EventKind::Established
-        | EventKind::Deleted
-        | EventKind::Recovered
-        | EventKind::Moved => Level::INFO,
+        EventKind::Established | EventKind::Deleted | EventKind::Recovered | EventKind::Moved => {
+            Level::INFO
+        }
         _ => Level::DEBUG,
     }
 }
