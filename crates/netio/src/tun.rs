@@ -28,8 +28,7 @@ pub struct TunSettings {
     pub namespace: Option<String>,
     /// The routing table into which routes through the device go, `None` for the main one.
     pub table: Option<u32>,
-    /// Whether packets of one flow cross the device as one, if the kernel can. Only the epoll
-    /// engine takes such queues.
+    /// Whether packets of one flow cross the device as one, if the kernel can.
     pub offload: bool,
 }
 

@@ -11,10 +11,11 @@ use netio::{
 /// An engine, and whether it uses the offloads that it has.
 type Way = (EngineKind, bool);
 
-const KINDS: [Way; 3] = [
+const KINDS: [Way; 4] = [
     (EngineKind::Epoll, true),
     (EngineKind::Epoll, false),
     (EngineKind::IoUring, true),
+    (EngineKind::IoUring, false),
 ];
 const PATIENCE: Duration = Duration::from_secs(5);
 
@@ -185,7 +186,7 @@ fn runs_of_equal_length_pass_the_kernel_as_one_and_come_apart_again() {
     for kind in KINDS {
         for host in ["127.0.0.1:0", "[::1]:0"] {
             let mut engine = engine(kind);
-            let offload = kind == (EngineKind::Epoll, true);
+            let offload = kind.1;
             let (from, _) = attach(&mut engine, host);
             let (_, first) = attach(&mut engine, host);
             let (_, second) = attach(&mut engine, host);

@@ -246,8 +246,7 @@ fn open_inner(
         addresses: addresses.clone(),
         namespace: namespace.clone(),
         table: *table,
-        // The other engine takes no such queues.
-        offload: settings.engine.offload && settings.engine.kind != EngineKind::IoUring,
+        offload: settings.engine.offload,
     });
     let (tun, queues) = opened.map_err(|source| StartError::Tun {
         name: name.clone(),

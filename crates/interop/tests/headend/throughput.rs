@@ -70,6 +70,11 @@ fn tcp_on_io_uring() -> Result<()> {
     tcp_passes("io_uring", true)
 }
 
+#[test]
+fn tcp_on_io_uring_without_offloads() -> Result<()> {
+    tcp_passes("io_uring", false)
+}
+
 /// Inner packets of the device's full size pass, larger ones arrive in fragments.
 #[test]
 fn long_packets_pass() -> Result<()> {

@@ -2,7 +2,7 @@
 
 use core::ops::Range;
 
-use crate::{Batch, Buffer, InnerPacket, OuterPacket};
+use crate::{Batch, Buffer, InnerPacket};
 
 /// Where the octets of a packet are that is to leave.
 pub(super) enum Octets {
@@ -66,9 +66,9 @@ impl Place {
         buffer.set_range(self.range).then_some(buffer)
     }
 
-    /// The octets themselves.
-    pub(super) fn octets<'a>(&self, outer: &'a [OuterPacket]) -> &'a [u8] {
-        let storage = outer.get(self.index).map(|packet| packet.buffer.storage());
+    /// The octets themselves; `lent` knows the buffer of each packet.
+    pub(super) fn octets<'a>(&self, lent: impl Fn(usize) -> Option<&'a Buffer>) -> &'a [u8] {
+        let storage = lent(self.index).map(Buffer::storage);
         let octets = storage.and_then(|storage| storage.get(self.range.clone()));
         octets.unwrap_or(&[])
     }

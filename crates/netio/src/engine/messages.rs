@@ -14,7 +14,7 @@ use crate::cmsg::{self, CONTROL_LEN, Control, Received};
 use crate::{Buffer, OuterSend, SendError};
 
 /// Packets that the kernel takes as one (UDP_MAX_SEGMENTS before Linux 6.9).
-const RUN_PACKETS_MAX: usize = 64;
+pub(super) const RUN_PACKETS_MAX: usize = 64;
 /// Octets that it takes as one: what fits into an IPv4 packet behind the headers.
 const RUN_OCTETS_MAX: usize = 65_535 - 20 - 8;
 
@@ -218,7 +218,7 @@ impl Messages {
     }
 }
 
-fn vector(octets: &mut [u8]) -> libc::iovec {
+pub(super) fn vector(octets: &mut [u8]) -> libc::iovec {
     libc::iovec {
         iov_base: octets.as_mut_ptr().cast(),
         iov_len: octets.len(),
@@ -227,7 +227,7 @@ fn vector(octets: &mut [u8]) -> libc::iovec {
 
 /// How many packets from the first on the kernel may take as one: to the same place in the same
 /// way, of the same length but for the last, which may be shorter.
-fn run_len(queue: &[(OuterSend, Buffer)]) -> usize {
+pub(super) fn run_len(queue: &[(OuterSend, Buffer)]) -> usize {
     let Some((first, buffer)) = queue.first() else {
         return 0;
     };
@@ -251,7 +251,7 @@ fn run_len(queue: &[(OuterSend, Buffer)]) -> usize {
 
 /// Whether an error may be due to its message being a run: no checksum from the device, or
 /// datagrams larger than the path takes, which may still pass in fragments.
-fn refuses_runs(errno: i32) -> bool {
+pub(super) fn refuses_runs(errno: i32) -> bool {
     matches!(errno, libc::EIO | libc::EINVAL | libc::EMSGSIZE)
 }
 

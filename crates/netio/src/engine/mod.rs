@@ -5,8 +5,10 @@ mod epoll;
 mod inventory;
 mod lent;
 mod messages;
+mod parcel;
 mod ring;
 mod slot;
+mod submission;
 mod tun;
 mod uring;
 
@@ -49,7 +51,7 @@ pub struct EngineSettings {
     pub buffers: usize,
     /// Octets of the largest payload; larger datagrams are dropped and counted.
     pub payload_max: usize,
-    /// Whether runs of datagrams pass the kernel as one, where it can (epoll only).
+    /// Whether runs of datagrams pass the kernel as one, where it can.
     pub offload: bool,
 }
 
@@ -135,7 +137,7 @@ impl Engine {
         let id = self.inventory.add_socket(socket)?;
         match &mut self.driver {
             Driver::Epoll(epoll) => epoll.watch_socket(&mut self.inventory, id)?,
-            Driver::Uring(uring) => uring.watch_socket(),
+            Driver::Uring(uring) => uring.watch_socket(&mut self.inventory, id)?,
         }
         Ok(id)
     }
@@ -143,15 +145,12 @@ impl Engine {
     /// Attaches a TUN queue.
     ///
     /// # Errors
-    /// Those of the operating system; io_uring takes no queues with offloads.
+    /// Those of the operating system.
     pub fn attach_tun(&mut self, queue: TunQueue) -> io::Result<TunId> {
-        if queue.offload().is_some() && self.kind() == EngineKind::IoUring {
-            return Err(io::Error::from(io::ErrorKind::Unsupported));
-        }
         let id = self.inventory.add_tun(queue)?;
         match &mut self.driver {
             Driver::Epoll(epoll) => epoll.watch_tun(&self.inventory, id)?,
-            Driver::Uring(uring) => uring.watch_tun(&mut self.inventory)?,
+            Driver::Uring(uring) => uring.watch_tun(&mut self.inventory, id)?,
         }
         Ok(id)
     }

@@ -9,13 +9,104 @@ use std::io;
 use io_uring::IoUring;
 use io_uring::types::BufRingEntry;
 
+use super::inventory::Inventory;
 use crate::{Buffer, BufferPool, HEADROOM};
 
 const PAGE: usize = 4096;
 
+/// Numbers of the groups of buffers.
+const DATAGRAMS: u16 = 0;
+const PACKETS: u16 = 1;
+const RUNS: u16 = 2;
+const SUPERS: u16 = 3;
+const GROUPS: usize = 4;
+
+/// The rings of one engine: for single datagrams and packets, and for several as one.
+pub(super) struct Rings {
+    rings: [Option<BufferRing>; GROUPS],
+    len: u16,
+    prefix: usize,
+}
+
+impl Rings {
+    /// Rings for single datagrams and packets will have `len` buffers; in front of each datagram are
+    /// `prefix` octets for the kernel.
+    pub(super) fn new(len: u16, prefix: usize) -> Self {
+        Self {
+            rings: [const { None }; GROUPS],
+            len,
+            prefix,
+        }
+    }
+
+    pub(super) fn of_socket(runs: bool) -> u16 {
+        if runs { RUNS } else { DATAGRAMS }
+    }
+
+    pub(super) fn of_tun(supers: bool) -> u16 {
+        if supers { SUPERS } else { PACKETS }
+    }
+
+    pub(super) fn add_datagrams(&mut self, ring: &IoUring) -> io::Result<()> {
+        self.add(ring, DATAGRAMS, self.len, self.prefix)
+    }
+
+    pub(super) fn add_packets(&mut self, ring: &IoUring) -> io::Result<()> {
+        self.add(ring, PACKETS, self.len, 0)
+    }
+
+    pub(super) fn add_runs(&mut self, ring: &IoUring, len: u16) -> io::Result<()> {
+        self.add(ring, RUNS, len, self.prefix)
+    }
+
+    pub(super) fn add_supers(&mut self, ring: &IoUring, len: u16) -> io::Result<()> {
+        self.add(ring, SUPERS, len, 0)
+    }
+
+    /// A ring serves all sockets or queues of its sort.
+    fn add(&mut self, ring: &IoUring, group: u16, len: u16, prefix: usize) -> io::Result<()> {
+        let place = &mut self.rings[usize::from(group)];
+        if place.is_none() {
+            *place = Some(BufferRing::new(ring, group, len, prefix)?);
+        }
+        Ok(())
+    }
+
+    /// Lends buffers in the place of those that came back.
+    pub(super) fn replenish(&mut self, inventory: &mut Inventory) {
+        for (group, ring) in (0..).zip(&mut self.rings) {
+            let pool = match group {
+                DATAGRAMS | PACKETS => &mut inventory.pool,
+                _ => &mut inventory.runs,
+            };
+            if let Some(ring) = ring {
+                ring.replenish(pool);
+            }
+        }
+    }
+
+    /// Takes back the buffer that the kernel says it has filled.
+    pub(super) fn take(&mut self, group: u16, number: u16) -> Option<Buffer> {
+        let ring = self.rings.get_mut(usize::from(group))?;
+        ring.as_mut()?.take(number)
+    }
+
+    pub(super) fn has_buffers(&self, group: u16) -> bool {
+        let ring = self.rings.get(usize::from(group)).and_then(Option::as_ref);
+        ring.is_some_and(|ring| !ring.is_empty())
+    }
+
+    /// Gives up the lent buffers without freeing them.
+    pub(super) fn leak(&mut self) {
+        for ring in self.rings.iter_mut().flatten() {
+            ring.leak();
+        }
+    }
+}
+
 /// Buffers on loan to the kernel under one group number. The kernel names them by their number
 /// here.
-pub(super) struct BufferRing {
+struct BufferRing {
     entries: NonNull<BufRingEntry>,
     layout: Layout,
     mask: u16,
@@ -29,7 +120,7 @@ pub(super) struct BufferRing {
 impl BufferRing {
     /// Registers a ring of `len` buffers (a power of two) with `prefix` octets of each used for
     /// the kernel's description.
-    pub(super) fn new(ring: &IoUring, group: u16, len: u16, prefix: usize) -> io::Result<Self> {
+    fn new(ring: &IoUring, group: u16, len: u16, prefix: usize) -> io::Result<Self> {
         let layout = Layout::array::<BufRingEntry>(usize::from(len))
             .and_then(|layout| layout.align_to(PAGE))
             .map_err(|_| io::ErrorKind::InvalidInput)?;
@@ -58,7 +149,7 @@ impl BufferRing {
     }
 
     /// Lends buffers of `pool` for all numbers that have none.
-    pub(super) fn replenish(&mut self, pool: &mut BufferPool) {
+    fn replenish(&mut self, pool: &mut BufferPool) {
         let before = self.tail;
         while !self.missing.is_empty()
             && let Some(buffer) = pool.take()
@@ -98,19 +189,19 @@ impl BufferRing {
     }
 
     /// Takes back the buffer that the kernel says it has filled.
-    pub(super) fn take(&mut self, number: u16) -> Option<Buffer> {
+    fn take(&mut self, number: u16) -> Option<Buffer> {
         let buffer = self.lent.get_mut(usize::from(number))?.take()?;
         self.missing.push(number);
         Some(buffer)
     }
 
     /// Whether every number has its buffer lent out or filled.
-    pub(super) fn is_empty(&self) -> bool {
+    fn is_empty(&self) -> bool {
         self.missing.len() == self.lent.len()
     }
 
     /// Gives up the lent buffers without freeing them.
-    pub(super) fn leak(&mut self) {
+    fn leak(&mut self) {
         for buffer in self.lent.drain(..).flatten() {
             core::mem::forget(buffer);
         }

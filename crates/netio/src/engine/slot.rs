@@ -1,24 +1,46 @@
-//! Sends under way in the completion ring: each keeps its message at one address until the kernel
-//! is done with it.
+//! What is under way in the completion ring: each keeps its description at one address until the
+//! kernel is done with it.
 
 use core::mem::zeroed;
-use core::ptr;
 
 use super::inventory::Inventory;
+use super::messages::{RUN_PACKETS_MAX, vector};
 use crate::address::{self, NAME_LEN};
 use crate::cmsg::{CONTROL_LEN, Control};
+use crate::segmentation::{HEAD_MAX, Leaving, PACKETS_MAX};
 use crate::{Buffer, OuterSend};
 
-/// One send's message header and all that it points to.
+/// Parts that one operation gathers, at most.
+const VECTORS_MAX: usize = if PACKETS_MAX + 1 > RUN_PACKETS_MAX {
+    PACKETS_MAX + 1
+} else {
+    RUN_PACKETS_MAX
+};
+
+/// One operation's message header and all that it points to.
 pub(super) struct Slot {
     header: libc::msghdr,
-    vector: libc::iovec,
+    /// Its storage is allocated once and never grows.
+    vectors: Vec<libc::iovec>,
     name: [u8; NAME_LEN],
     control: Control,
-    /// That of a datagram; none for a write to a TUN queue.
-    pub(super) tag: Option<u64>,
-    /// Present while the kernel may read it.
-    pub(super) buffer: Option<Buffer>,
+    head: [u8; HEAD_MAX],
+    pub(super) work: Work,
+    /// Those of datagrams, while the kernel may read them.
+    pub(super) buffers: Vec<Buffer>,
+}
+
+/// What an operation is.
+#[derive(Clone, Copy)]
+pub(super) enum Work {
+    /// A datagram, or several as one.
+    Datagrams(OuterSend),
+    /// IP packets for a TUN queue, whose octets lie in the buffers of a parcel.
+    Packets {
+        parcel: u16,
+        packets: u64,
+        octets: u64,
+    },
 }
 
 impl Slot {
@@ -26,46 +48,75 @@ impl Slot {
         Self {
             // SAFETY: a header of null pointers and zero lengths is valid.
             header: unsafe { zeroed() },
-            vector: libc::iovec {
-                iov_base: ptr::null_mut(),
-                iov_len: 0,
-            },
+            vectors: Vec::with_capacity(VECTORS_MAX),
             name: [0; NAME_LEN],
             control: Control([0; CONTROL_LEN]),
-            tag: None,
-            buffer: None,
+            head: [0; HEAD_MAX],
+            work: Work::Packets {
+                parcel: 0,
+                packets: 0,
+                octets: 0,
+            },
+            buffers: Vec::with_capacity(RUN_PACKETS_MAX),
         }
     }
 
-    /// Describes a datagram; the header stays where it is until the slot is used again.
-    pub(super) fn datagram(
+    /// Describes a datagram, or a run of them that leaves as one; the header stays where it is until
+    /// the slot is used again.
+    pub(super) fn datagrams(
         &mut self,
         inventory: &Inventory,
         send: &OuterSend,
-        mut buffer: Buffer,
+        run: impl Iterator<Item = Buffer>,
     ) -> *const libc::msghdr {
+        self.buffers.clear();
+        self.buffers.extend(run.take(VECTORS_MAX));
+        self.work = Work::Datagrams(*send);
+        let mut described = *send;
+        if let [first, _, ..] = self.buffers.as_slice() {
+            described.segment = first.len() as u16;
+        }
         let name_len = address::encode(inventory.destination(send), &mut self.name);
-        let control_len = inventory.control(send, &mut self.control).unwrap_or(0);
-        let octets = buffer.bytes_mut();
-        self.vector.iov_base = octets.as_mut_ptr().cast();
-        self.vector.iov_len = octets.len();
-        self.header.msg_iov = &raw mut self.vector;
-        self.header.msg_iovlen = 1;
+        let control_len = inventory
+            .control(&described, &mut self.control)
+            .unwrap_or(0);
+        self.vectors.clear();
+        let octets = self.buffers.iter_mut().map(Buffer::bytes_mut);
+        self.vectors.extend(octets.map(vector));
+        self.header.msg_iov = self.vectors.as_mut_ptr();
+        self.header.msg_iovlen = self.vectors.len();
         self.header.msg_name = self.name.as_mut_ptr().cast();
         self.header.msg_namelen = name_len;
         self.header.msg_control = self.control.0.as_mut_ptr().cast();
         self.header.msg_controllen = control_len;
-        self.tag = Some(send.tag);
-        self.buffer = Some(buffer);
         &raw const self.header
     }
 
-    /// Describes a write; returns where its octets are and how many.
-    pub(super) fn write(&mut self, mut buffer: Buffer) -> (*const u8, u32) {
-        let octets = buffer.bytes_mut();
-        let described = (octets.as_ptr(), octets.len() as u32);
-        self.tag = None;
-        self.buffer = Some(buffer);
-        described
+    /// Describes a write; returns where its parts are told and how many they are.
+    pub(super) fn packets(
+        &mut self,
+        leaving: &Leaving<'_>,
+        parcel: u16,
+    ) -> (*const libc::iovec, u32) {
+        self.work = Work::Packets {
+            parcel,
+            packets: leaving.packets(),
+            octets: leaving.octets(),
+        };
+        self.vectors.clear();
+        let len = leaving.head.len().min(self.head.len());
+        let (head, _) = self.head.split_at_mut(len);
+        head.copy_from_slice(&leaving.head[..len]);
+        if len > 0 {
+            self.vectors.push(vector(head));
+        }
+        let room = VECTORS_MAX - self.vectors.len();
+        // A write only reads what its parts point to.
+        let parts = leaving.parts.iter().take(room).map(|part| libc::iovec {
+            iov_base: part.as_ptr().cast_mut().cast(),
+            iov_len: part.len(),
+        });
+        self.vectors.extend(parts);
+        (self.vectors.as_ptr(), self.vectors.len() as u32)
     }
 }

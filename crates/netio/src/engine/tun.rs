@@ -89,7 +89,7 @@ impl Inventory {
     }
 
     /// Begins to take apart what a read of a queue left in the buffer.
-    fn accept_super(&mut self, id: TunId, len: usize, mut buffer: Buffer) {
+    pub(super) fn accept_super(&mut self, id: TunId, len: usize, mut buffer: Buffer) {
         // A device truncates without a word: a full buffer cannot be told from one too small.
         if len >= buffer.payload_max() || !buffer.set_range(HEADROOM..HEADROOM + len) {
             self.counters.tun_rx_truncated += 1;
@@ -113,7 +113,12 @@ impl Inventory {
     }
 
     /// Makes packets of the super-packet that was read last.
-    fn take_apart(&mut self, id: TunId, most: usize, batch: &mut Batch) -> Option<Drained> {
+    pub(super) fn take_apart(
+        &mut self,
+        id: TunId,
+        most: usize,
+        batch: &mut Batch,
+    ) -> Option<Drained> {
         let entry = self.tuns.get_mut(usize::from(id.0))?;
         let (whole, split) = entry.whole.as_mut()?;
         let octets = whole.bytes().get(HEADER_LEN..).unwrap_or(&[]);
@@ -142,11 +147,22 @@ impl Inventory {
         None
     }
 
+    /// Whether a super-packet of the queue is still being taken apart.
+    pub(super) fn is_taking_apart(&self, id: TunId) -> bool {
+        let entry = self.tuns.get(usize::from(id.0));
+        entry.is_some_and(|entry| entry.whole.is_some())
+    }
+
+    /// Whether a read of the queue may hold several packets as one.
+    pub(super) fn reads_supers(&self, id: TunId) -> bool {
+        self.tun(id).is_some_and(|queue| queue.offload().is_some())
+    }
+
     /// Brings together the packets that wait for the queues and tells `leave` what is to be written,
-    /// in the order of each flow. Those that were not copied lie in the buffers of `outer`.
-    fn coalesce(
+    /// in the order of each flow. Those that were not copied lie in the buffers that `lent` knows.
+    pub(super) fn coalesce<'a>(
         &mut self,
-        outer: &[OuterPacket],
+        lent: impl Fn(usize) -> Option<&'a Buffer>,
         mut leave: impl FnMut(&mut Counters, &TunQueue, &Leaving<'_>),
     ) {
         let Self {
@@ -159,7 +175,7 @@ impl Inventory {
         let departing = departing.as_slice();
         let source = |number: usize| match departing.get(number) {
             Some((_, Octets::Own(buffer))) => buffer.bytes(),
-            Some((_, Octets::Lent(place))) => place.octets(outer),
+            Some((_, Octets::Lent(place))) => place.octets(&lent),
             None => &[],
         };
         let mut write = |leaving: &Leaving<'_>| match tuns.get(usize::from(leaving.tun.0)) {
@@ -192,7 +208,8 @@ impl Inventory {
         if self.departing.is_empty() {
             return;
         }
-        self.coalesce(outer, |counters, queue, leaving| {
+        let lent = |index: usize| outer.get(index).map(|packet| &packet.buffer);
+        self.coalesce(lent, |counters, queue, leaving| {
             let mut parts = [IoSlice::new(&[]); PACKETS_MAX + 1];
             let octets = core::iter::once(leaving.head).chain(leaving.parts.iter().copied());
             for (part, octets) in parts.iter_mut().zip(octets) {

@@ -3,15 +3,17 @@ use core::time::Duration;
 use std::collections::VecDeque;
 use std::io;
 
-use io_uring::types::{CancelBuilder, Fd, RecvMsgOut, SubmitArgs, Timespec};
-use io_uring::{IoUring, Probe, cqueue, opcode, squeue};
+use io_uring::types::{Fd, RecvMsgOut};
+use io_uring::{cqueue, opcode};
 
 use super::completion::{Purpose, Reception};
 use super::inventory::Inventory;
 use super::lent::Octets;
-use super::messages::Arrival;
-use super::ring::BufferRing;
-use super::slot::Slot;
+use super::messages::{Arrival, refuses_runs, run_len};
+use super::parcel::Parcels;
+use super::ring::Rings;
+use super::slot::Work;
+use super::submission::Submission;
 use super::{EngineSettings, Wakeup};
 use crate::address::{self, NAME_LEN};
 use crate::cmsg::{self, CONTROL_LEN};
@@ -19,40 +21,48 @@ use crate::{
     Batch, Buffer, HEADROOM, InnerPacket, OuterPacket, OuterSend, SendError, SocketId, TunId, Waker,
 };
 
-const DATAGRAMS: u16 = 0;
-const PACKETS: u16 = 1;
 /// `struct io_uring_recvmsg_out`, then room for name and control messages, then the payload.
 const PREFIX: usize = 16 + NAME_LEN + CONTROL_LEN;
 const _: () = assert!(
     PREFIX <= HEADROOM,
     "the headroom holds the kernel's description"
 );
-/// How long `drop` waits for the kernel to let go of our buffers.
-const CANCEL_WAIT: Duration = Duration::from_secs(1);
+/// Runs of datagrams for which the kernel has buffers.
+const RUNS_AT_ONCE: u16 = 32;
+/// Super-packets of TUN queues for which it has.
+const SUPERS_AT_ONCE: u16 = 8;
 
 /// Completions from io_uring: receives stay armed and take buffers from rings, sends are queued
 /// and submitted together.
 pub(super) struct Uring {
-    ring: IoUring,
+    // Dropped first: the rings of buffers are the kernel's until the ring itself is gone.
+    submission: Submission,
+    rings: Rings,
+    parcels: Parcels,
     /// Names and control messages that a receive shall describe; the kernel reads it when armed.
     template: Box<libc::msghdr>,
-    datagrams: BufferRing,
-    packets: Option<BufferRing>,
-    ring_len: u16,
-    slots: Box<[Slot]>,
-    slots_free: Vec<u16>,
     sockets: Vec<Reception>,
     tuns: Vec<Reception>,
     waker_armed: bool,
     waker_fd: Fd,
     woken: bool,
     staged: VecDeque<Staged>,
+    /// The queue whose super-packet is being taken apart.
+    splitting: Option<TunId>,
+    /// Datagrams that wait for others that can leave as one with them.
+    queue: Vec<(OuterSend, Buffer)>,
+    queue_max: usize,
+    /// What the kernel did not take as one.
+    singles: VecDeque<(OuterSend, Buffer)>,
     batch: usize,
+    offload: bool,
 }
 
 enum Staged {
     Outer(OuterPacket),
     Inner(InnerPacket),
+    /// A read of so many octets from a queue with offloads.
+    Super(TunId, usize, Buffer),
 }
 
 impl Uring {
@@ -64,47 +74,59 @@ impl Uring {
         let slots = u16::try_from(settings.batch * 4).map_err(|_| io::ErrorKind::InvalidInput)?;
         let quarter = (inventory.pool.available() / 4).clamp(8, 4096) as u16;
         let ring_len = 1 << quarter.ilog2();
-        // One thread submits, and completions are made ready only when it asks for them.
-        let ring = IoUring::builder()
-            .setup_cqsize(u32::from(ring_len) * 4 + u32::from(slots))
-            .setup_single_issuer()
-            .setup_defer_taskrun()
-            .build(u32::from(slots).next_power_of_two())?;
-        require_multishot(&ring)?;
+        let submission = Submission::new(slots, u32::from(ring_len) * 4)?;
         // SAFETY: a header of null pointers and zero lengths is valid.
         let mut template: Box<libc::msghdr> = Box::new(unsafe { zeroed() });
         template.msg_namelen = NAME_LEN as u32;
         template.msg_controllen = CONTROL_LEN;
-        let mut datagrams = BufferRing::new(&ring, DATAGRAMS, ring_len, PREFIX)?;
-        datagrams.replenish(&mut inventory.pool);
         Ok(Self {
-            ring,
+            submission,
+            rings: Rings::new(ring_len, PREFIX),
+            parcels: Parcels::default(),
             template,
-            datagrams,
-            packets: None,
-            ring_len,
-            slots: (0..slots).map(|_| Slot::new()).collect(),
-            slots_free: (0..slots).rev().collect(),
             sockets: Vec::new(),
             tuns: Vec::new(),
             waker_armed: false,
             waker_fd: Fd(waker.fd()),
             woken: false,
             staged: VecDeque::with_capacity(usize::from(ring_len) * 2),
+            splitting: None,
+            queue: Vec::with_capacity(settings.batch * 2),
+            queue_max: settings.batch * 2,
+            singles: VecDeque::new(),
             batch: settings.batch,
+            offload: settings.offload,
         })
     }
 
-    pub(super) fn watch_socket(&mut self) {
+    pub(super) fn watch_socket(
+        &mut self,
+        inventory: &mut Inventory,
+        id: SocketId,
+    ) -> io::Result<()> {
+        if self.offload {
+            inventory.use_runs(id, usize::from(RUNS_AT_ONCE) * 2);
+        }
+        let ring = &self.submission.ring;
+        if inventory.receives_runs(id) {
+            self.rings.add_runs(ring, RUNS_AT_ONCE)?;
+        } else {
+            self.rings.add_datagrams(ring)?;
+        }
+        self.rings.replenish(inventory);
         self.sockets.push(Reception::default());
+        Ok(())
     }
 
-    pub(super) fn watch_tun(&mut self, inventory: &mut Inventory) -> io::Result<()> {
-        if self.packets.is_none() {
-            let mut packets = BufferRing::new(&self.ring, PACKETS, self.ring_len, 0)?;
-            packets.replenish(&mut inventory.pool);
-            self.packets = Some(packets);
+    pub(super) fn watch_tun(&mut self, inventory: &mut Inventory, id: TunId) -> io::Result<()> {
+        let ring = &self.submission.ring;
+        if inventory.reads_supers(id) {
+            inventory.runs.extend(usize::from(SUPERS_AT_ONCE) * 2);
+            self.rings.add_supers(ring, SUPERS_AT_ONCE)?;
+        } else {
+            self.rings.add_packets(ring)?;
         }
+        self.rings.replenish(inventory);
         self.tuns.push(Reception::default());
         Ok(())
     }
@@ -115,18 +137,10 @@ impl Uring {
         timeout: Option<Duration>,
     ) -> io::Result<Wakeup> {
         self.arm(inventory);
-        let due = !self.staged.is_empty() || self.woken;
+        let due = !self.staged.is_empty() || self.splitting.is_some() || self.woken;
         let timeout = if due { Some(Duration::ZERO) } else { timeout };
         inventory.counters.rx_calls += 1;
-        let timespec = timeout.map(Timespec::from);
-        let mut args = SubmitArgs::new();
-        if let Some(timespec) = &timespec {
-            args = args.timespec(timespec);
-        }
-        match self.ring.submitter().submit_with_args(1, &args) {
-            Err(error) if !is_passing(&error) => return Err(error),
-            _ => {}
-        }
+        self.submission.wait(timeout)?;
         self.reap(inventory);
         let woken = core::mem::take(&mut self.woken);
         Ok(Wakeup { woken })
@@ -134,26 +148,22 @@ impl Uring {
 
     /// Lends buffers and arms all that is not armed.
     fn arm(&mut self, inventory: &mut Inventory) {
-        self.datagrams.replenish(&mut inventory.pool);
-        if let Some(packets) = &mut self.packets {
-            packets.replenish(&mut inventory.pool);
-        }
+        self.rings.replenish(inventory);
         if !self.waker_armed {
             let poll = opcode::PollAdd::new(self.waker_fd, libc::POLLIN as u32).multi(true);
-            self.waker_armed = self.push(&poll.build(), Purpose::Waker);
+            self.waker_armed = self.submission.push(&poll.build(), Purpose::Waker);
         }
         for i in 0..self.sockets.len() {
             let id = SocketId(i as u16);
             let Some(socket) = inventory.socket(id) else {
                 continue;
             };
-            if self.sockets[i].is_wanted() && !self.datagrams.is_empty() {
-                let receive = opcode::RecvMsgMulti::new(
-                    Fd(socket.fd()),
-                    &raw const *self.template,
-                    DATAGRAMS,
-                );
-                self.sockets[i].armed = self.push(&receive.build(), Purpose::Socket(id.0));
+            let group = Rings::of_socket(inventory.receives_runs(id));
+            if self.sockets[i].is_wanted() && self.rings.has_buffers(group) {
+                let template = &raw const *self.template;
+                let receive = opcode::RecvMsgMulti::new(Fd(socket.fd()), template, group);
+                let purpose = Purpose::Socket(id.0);
+                self.sockets[i].armed = self.submission.push(&receive.build(), purpose);
             }
         }
         for i in 0..self.tuns.len() {
@@ -161,35 +171,24 @@ impl Uring {
             let Some(queue) = inventory.tun(id) else {
                 continue;
             };
-            if self.tuns[i].is_wanted() && self.packets.as_ref().is_some_and(|p| !p.is_empty()) {
-                let read = opcode::ReadMulti::new(Fd(queue.fd()), 0, PACKETS);
-                self.tuns[i].armed = self.push(&read.build(), Purpose::Tun(id.0));
+            let group = Rings::of_tun(inventory.reads_supers(id));
+            if self.tuns[i].is_wanted() && self.rings.has_buffers(group) {
+                let read = opcode::ReadMulti::new(Fd(queue.fd()), 0, group);
+                self.tuns[i].armed = self.submission.push(&read.build(), Purpose::Tun(id.0));
             }
         }
-    }
-
-    /// Queues an operation; a full submission queue is submitted first.
-    fn push(&mut self, entry: &squeue::Entry, purpose: Purpose) -> bool {
-        let entry = entry.clone().user_data(purpose.pack());
-        for _ in 0..2 {
-            // SAFETY: whatever the entry points to lies in the template, in a slot or in a buffer
-            // held by a slot or a ring, none of which moves or is freed before its completion.
-            if unsafe { self.ring.submission().push(&entry) }.is_ok() {
-                return true;
-            }
-            let _ = self.ring.submit();
-        }
-        false
     }
 
     /// Takes all completions off the queue.
     fn reap(&mut self, inventory: &mut Inventory) {
-        while let Some(completion) = {
-            let mut completions = self.ring.completion();
-            completions.next()
-        } {
+        while let Some(completion) = self.submission.next_completion() {
             self.complete(inventory, &completion);
         }
+        let submission = &self.submission;
+        self.parcels.end(
+            |parcel| submission.is_done(parcel),
+            |buffer| inventory.give(buffer),
+        );
     }
 
     fn complete(&mut self, inventory: &mut Inventory, completion: &cqueue::Entry) {
@@ -207,7 +206,7 @@ impl Uring {
                 self.tuns[usize::from(index)].note(more, completion.result());
                 self.read(inventory, TunId(index), completion);
             }
-            Some(Purpose::Slot(index)) => self.sent(inventory, index, completion.result()),
+            Some(Purpose::Slot(index)) => self.left(inventory, index, completion.result()),
             None => {}
         }
     }
@@ -220,8 +219,9 @@ impl Uring {
                 _ => inventory.counters.rx_errors += 1,
             }
         }
+        let group = Rings::of_socket(inventory.receives_runs(id));
         let number = cqueue::buffer_select(completion.flags());
-        let Some(mut buffer) = number.and_then(|n| self.datagrams.take(n)) else {
+        let Some(mut buffer) = number.and_then(|n| self.rings.take(group, n)) else {
             return;
         };
         let start = HEADROOM - PREFIX;
@@ -229,7 +229,7 @@ impl Uring {
         let described = &buffer.storage_mut()[start..end];
         let Ok(message) = RecvMsgOut::parse(described, &self.template) else {
             inventory.counters.rx_malformed += 1;
-            inventory.pool.give(buffer);
+            inventory.give(buffer);
             return;
         };
         let len = message.payload_data().len();
@@ -245,9 +245,13 @@ impl Uring {
     }
 
     fn read(&mut self, inventory: &mut Inventory, id: TunId, completion: &cqueue::Entry) {
+        let supers = inventory.reads_supers(id);
         let number = cqueue::buffer_select(completion.flags());
-        let buffer = number.and_then(|n| self.packets.as_mut()?.take(n));
+        let buffer = number.and_then(|n| self.rings.take(Rings::of_tun(supers), n));
         match (usize::try_from(completion.result()), buffer) {
+            (Ok(len), Some(buffer)) if supers => {
+                self.staged.push_back(Staged::Super(id, len, buffer));
+            }
             (Ok(len), Some(buffer)) => {
                 let packet = inventory.accept_inner(id, len, buffer);
                 self.staged.extend(packet.map(Staged::Inner));
@@ -259,128 +263,177 @@ impl Uring {
                     libc::ECANCELED => {}
                     _ => inventory.counters.tun_rx_errors += 1,
                 }
-                buffer.into_iter().for_each(|b| inventory.pool.give(b));
+                buffer.into_iter().for_each(|b| inventory.give(b));
             }
         }
-    }
-
-    fn sent(&mut self, inventory: &mut Inventory, index: u16, result: i32) {
-        let Some(slot) = self.slots.get_mut(usize::from(index)) else {
-            return;
-        };
-        let outcome = usize::try_from(result).map_err(|_| -result);
-        match (slot.tag, outcome) {
-            (Some(_), Ok(octets)) => inventory.counters.sent(octets),
-            (Some(tag), Err(errno)) => inventory.refuse(tag, SendError::from_errno(errno)),
-            (None, outcome) => {
-                let octets = outcome.map_or(0, |octets| octets as u64);
-                inventory
-                    .counters
-                    .tun_written(outcome.map(|_| ()), 1, octets);
-            }
-        }
-        if let Some(buffer) = slot.buffer.take() {
-            inventory.pool.give(buffer);
-        }
-        self.slots_free.push(index);
     }
 
     pub(super) fn receive(&mut self, inventory: &mut Inventory, batch: &mut Batch) -> usize {
-        if self.staged.is_empty() {
+        if self.staged.is_empty() && self.splitting.is_none() {
             self.reap(inventory);
         }
-        let count = self.staged.len().min(self.batch);
-        for staged in self.staged.drain(..count) {
-            match staged {
-                Staged::Outer(packet) => batch.outer.push(packet),
-                Staged::Inner(packet) => batch.inner.push(packet),
+        let before = batch.len();
+        loop {
+            let room = self.batch.saturating_sub(batch.len() - before);
+            if room == 0 {
+                break;
+            }
+            if let Some(id) = self.splitting {
+                inventory.take_apart(id, batch.inner.len() + room, batch);
+                if inventory.is_taking_apart(id) {
+                    break;
+                }
+                self.splitting = None;
+                continue;
+            }
+            match self.staged.pop_front() {
+                Some(Staged::Outer(packet)) => batch.outer.push(packet),
+                Some(Staged::Inner(packet)) => batch.inner.push(packet),
+                Some(Staged::Super(id, len, buffer)) => {
+                    inventory.accept_super(id, len, buffer);
+                    self.splitting = Some(id);
+                }
+                None => break,
             }
         }
-        count
+        batch.len() - before
     }
 
     pub(super) fn send(&mut self, inventory: &mut Inventory, send: OuterSend, buffer: Buffer) {
-        let Some(socket) = inventory.socket(send.socket) else {
+        let fits = inventory
+            .socket(send.socket)
+            .is_some_and(|socket| socket.is_ipv6() == send.remote.is_ipv6());
+        if !fits {
             inventory.refuse(send.tag, SendError::Unreachable);
-            inventory.pool.give(buffer);
-            return;
-        };
-        let fd = Fd(socket.fd());
-        if socket.is_ipv6() != send.remote.is_ipv6() {
-            inventory.refuse(send.tag, SendError::Unreachable);
-            inventory.pool.give(buffer);
+            inventory.give(buffer);
             return;
         }
+        self.queue.push((send, buffer));
+        if self.queue.len() >= self.queue_max {
+            self.flush(inventory);
+        }
+    }
+
+    /// Makes operations of the datagrams that wait.
+    fn push_queue(&mut self, inventory: &mut Inventory) {
+        let mut queue = core::mem::take(&mut self.queue);
+        let mut done = 0;
+        while let Some(rest) = queue.get_mut(done..).filter(|rest| !rest.is_empty()) {
+            let runs = inventory.sends_runs(rest[0].0.socket);
+            let count = if runs { run_len(rest) } else { 1 };
+            self.push_run(inventory, &mut rest[..count]);
+            done += count;
+        }
+        queue.clear();
+        self.queue = queue;
+    }
+
+    /// Makes one operation of datagrams that may leave as one.
+    fn push_run(&mut self, inventory: &mut Inventory, run: &mut [(OuterSend, Buffer)]) {
+        let Some((send, _)) = run.first() else {
+            return;
+        };
+        let send = *send;
+        let Some(fd) = inventory.socket(send.socket).map(|socket| Fd(socket.fd())) else {
+            return;
+        };
         if inventory.must_switch(&send) {
             self.submit(inventory);
             inventory.switch(&send);
         }
-        let Some(index) = self.slot(inventory) else {
-            inventory.refuse(send.tag, SendError::QueueFull);
-            inventory.pool.give(buffer);
+        if !self.submission.has_slots() {
+            self.submit(inventory);
+            self.reap(inventory);
+        }
+        let buffers = run.iter_mut().map(|(_, buffer)| core::mem::take(buffer));
+        let Some((index, slot)) = self.submission.take_slot() else {
+            for buffer in buffers {
+                inventory.refuse(send.tag, SendError::QueueFull);
+                inventory.give(buffer);
+            }
             return;
         };
-        let header = self.slots[usize::from(index)].datagram(inventory, &send, buffer);
+        let header = slot.datagrams(inventory, &send, buffers);
         let entry = opcode::SendMsg::new(fd, header)
             .flags(libc::MSG_DONTWAIT as u32)
             .build();
-        if !self.push(&entry, Purpose::Slot(index)) {
-            self.sent(inventory, index, -libc::ENOBUFS);
+        if !self.submission.push(&entry, Purpose::Slot(index)) {
+            self.left(inventory, index, -libc::ENOBUFS);
         }
     }
 
-    /// Queues the writes of the packets that wait for the queues.
-    pub(super) fn write_tuns(&mut self, inventory: &mut Inventory, outer: &mut [OuterPacket]) {
-        let mut departing = core::mem::take(&mut inventory.departing);
-        for (tun, octets) in departing.drain(..) {
-            let buffer = match octets {
-                Octets::Own(buffer) => Some(buffer),
-                Octets::Lent(place) => inventory
-                    .pool
-                    .take()
-                    .and_then(|mut buffer| buffer.fill(place.octets(outer)).then_some(buffer)),
-            };
-            match buffer {
-                Some(buffer) => self.write_tun(inventory, tun, buffer),
-                None => inventory.counters.tun_written(Err(libc::ENOBUFS), 1, 0),
+    /// A datagram, a run of them or a write has left, or has failed to.
+    fn left(&mut self, inventory: &mut Inventory, index: u16, result: i32) {
+        let send = match self.submission.work(index) {
+            Some(Work::Datagrams(send)) => send,
+            Some(Work::Packets { .. }) => {
+                let counters = &mut inventory.counters;
+                return self.submission.written(counters, index, result);
             }
-        }
-        inventory.departing = departing;
-    }
-
-    fn write_tun(&mut self, inventory: &mut Inventory, tun: TunId, buffer: Buffer) {
-        let fd = inventory.tun(tun).map(|queue| Fd(queue.fd()));
-        let (Some(fd), Some(index)) = (fd, self.slot(inventory)) else {
-            inventory.counters.tun_written(Err(libc::ENOBUFS), 1, 0);
-            inventory.pool.give(buffer);
-            return;
+            None => return,
         };
-        let (octets, len) = self.slots[usize::from(index)].write(buffer);
-        let entry = opcode::Write::new(fd, octets, len).build();
-        if !self.push(&entry, Purpose::Slot(index)) {
-            self.sent(inventory, index, -libc::ENOBUFS);
+        let buffers = self.submission.give_slot(index);
+        let several = buffers.len() > 1;
+        if several && result < 0 && refuses_runs(-result) {
+            inventory.counters.tx_runs_refused += 1;
+            // Any run would fare alike: the device does not compute checksums.
+            if -result == libc::EIO {
+                inventory.stop_sending_runs(send.socket);
+            }
+            self.singles.extend(buffers.map(|buffer| (send, buffer)));
+            return;
+        }
+        inventory.counters.tx_runs += u64::from(several && result >= 0);
+        for buffer in buffers {
+            if result < 0 {
+                inventory.refuse(send.tag, SendError::from_errno(-result));
+            } else {
+                inventory.counters.sent(buffer.len());
+            }
+            inventory.give(buffer);
         }
     }
 
-    /// A slot for one more send; when none is free, those under way are submitted and collected.
-    fn slot(&mut self, inventory: &mut Inventory) -> Option<u16> {
-        if self.slots_free.is_empty() {
-            self.flush(inventory);
+    /// Queues the writes of the packets that wait for the TUN queues. Those that were not copied lie
+    /// in the buffers of `outer`, which are kept until they are written.
+    pub(super) fn write_tuns(&mut self, inventory: &mut Inventory, outer: &mut Vec<OuterPacket>) {
+        if inventory.departing.is_empty() {
+            return;
         }
-        self.slots_free.pop()
+        let received = outer.drain(..).map(|packet| packet.buffer);
+        let parcel = self.parcels.open(received);
+        self.submission.begin(parcel);
+        let submission = &mut self.submission;
+        let lent = self.parcels.buffers(parcel);
+        inventory.coalesce(
+            |index| lent.get(index),
+            |counters, queue, leaving| submission.write(counters, queue, leaving, parcel),
+        );
+        let own = inventory
+            .departing
+            .drain(..)
+            .filter_map(|(_, octets)| match octets {
+                Octets::Own(buffer) => Some(buffer),
+                Octets::Lent(_) => None,
+            });
+        self.parcels.add(parcel, own);
     }
 
     fn submit(&mut self, inventory: &mut Inventory) {
-        if self.ring.submission().is_empty() {
-            return;
-        }
-        inventory.counters.tx_calls += 1;
-        let _ = self.ring.submit();
+        inventory.counters.tx_calls += u64::from(self.submission.submit());
     }
 
     pub(super) fn flush(&mut self, inventory: &mut Inventory) {
+        self.push_queue(inventory);
         self.submit(inventory);
         self.reap(inventory);
+        while let Some((send, buffer)) = self.singles.pop_front() {
+            self.push_run(inventory, &mut [(send, buffer)]);
+            if self.singles.is_empty() {
+                self.submit(inventory);
+                self.reap(inventory);
+            }
+        }
     }
 }
 
@@ -388,47 +441,10 @@ impl Drop for Uring {
     /// The kernel must not write into memory that is free for other uses: wait until it has let
     /// go, and leak the memory if it does not.
     fn drop(&mut self) {
-        let wait = Timespec::from(CANCEL_WAIT);
-        let cancelled = self
-            .ring
-            .submitter()
-            .register_sync_cancel(Some(wait), CancelBuilder::any());
-        match cancelled {
-            Err(error) if error.raw_os_error() != Some(libc::ENOENT) => self.leak(),
-            _ => {}
+        if !self.submission.cancel() {
+            self.rings.leak();
+            self.parcels.leak();
+            self.submission.leak();
         }
     }
-}
-
-impl Uring {
-    fn leak(&mut self) {
-        self.datagrams.leak();
-        if let Some(packets) = &mut self.packets {
-            packets.leak();
-        }
-        core::mem::forget(core::mem::take(&mut self.slots));
-    }
-}
-
-/// Multishot reads (Linux 6.7) are the newest operation used.
-fn require_multishot(ring: &IoUring) -> io::Result<()> {
-    let mut probe = Probe::new();
-    ring.submitter().register_probe(&mut probe)?;
-    let needed = [
-        opcode::ReadMulti::CODE,
-        opcode::SendMsg::CODE,
-        opcode::RecvMsgMulti::CODE,
-    ];
-    if needed.into_iter().all(|code| probe.is_supported(code)) {
-        return Ok(());
-    }
-    Err(io::Error::from(io::ErrorKind::Unsupported))
-}
-
-/// Timeouts, signals and a full completion queue are answered by reaping and waiting again.
-fn is_passing(error: &io::Error) -> bool {
-    matches!(
-        error.raw_os_error(),
-        Some(libc::ETIME | libc::EINTR | libc::EBUSY | libc::EAGAIN)
-    )
 }

@@ -13,6 +13,7 @@ mod tests;
 
 pub(crate) use coalesce::{Arriving, Coalescer, Leaving, PACKETS_MAX};
 pub(crate) use header::{HEADER_LEN, Header};
+pub(crate) use run::HEAD_MAX;
 pub(crate) use split::{Next, Split};
 
 /// Octets of the longest super-packet: an IPv6 header and the longest payload behind it.

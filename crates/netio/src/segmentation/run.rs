@@ -10,7 +10,7 @@ use crate::TunId;
 /// Octets of the longest headers that packets share: IPv6, and TCP with all its options.
 const HEADERS_MAX: usize = 40 + 60;
 /// Octets that stand before the payloads of a super-packet.
-const HEAD_MAX: usize = HEADER_LEN + HEADERS_MAX;
+pub(crate) const HEAD_MAX: usize = HEADER_LEN + HEADERS_MAX;
 /// IPv4: do not fragment.
 const DF: u16 = 0x4000;
 
