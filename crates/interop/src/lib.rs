@@ -8,6 +8,7 @@
 
 pub mod capture;
 pub mod ike_scan;
+pub mod iperf3;
 pub mod libreswan;
 pub mod network;
 pub mod palisade;
@@ -17,3 +18,4 @@ pub mod strongswan;
 pub mod traffic;
 pub mod tunnel;
 pub mod wait;
+pub mod wireguard;

@@ -187,6 +187,34 @@ impl Pair {
         }
         Ok(Self { left, right })
     }
+
+    /// Says what the wire's devices take over from the kernel.
+    ///
+    /// # Errors
+    /// When `ethtool` fails.
+    pub fn set_segmentation(&self, segmentation: Segmentation) -> Result<()> {
+        let (by_device, merging) = match segmentation {
+            Segmentation::Device => ("on", "off"),
+            Segmentation::Kernel => ("off", "on"),
+        };
+        for gateway in [&self.left, &self.right] {
+            let mut arguments = vec!["-K", "outer", "gro", merging];
+            for feature in ["tx-udp-segmentation", "tso"] {
+                arguments.extend([feature, by_device]);
+            }
+            gateway.run("ethtool", &arguments)?;
+        }
+        Ok(())
+    }
+}
+
+/// Who cuts runs of equal packets apart, and who joins them.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Segmentation {
+    /// Runs cross the wire whole, as with a device that segments UDP and merges what it receives.
+    Device,
+    /// The kernel segments before the device and merges after it (GRO).
+    Kernel,
 }
 
 /// A client behind a masquerading router, and a gateway in the open: client 172.16.0.2 (inner

@@ -27,6 +27,7 @@ pub struct Palisade<'a> {
     daemon: Daemon,
     scratch: Scratch,
     namespace: &'a Namespace,
+    program: PathBuf,
 }
 
 impl<'a> Palisade<'a> {
@@ -36,13 +37,23 @@ impl<'a> Palisade<'a> {
     /// # Errors
     /// When it does not become ready.
     pub fn start(namespace: &'a Namespace, tunnels: &[Tunnel], extra: &str) -> Result<Self> {
+        Self::start_program(program()?, namespace, tunnels, extra)
+    }
+
+    /// As [`Self::start`], with the program at `program` instead of the one that the environment names.
+    ///
+    /// # Errors
+    /// When it does not become ready.
+    pub fn start_program(
+        program: PathBuf,
+        namespace: &'a Namespace,
+        tunnels: &[Tunnel],
+        extra: &str,
+    ) -> Result<Self> {
         let scratch = Scratch::new("headend")?;
         let configuration = scratch.write("palisade.toml", &render(tunnels, extra))?;
-        Self::launch(
-            namespace,
-            scratch,
-            &["--config".into(), configuration.into()],
-        )
+        let arguments = ["--config".into(), configuration.into()];
+        Self::launch(program, namespace, scratch, &arguments)
     }
 
     /// Starts `palisade run` with what `palisade import ios` makes of `sources`, each a name and a text,
@@ -67,16 +78,14 @@ impl<'a> Palisade<'a> {
         let output = configuration.display().to_string();
         arguments.extend(["--check", "--output", &output].map(str::to_owned));
         let arguments: Vec<&str> = arguments.iter().map(String::as_str).collect();
-        let program = program()?.display().to_string();
-        let (complete, told) = attempt(&program, &arguments, CONTROL_LIMIT)?;
+        let program = program()?;
+        let name = program.display().to_string();
+        let (complete, told) = attempt(&name, &arguments, CONTROL_LIMIT)?;
         if !complete {
             bail!("the import is not complete: {told}");
         }
-        Self::launch(
-            namespace,
-            scratch,
-            &["--config".into(), configuration.into()],
-        )
+        let arguments = ["--config".into(), configuration.into()];
+        Self::launch(program, namespace, scratch, &arguments)
     }
 
     /// Starts `palisade run` with nothing to go by but its embedded configuration.
@@ -84,11 +93,16 @@ impl<'a> Palisade<'a> {
     /// # Errors
     /// When it does not become ready.
     pub fn start_embedded(namespace: &'a Namespace) -> Result<Self> {
-        Self::launch(namespace, Scratch::new("headend")?, &[])
+        Self::launch(program()?, namespace, Scratch::new("headend")?, &[])
     }
 
-    fn launch(namespace: &'a Namespace, scratch: Scratch, arguments: &[OsString]) -> Result<Self> {
-        let mut command = namespace.command(&program()?.display().to_string());
+    fn launch(
+        program: PathBuf,
+        namespace: &'a Namespace,
+        scratch: Scratch,
+        arguments: &[OsString],
+    ) -> Result<Self> {
+        let mut command = namespace.command(&program.display().to_string());
         command
             .arg("run")
             .args(arguments)
@@ -101,6 +115,7 @@ impl<'a> Palisade<'a> {
             daemon,
             scratch,
             namespace,
+            program,
         };
         headend.await_ready()?;
         Ok(headend)
@@ -119,6 +134,12 @@ impl<'a> Palisade<'a> {
             Some(status) => bail!("palisade ended with {status}:\n{}", self.daemon.log()),
             None => Ok(()),
         }
+    }
+
+    /// Its process id.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.daemon.pid()
     }
 
     /// What it has logged.
@@ -140,7 +161,7 @@ impl<'a> Palisade<'a> {
     /// # Errors
     /// When it fails.
     pub fn control(&self, arguments: &[&str]) -> Result<String> {
-        let program = program()?.display().to_string();
+        let program = self.program.display().to_string();
         let run_dir = self.scratch.path().join("run").display().to_string();
         let all = [arguments, &["--run-dir", &run_dir]].concat();
         let (success, output) = attempt(&program, &all, CONTROL_LIMIT)?;

@@ -3,6 +3,7 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::{Context, Result, bail};
@@ -42,6 +43,13 @@ pub fn run(program: &str, arguments: &[&str], limit: Duration) -> Result<String>
         bail!("`{program} {}` failed:\n{output}", arguments.join(" "));
     }
     Ok(output)
+}
+
+static LOGS_SHOWN: AtomicBool = AtomicBool::new(true);
+
+/// Daemons do not show the end of their logs any more when they end, for programs whose output is read.
+pub fn keep_logs_back() {
+    LOGS_SHOWN.store(false, Ordering::Relaxed);
 }
 
 /// A program in the background. Dropped, it is killed, and the end of its log printed for the case
@@ -140,6 +148,9 @@ impl Drop for Daemon {
         // Either it is gone already, or it goes now.
         let _ = self.child.kill();
         let _ = self.child.wait();
+        if !LOGS_SHOWN.load(Ordering::Relaxed) {
+            return;
+        }
         // The test runner shows this only if the test fails.
         let log = self.log();
         let lines: Vec<&str> = log.lines().collect();

@@ -150,6 +150,12 @@ impl StrongSwan {
         Ok(self.sas()?.matches(", INSTALLED,").count())
     }
 
+    /// The daemon's process id.
+    #[must_use]
+    pub fn pid(&self) -> u32 {
+        self.daemon.pid()
+    }
+
     /// What it has logged.
     #[must_use]
     pub fn log(&self) -> String {

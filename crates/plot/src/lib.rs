@@ -1,9 +1,13 @@
-//! Line plots in SVG, for pages that load nothing from elsewhere. Text takes the colour that the page gives
+//! Plots in SVG, lines and bars, for pages that load nothing from elsewhere. In line plots text takes the colour that the page gives
 //! to `svg text`, lines that of `svg line`.
 #![forbid(unsafe_code)]
 
+mod bars;
+
 use std::borrow::Cow;
 use std::fmt::Write;
+
+pub use bars::{Bar, Bars, page};
 
 const WIDTH: f64 = 800.0;
 const HEIGHT: f64 = 300.0;

@@ -3,7 +3,7 @@
 use anyhow::Result;
 use clap::Subcommand;
 
-use crate::cargo;
+use crate::{baselines, cargo};
 
 /// What is measured.
 #[derive(Subcommand)]
@@ -21,6 +21,13 @@ pub(crate) enum Bench {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         options: Vec<String>,
     },
+    /// A tunnel between two network namespaces, beside other programs' tunnels: TCP, UDP, every cipher.
+    /// `cargo xtask bench tunnel -- --help` tells the options.
+    Tunnel {
+        /// Options of the measurement, such as `--quick --json`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        options: Vec<String>,
+    },
 }
 
 /// Builds what measures, optimised, and runs it. Returns whether it succeeded.
@@ -31,18 +38,27 @@ pub(crate) fn run(bench: &Bench) -> Result<bool> {
             figures("esp-figures", options.as_slice())
         }
         Bench::Scale { options } => {
-            let programs = [
-                "build",
-                "--quiet",
-                "--release",
-                "-p",
-                "palisade",
-                "-p",
-                "palisade-load",
-            ];
-            Ok(cargo::command(&programs).status()?.success() && figures("scale-figures", options)?)
+            Ok(build(&["palisade", "palisade-load"])? && figures("scale-figures", options)?)
+        }
+        Bench::Tunnel { options } => {
+            let missing = baselines::prepare();
+            let told = missing
+                .iter()
+                .map(|(program, reason)| format!("--missing={program}={reason}"));
+            let options: Vec<String> = told.chain(options.iter().cloned()).collect();
+            Ok(build(&["palisade"])? && figures("tunnel-figures", &options)?)
         }
     }
+}
+
+/// Builds packages, optimised.
+fn build(packages: &[&str]) -> Result<bool> {
+    let packages = packages.iter().flat_map(|package| ["-p", package]);
+    let arguments: Vec<&str> = ["build", "--quiet", "--release"]
+        .into_iter()
+        .chain(packages)
+        .collect();
+    Ok(cargo::command(&arguments).status()?.success())
 }
 
 /// Runs one of the programs of `benches` with its options. Whoever reads JSON wants nothing else on

@@ -1,6 +1,7 @@
 //! What a shell script would otherwise do: `cargo xtask test`, `cargo xtask ci` and `cargo xtask bench`.
 #![forbid(unsafe_code)]
 
+mod baselines;
 mod bench;
 mod cargo;
 mod checks;

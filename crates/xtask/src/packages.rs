@@ -78,21 +78,24 @@ fn unpack_libreswan_by_way_of(directory: &Path) -> Result<()> {
         .arg(LIBRESWAN))
 }
 
-fn apt(arguments: &[&str]) -> Result<()> {
+/// Runs `apt-get`, which asks nothing.
+pub(crate) fn apt(arguments: &[&str]) -> Result<()> {
     run(Command::new("apt-get")
         .args(arguments)
         .env("DEBIAN_FRONTEND", "noninteractive"))
 }
 
-fn run(command: &mut Command) -> Result<()> {
+/// Shows a command and runs it. Standard output is for results, so this is not where it writes.
+pub(crate) fn run(command: &mut Command) -> Result<()> {
     let program = command.get_program().to_string_lossy();
     let arguments: Vec<_> = command
         .get_args()
         .map(|argument| argument.to_string_lossy())
         .collect();
     let line = format!("{program} {}", arguments.join(" "));
-    println!("\n$ {line}");
+    eprintln!("\n$ {line}");
     let status = command
+        .stdout(std::io::stderr())
         .status()
         .with_context(|| format!("cannot run {line}"))?;
     anyhow::ensure!(status.success(), "{line} failed");

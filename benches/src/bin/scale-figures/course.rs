@@ -6,13 +6,13 @@ use std::path::Path;
 use std::time::{Duration, Instant};
 
 use anyhow::{Result, ensure};
+use palisade_benches::process::{cpu_time, resident_bytes};
 
 use crate::figures::Figures;
 use crate::generator::Generator;
 use crate::headend::Headend;
 use crate::metrics::{self, Scrape, quantile};
 use crate::options::Options;
-use crate::process::{cpu_time, resident_bytes};
 
 /// The headend's policy: the defaults, periodic.
 const INTERVAL: Duration = Duration::from_secs(10);

@@ -11,7 +11,6 @@ mod generator;
 mod headend;
 mod metrics;
 mod options;
-mod process;
 
 use std::process::ExitCode;
 

@@ -1,15 +1,10 @@
 //! TCP through the tunnel: super-packets, segmentation and checksums must all be right, in both
 //! directions, on both engines, with and without the offloads.
 
-use std::time::Duration;
-
 use anyhow::{Context, Result};
+use interop::iperf3;
 use interop::network::Pair;
-use interop::process::Daemon;
-use interop::scratch::Scratch;
 use interop::tunnel::Tunnel;
-use interop::wait;
-use serde_json::Value;
 
 use crate::stage::{LEFT, RIGHT, Stage};
 
@@ -22,20 +17,10 @@ fn tcp_passes(engine: &str, offload: bool) -> Result<()> {
     let sections = format!("[headend]\nengine = \"{engine}\"\noffload = {offload}\n");
     let stage = Stage::with_sections(&pair, &tunnel, &tunnel.mirrored(), &sections)?;
     stage.up()?;
-    let scratch = Scratch::new("iperf3")?;
-    let mut server = pair.right.command("iperf3");
-    server.args(["-s", "-B", RIGHT, "--forceflush"]);
-    let server = Daemon::start("iperf3", &mut server, &scratch.path().join("log"))?;
-    wait::until("iperf3 to listen", Duration::from_secs(5), || {
-        server.log().contains("Server listening")
-    })?;
+    let server = iperf3::Server::start(&pair.right, RIGHT)?;
     for direction in [&[][..], &["-R"]] {
-        let client = [&["-c", RIGHT, "-B", LEFT, "-t", "2", "-J"], direction].concat();
-        let report: Value = serde_json::from_str(&pair.left.run("iperf3", &client)?)?;
-        let received = report
-            .pointer("/end/sum_received/bits_per_second")
-            .and_then(Value::as_f64)
-            .with_context(|| report.to_string())?;
+        let report = server.load(&pair.left, LEFT, 2, direction)?;
+        let received = iperf3::tcp_received(&report).with_context(|| report.to_string())?;
         println!(
             "{engine} offload {offload} {direction:?}: {:.0} Mbit/s",
             received / 1e6

@@ -8,7 +8,10 @@ use anyhow::{Context, Result};
 const TICKS_PER_SECOND: u64 = 100;
 
 /// Resident memory in octets.
-pub(crate) fn resident_bytes(pid: u32) -> Result<u64> {
+///
+/// # Errors
+/// When there is no such process.
+pub fn resident_bytes(pid: u32) -> Result<u64> {
     let path = format!("/proc/{pid}/statm");
     let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
     let pages = text.split_whitespace().nth(1).context("statm is short")?;
@@ -16,7 +19,10 @@ pub(crate) fn resident_bytes(pid: u32) -> Result<u64> {
 }
 
 /// Processor time so far, user and system, of all threads; in steps of ten milliseconds.
-pub(crate) fn cpu_time(pid: u32) -> Result<Duration> {
+///
+/// # Errors
+/// When there is no such process.
+pub fn cpu_time(pid: u32) -> Result<Duration> {
     let path = format!("/proc/{pid}/stat");
     let text = std::fs::read_to_string(&path).with_context(|| format!("cannot read {path}"))?;
     // The name in parentheses may hold anything.

@@ -1,0 +1,124 @@
+//! The order of things.
+
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use interop::iperf3::Server;
+use interop::network::Pair;
+use interop::traffic::ping_all;
+use interop::wait;
+
+use crate::contestant::{Contestant, Program};
+use crate::figures::Figures;
+use crate::options::Options;
+use crate::trial::{LEFT, RIGHT, Trial};
+
+const START_LIMIT: Duration = Duration::from_secs(20);
+
+pub(crate) fn run(options: &Options, figures: &mut Figures) -> Result<()> {
+    interop::network::available()?;
+    interop::process::keep_logs_back();
+    let chosen = choose(&options.only)?;
+    for (program, reason) in &options.missing {
+        figures.lacks(program, reason);
+    }
+    for round in 1..=options.rounds() {
+        for (contestant, trials) in &chosen {
+            let name = format!("{} {}", contestant.program.name(), contestant.cipher.name());
+            eprintln!("round {round} of {}: {name}", options.rounds());
+            let measured = measure(*contestant, trials, options, figures);
+            match measured.with_context(|| name.clone()) {
+                Err(error) if contestant.program == Program::Palisade => return Err(error),
+                Err(error) => {
+                    eprintln!("  {error:#}");
+                    figures.lacks(contestant.program.name(), &error.root_cause().to_string());
+                }
+                Ok(()) => {}
+            }
+        }
+    }
+    Ok(())
+}
+
+/// Everything, or what has been asked for: a name chooses among the programs, the ciphers or the tests.
+fn choose(only: &[String]) -> Result<Vec<(Contestant, Vec<Trial>)>> {
+    let asked = |name: &str| only.iter().any(|asked| asked == name);
+    let is_program = |name: &str| Contestant::ALL.iter().any(|one| one.program.name() == name);
+    let is_cipher = |name: &str| Contestant::ALL.iter().any(|one| one.cipher.name() == name);
+    let is_test = |name: &str| Trial::ALL.iter().any(|one| one.name == name);
+    for name in only {
+        ensure!(
+            is_program(name) || is_cipher(name) || is_test(name),
+            "{name} is no program, cipher or test"
+        );
+    }
+    let any = |kind: &dyn Fn(&str) -> bool| only.iter().any(|name| kind(name));
+    let (programs, ciphers, tests) = (any(&is_program), any(&is_cipher), any(&is_test));
+    let trials = |contestant: Contestant| -> Vec<Trial> {
+        Trial::ALL
+            .into_iter()
+            .filter(|trial| trial.concerns(contestant) && (!tests || asked(trial.name)))
+            .collect()
+    };
+    Ok(Contestant::ALL
+        .into_iter()
+        .filter(|one| !programs || asked(one.program.name()))
+        .filter(|one| !ciphers || asked(one.cipher.name()))
+        .map(|one| (one, trials(one)))
+        .filter(|(_, trials)| !trials.is_empty())
+        .collect())
+}
+
+fn measure(
+    contestant: Contestant,
+    trials: &[Trial],
+    options: &Options,
+    figures: &mut Figures,
+) -> Result<()> {
+    let pair = Pair::new()?;
+    let ends = contestant.connect(&pair, options)?;
+    wait::until("packets to pass", START_LIMIT, || {
+        ping_all(&pair.left, LEFT, RIGHT, 1).is_ok()
+    })?;
+    let server = Server::start(&pair.right, RIGHT)?;
+    for trial in trials {
+        let what = format!("{} {}", trial.name, trial.direction.name());
+        match trial.run(&pair, &server, ends.pids(), options.seconds()) {
+            Ok(sample) => {
+                eprintln!(
+                    "  {what}: {:.2} Gbit/s, {:.0},000 packets/s, {:.2} and {:.2} cores",
+                    sample.gbps, sample.kpps, sample.cpu_a, sample.cpu_b
+                );
+                figures.add(contestant, trial, sample);
+            }
+            Err(error) => {
+                let (program, cipher) = (contestant.program.name(), contestant.cipher.name());
+                let reason = error.root_cause().to_string();
+                eprintln!("  {what}: {error:#}");
+                figures.lacks(&format!("{program} {cipher} {what}"), &reason);
+            }
+        }
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn only(names: &[&str]) -> Vec<(Contestant, Vec<Trial>)> {
+        let names: Vec<String> = names.iter().map(|&name| name.to_owned()).collect();
+        choose(&names).unwrap()
+    }
+
+    #[test]
+    fn names_narrow_the_choice_down() {
+        assert_eq!(only(&[]).len(), Contestant::ALL.len());
+        assert_eq!(only(&["palisade"]).len(), 4);
+        assert_eq!(only(&["palisade", "gotatun", "aes-128-gcm"]).len(), 1);
+        let one = only(&["palisade", "aes-128-gcm", "tcp-1"]);
+        // Three directions.
+        assert_eq!(one[0].1.len(), 3);
+        assert!(choose(&["palisaed".to_owned()]).is_err());
+    }
+}
