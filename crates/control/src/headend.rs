@@ -1,7 +1,7 @@
 use crate::trace::{TraceQuery, TraceSource};
 use crate::view::{
     ClearRequest, Cleared, Command, DeathRecord, Done, PeerDetail, PeerPage, PeerQuery, Readiness,
-    SaPage, Status,
+    SaPage, Sample, Span, Status,
 };
 
 /// Why a question of the control interface was not answered.
@@ -47,6 +47,9 @@ pub trait Headend: Send + Sync + 'static {
     /// # Errors
     /// [`Refusal::Busy`] when a worker does not answer in time.
     fn status(&self) -> Result<Status, Refusal>;
+
+    /// What the service did lately, the oldest sample first.
+    fn history(&self, span: Span) -> Vec<Sample>;
 
     /// One page of peers.
     ///

@@ -5,9 +5,11 @@
 //! the unix socket speak, and [`Client`] the other end.
 #![forbid(unsafe_code)]
 
+mod charts;
 mod client;
 mod events;
 mod headend;
+mod history;
 mod limit;
 mod page;
 mod routes;
@@ -16,8 +18,12 @@ mod stream;
 pub mod trace;
 pub mod view;
 mod watch;
+mod words;
 
+pub use charts::{Chart, Line, charts};
 pub use client::{Client, ClientError, path_segment};
 pub use events::EventHub;
 pub use headend::{Headend, Refusal};
+pub use history::History;
 pub use server::{Control, Endpoints, StartError};
+pub use words::octets;

@@ -18,7 +18,7 @@ use crate::headend::{Headend, Refusal};
 use crate::page;
 use crate::stream::LineBody;
 use crate::trace::TraceQuery;
-use crate::view::{ClearRequest, Command, PeerQuery, Problem};
+use crate::view::{ClearRequest, Command, HistoryQuery, PeerQuery, Problem};
 use crate::watch;
 
 /// What every handler needs.
@@ -76,6 +76,7 @@ pub(crate) fn private(shared: Shared) -> Router {
         .route("/healthz", get(|| async { "ok\n" }))
         .route("/readyz", get(readiness))
         .route("/v1/status", get(status))
+        .route("/v1/history", get(history))
         .route("/v1/peers", get(peers))
         .route("/v1/peers/{peer}", get(peer))
         .route("/v1/sas", get(sas))
@@ -167,11 +168,29 @@ async fn readiness(State(shared): State<Shared>) -> Response {
     }
 }
 
-async fn status_page(State(shared): State<Shared>) -> Response {
-    match ask(shared, |shared| shared.headend.status()).await {
-        Ok(Ok(status)) => Html(page::render(&status)).into_response(),
+async fn status_page(
+    State(shared): State<Shared>,
+    Query(HistoryQuery { span }): Query<HistoryQuery>,
+) -> Response {
+    let question = move |shared: &Shared| {
+        let status = shared.headend.status()?;
+        Ok(page::render(&status, &shared.headend.history(span), span))
+    };
+    match ask(shared, question).await {
+        Ok(Ok(page)) => (
+            [(header::CONTENT_SECURITY_POLICY, page::POLICY)],
+            Html(page),
+        )
+            .into_response(),
         Ok(Err(refusal)) | Err(refusal) => refuse(&refusal),
     }
+}
+
+async fn history(
+    State(shared): State<Shared>,
+    Query(HistoryQuery { span }): Query<HistoryQuery>,
+) -> Response {
+    ask_json(shared, move |headend| Ok(headend.history(span))).await
 }
 
 async fn status(State(shared): State<Shared>) -> Response {

@@ -3,6 +3,7 @@
 
 mod clear;
 mod ike;
+mod sample;
 
 use serde::{Deserialize, Serialize};
 
@@ -10,6 +11,7 @@ use crate::trace::Stage;
 
 pub use clear::{ClearRequest, Cleared, SessionView};
 pub use ike::{DpdSettings, IkeTerms};
+pub use sample::{HistoryQuery, Sample, Span};
 
 /// Answer of `/readyz`.
 #[derive(Clone, PartialEq, Eq, Debug, Serialize, Deserialize)]

@@ -10,7 +10,7 @@ use std::sync::{Arc, mpsc};
 use control::trace::{Next, Step, TraceQuery, TraceRecord, TraceSource};
 use control::view::{
     ClearRequest, Cleared, Command, DeathRecord, Done, Event, EventKind, PeerDetail, PeerPage,
-    PeerQuery, PeerView, Readiness, SaPage, SessionView, Status, TryView,
+    PeerQuery, PeerView, Readiness, SaPage, Sample, SessionView, Span, Status, TryView,
 };
 use control::{
     Client, ClientError, Control, Endpoints, EventHub, Headend, Refusal, StartError, path_segment,
@@ -73,6 +73,14 @@ impl Headend for Cardboard {
             ike_established: 7,
             ..Status::default()
         })
+    }
+
+    fn history(&self, span: Span) -> Vec<Sample> {
+        let count = match span {
+            Span::Minutes => 3,
+            Span::Day => 1,
+        };
+        vec![Sample::default(); count]
     }
 
     fn peers(&self, query: &PeerQuery) -> Result<PeerPage, Refusal> {
@@ -292,6 +300,8 @@ fn metrics_health_and_status_are_served_over_tcp() {
     assert_eq!(stage.get("/readyz", "*/*").0, 200);
     let (code, _, body) = stage.get("/", "text/html");
     assert!(code == 200 && body.contains("Palisade 1.2.3"), "{body}");
+    assert_eq!(stage.get("/?span=day", "text/html").0, 200);
+    assert_eq!(stage.get("/?span=week", "text/html").0, 400);
 }
 
 #[test]
@@ -324,6 +334,13 @@ fn questions_are_answered_or_refused_with_reasons() {
     let client = stage.client();
     let status: Status = client.get("/v1/status").expect("an answer");
     assert_eq!(status.ike_established, 7);
+    let lengths = ["", "?span=minutes", "?span=day"].map(|query| {
+        let history: Vec<Sample> = client
+            .get(&format!("/v1/history{query}"))
+            .expect("an answer");
+        history.len()
+    });
+    assert_eq!(lengths, [3, 3, 1]);
     let path = format!("/v1/peers/{}", path_segment("a/b c@example.org"));
     client.get::<PeerDetail>(&path).expect("an answer");
     let refused = |path: &str| match client.get::<serde_json::Value>(path) {

@@ -50,6 +50,15 @@ Exit status: 0 if the configuration is right, 1 if it is not, 2 if it cannot be 
     Import(Import),
     /// Show the service at a glance
     Status(Ask),
+    /// Watch the service on a terminal: peers, set-ups, probes, verdicts, traffic
+    #[command(after_help = "\
+Keys: s changes between the last ten minutes and the last day, q ends.
+
+Examples:
+  palisade top
+  palisade top --once                             one look, as text
+  palisade top --json | jq .lateness_p99_ms       a line every two seconds")]
+    Top(TopArgs),
     /// List peers
     #[command(after_help = "\
 Examples:
@@ -212,6 +221,18 @@ pub(crate) struct Ask {
     /// Control socket of the service, if it is not in its run directory
     #[arg(long, value_name = "SOCKET", conflicts_with = "run_dir")]
     pub(crate) socket: Option<PathBuf>,
+}
+
+#[derive(Args, Debug)]
+pub(crate) struct TopArgs {
+    #[command(flatten)]
+    pub(crate) ask: Ask,
+    /// Begin with the last day instead of the last ten minutes
+    #[arg(long)]
+    pub(crate) day: bool,
+    /// Print one look and end
+    #[arg(long)]
+    pub(crate) once: bool,
 }
 
 #[derive(Args, Debug)]

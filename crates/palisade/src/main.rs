@@ -35,6 +35,7 @@ fn dispatch(command: Command) -> anyhow::Result<ExitCode> {
         Command::Check(args) => check::check(&args),
         Command::Import(Import::Ios(args)) => import::ios(&args),
         Command::Status(args) => ask::status(&args),
+        Command::Top(args) => ask::top(&args),
         Command::Peers(args) => ask::peers(&args),
         Command::Sas(args) => ask::sas(&args),
         Command::Peer(args) => ask::peer(&args),

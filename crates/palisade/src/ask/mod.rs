@@ -10,6 +10,7 @@ mod peers;
 mod sas;
 pub(crate) mod show;
 mod status;
+mod top;
 mod why_dead;
 
 use anyhow::{Context as _, Result};
@@ -27,6 +28,7 @@ pub(crate) use peer::peer;
 pub(crate) use peers::peers;
 pub(crate) use sas::sas;
 pub(crate) use status::status;
+pub(crate) use top::top;
 pub(crate) use why_dead::why_dead;
 
 /// A client of the service that is meant.

@@ -111,7 +111,7 @@ fn child_table(child: &SaView) -> comfy_table::Table {
         let text = format!(
             "{} packets, {}, last {} ago; lost {}, replay {}, integrity {}, malformed {}, selector {}, sequence {}",
             counters.packets,
-            show::octets(counters.bytes),
+            control::octets(counters.bytes),
             show::maybe_seconds(counters.last_s),
             counters.lost,
             counters.replay,

@@ -61,8 +61,8 @@ fn text(peers: &[PeerView]) -> Result<()> {
             show::number(show::maybe_seconds(peer.heard_s)),
             Cell::new(&peer.remote),
             Cell::new(peer.virtual_addresses.join(" ")),
-            show::number(show::octets(peer.bytes_in)),
-            show::number(show::octets(peer.bytes_out)),
+            show::number(control::octets(peer.bytes_in)),
+            show::number(control::octets(peer.bytes_out)),
         ];
         if vrfs {
             row.extend([Cell::new(&peer.fvrf), Cell::new(&peer.ivrf)]);

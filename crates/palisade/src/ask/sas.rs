@@ -43,8 +43,8 @@ pub(super) fn table(sas: &[SaView]) -> comfy_table::Table {
             Cell::new(&sa.spi_out),
             Cell::new(&sa.proposal),
             Cell::new(&sa.encapsulation),
-            show::number(show::octets(sa.inbound.bytes)),
-            show::number(show::octets(sa.outbound.bytes)),
+            show::number(control::octets(sa.inbound.bytes)),
+            show::number(control::octets(sa.outbound.bytes)),
             show::number(sa.inbound.lost),
             show::number(dropped),
         ];

@@ -61,22 +61,6 @@ pub(super) fn is_piped() -> bool {
     !std::io::stdout().is_terminal()
 }
 
-/// `1.5 MiB`.
-pub(crate) fn octets(count: u64) -> String {
-    let mut value = count as f64;
-    for unit in ["B", "KiB", "MiB", "GiB"] {
-        if value < 1024.0 {
-            return if unit == "B" {
-                format!("{count} B")
-            } else {
-                format!("{value:.1} {unit}")
-            };
-        }
-        value /= 1024.0;
-    }
-    format!("{value:.1} TiB")
-}
-
 /// `3h 12m`, two units at most.
 pub(crate) fn seconds(value: f64) -> String {
     if value < 10.0 {
@@ -177,8 +161,6 @@ mod tests {
 
     #[test]
     fn amounts_are_readable() {
-        assert_eq!(octets(512), "512 B");
-        assert_eq!(octets(1 << 30), "1.0 GiB");
         assert_eq!(seconds(0.25), "0.2s");
         assert_eq!(seconds(75.0), "1m 15s");
         assert_eq!(seconds(90_061.0), "1d 1h");

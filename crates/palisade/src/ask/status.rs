@@ -65,13 +65,13 @@ fn text(status: &Status) -> Result<()> {
             format!(
                 "in {} packets, {}; out {} packets, {}; {} dropped",
                 status.esp_packets_in,
-                show::octets(status.esp_bytes_in),
+                control::octets(status.esp_bytes_in),
                 status.esp_packets_out,
-                show::octets(status.esp_bytes_out),
+                control::octets(status.esp_bytes_out),
                 status.esp_drops
             ),
         ),
-        ("memory", show::octets(status.resident_bytes)),
+        ("memory", control::octets(status.resident_bytes)),
         ("processor time", format!("{:.1}s", status.cpu_s)),
     ];
     for (name, value) in rows {

@@ -6,7 +6,6 @@ use std::time::Duration;
 
 use super::Moment;
 use super::plan::Plan;
-use crate::ask::show;
 
 /// Columns of a bar.
 const BAR: usize = 28;
@@ -122,7 +121,7 @@ fn block(moment: &Moment, duration_s: f64, metrics_url: &str) -> Vec<String> {
         ),
         format!(
             "  headend   {} on {} workers, {:.1} s of CPU; {metrics_url}",
-            show::octets(headend.resident_bytes),
+            control::octets(headend.resident_bytes),
             headend.shards.len(),
             headend.cpu_s
         ),
@@ -150,7 +149,7 @@ fn plain(moment: &Moment) -> String {
         peers.dead,
         peers.verdicts,
         peers.false_verdicts,
-        show::octets(headend.resident_bytes)
+        control::octets(headend.resident_bytes)
     )
 }
 

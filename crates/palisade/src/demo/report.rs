@@ -5,7 +5,6 @@ use palisade_load::report::{Percentiles, Report as Found};
 use serde::Serialize;
 
 use super::plan::Plan;
-use crate::ask::show;
 
 /// The report as it stands in JSON.
 #[derive(Serialize)]
@@ -156,8 +155,8 @@ impl Report {
             ),
             format!(
                 "headend     {} resident ({} per peer), {:.1} s of CPU on {} workers, {}",
-                show::octets(self.headend_rss_bytes),
-                show::octets(self.headend_rss_bytes_per_peer),
+                control::octets(self.headend_rss_bytes),
+                control::octets(self.headend_rss_bytes_per_peer),
                 self.headend_cpu_seconds,
                 self.headend_shards,
                 self.headend_engine

@@ -1,15 +1,15 @@
 //! The service as the control interface sees it.
 
 use std::net::SocketAddr;
-use std::sync::{Arc, OnceLock, PoisonError, RwLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use config::Config;
 use control::trace::{TraceQuery, TraceSource};
 use control::view::{
     ClearRequest, Cleared, Command, DeathRecord, Done, PeerDetail, PeerPage, PeerQuery, Readiness,
-    SaPage, ShardStatus, Status,
+    SaPage, Sample, ShardStatus, Span, Status,
 };
-use control::{Headend, Refusal};
+use control::{Headend, History, Refusal};
 use metrics::Scrape;
 use runtime::{Busy, Cursor, Service, ShardReport};
 use shard::{PeerRow, SaRow};
@@ -22,6 +22,7 @@ pub(super) struct Front {
     config: RwLock<Arc<Config>>,
     started_unix_ns: u64,
     metrics: OnceLock<SocketAddr>,
+    history: Mutex<History>,
 }
 
 impl Front {
@@ -32,6 +33,7 @@ impl Front {
             config: RwLock::new(config),
             started_unix_ns,
             metrics: OnceLock::new(),
+            history: Mutex::default(),
         }
     }
 
@@ -51,6 +53,41 @@ impl Front {
             // It is known once.
             let _ = self.metrics.set(address);
         }
+    }
+
+    /// Adds a sample to the history.
+    pub(super) fn remember(&self, sample: Sample) {
+        let history = self.history.lock();
+        history.unwrap_or_else(PoisonError::into_inner).push(sample);
+    }
+
+    /// The service at a glance, by what its workers report.
+    pub(super) fn status_of(&self, reports: &[ShardReport]) -> Status {
+        let uptime = system::unix_nanos().saturating_sub(self.started_unix_ns);
+        let listeners = self.service.listeners().iter();
+        let mut status = Status {
+            version: env!("CARGO_PKG_VERSION").to_owned(),
+            pid: std::process::id(),
+            started_unix_ns: self.started_unix_ns,
+            uptime_s: uptime as f64 / 1e9,
+            configuration: self.config().file.clone(),
+            listen: listeners.map(|(_, address)| address.to_string()).collect(),
+            engine: settings::engine_name(self.service.engine()).to_owned(),
+            inner: self.service.inner().to_owned(),
+            metrics: self
+                .metrics
+                .get()
+                .map(ToString::to_string)
+                .unwrap_or_default(),
+            ready: self.readiness().ready,
+            resident_bytes: system::resident_bytes(),
+            cpu_s: self.service.process_cpu().as_secs_f64(),
+            ..Status::default()
+        };
+        for report in reports {
+            add(&mut status, report);
+        }
+        status
     }
 
     /// The peer that is meant, if it is one.
@@ -205,31 +242,12 @@ impl Headend for Front {
 
     fn status(&self) -> Result<Status, Refusal> {
         let reports = self.service.reports().map_err(busy)?;
-        let uptime = system::unix_nanos().saturating_sub(self.started_unix_ns);
-        let listeners = self.service.listeners().iter();
-        let mut status = Status {
-            version: env!("CARGO_PKG_VERSION").to_owned(),
-            pid: std::process::id(),
-            started_unix_ns: self.started_unix_ns,
-            uptime_s: uptime as f64 / 1e9,
-            configuration: self.config().file.clone(),
-            listen: listeners.map(|(_, address)| address.to_string()).collect(),
-            engine: settings::engine_name(self.service.engine()).to_owned(),
-            inner: self.service.inner().to_owned(),
-            metrics: self
-                .metrics
-                .get()
-                .map(ToString::to_string)
-                .unwrap_or_default(),
-            ready: self.readiness().ready,
-            resident_bytes: system::resident_bytes(),
-            cpu_s: self.service.process_cpu().as_secs_f64(),
-            ..Status::default()
-        };
-        for report in &reports {
-            add(&mut status, report);
-        }
-        Ok(status)
+        Ok(self.status_of(&reports))
+    }
+
+    fn history(&self, span: Span) -> Vec<Sample> {
+        let history = self.history.lock();
+        history.unwrap_or_else(PoisonError::into_inner).read(span)
     }
 
     fn peers(&self, query: &PeerQuery) -> Result<PeerPage, Refusal> {

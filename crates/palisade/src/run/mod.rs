@@ -6,6 +6,8 @@ mod deprecated;
 mod events;
 mod headend;
 mod listing;
+mod manager;
+mod meter;
 mod names;
 mod reload;
 mod scrape;
@@ -120,7 +122,9 @@ fn serve(service: Service, stage: Stage, mut signals: Signals) -> Result<()> {
     let control = Control::start(endpoints, front.clone(), hub.clone())?;
     front.serves_metrics_on(control.tcp_address());
     let forwarder = events::Forwarder::start(subscription, hub, &front)?;
+    let meter = meter::Meter::start(&front)?;
     tell_start(&service, &config, &socket, control.tcp_address());
+    manager::ready();
     deprecated::tell(None, &config);
     if let Some(client) = client {
         client.print();
@@ -128,11 +132,17 @@ fn serve(service: Service, stage: Stage, mut signals: Signals) -> Result<()> {
     let signal = loop {
         match (signals.wait()?, &file) {
             (Wish::End(signal), _) => break signal,
-            (Wish::Reload, Some(file)) => reload::reload(&front, file),
+            (Wish::Reload, Some(file)) => {
+                manager::reloading();
+                reload::reload(&front, file);
+                manager::ready();
+            }
             (Wish::Reload, None) => tracing::warn!("there is no configuration file to read again"),
         }
     };
     tracing::info!(signal, "shutting down: peers are sent a DELETE");
+    manager::stopping();
+    meter.stop();
     let told = service.stop(front.config().headend.shutdown_time);
     forwarder.stop();
     control.stop();

@@ -1,5 +1,6 @@
 //! A running service, peers of the generator, and the command line to ask it with.
 
+use std::ffi::OsStr;
 use std::io::{Read as _, Write as _};
 use std::net::{TcpListener, TcpStream, UdpSocket};
 use std::path::PathBuf;
@@ -40,6 +41,10 @@ fn free_ports() -> (u16, u16, u16) {
 
 impl Stage {
     pub(crate) fn new(name: &str) -> Self {
+        Self::with_environment(name, &[])
+    }
+
+    pub(crate) fn with_environment(name: &str, environment: &[(&str, &OsStr)]) -> Self {
         let directory =
             std::env::temp_dir().join(format!("palisade-service-{name}-{}", std::process::id()));
         std::fs::create_dir_all(&directory).expect("made");
@@ -84,6 +89,7 @@ file = "psk"
             .arg(directory.join("palisade.toml"))
             .arg("--run-dir")
             .arg(&directory)
+            .envs(environment.iter().copied())
             .stdout(Stdio::null())
             .stderr(log)
             .spawn()
