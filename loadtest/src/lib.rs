@@ -1,4 +1,4 @@
-//! The peer generator: thousands of IKEv2 initiators in one process, each with its own source
+//! The peer generator: thousands of IKEv2 and IKEv1 initiators in one process, each with its own source
 //! address or port, identity and key, against any responder.
 //!
 //! It drives the same `ike`, `esp` and `wire` rooms as the headend, in the initiator's role. A

@@ -1,11 +1,11 @@
-//! `palisade-load`: thousands of IKEv2 peers in one process.
+//! `palisade-load`: thousands of IKE peers in one process.
 #![forbid(unsafe_code)]
 
 use std::process::ExitCode;
 
 use clap::Parser;
 
-/// Drives an IKEv2 responder with thousands of peers, and reports what they saw.
+/// Drives an IKE responder with thousands of peers, and reports what they saw.
 #[derive(Parser)]
 #[command(version, about)]
 struct Program {

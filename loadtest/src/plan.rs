@@ -5,10 +5,11 @@ use anyhow::{Context, Result};
 use ipsec::{
     AuthPolicy, ChildPolicy, ConnectionPolicy, DfPolicy, Identity, IdentityPattern, PeerEndpoint,
     PolicySnapshot, PreSharedKey, RekeyPolicy, SecretEntry, Secrets, StartAction, TrafficSelector,
+    V1Policy, Versions, Xauth,
 };
 
 use crate::random::Lots;
-use crate::scenario::{Class, Network, Scenario, Sources, numbered};
+use crate::scenario::{Class, ModeConfig, Network, Scenario, Sources, Version, numbered};
 
 /// Purposes of lots.
 pub(crate) mod purpose {
@@ -27,8 +28,8 @@ pub(crate) struct Plan {
     pub(crate) networks: Vec<Option<Network>>,
     /// Upper ends of the classes' shares, from 0 to 1.
     class_ends: Vec<f64>,
-    /// The connection of every peer that asks for a virtual address.
-    connection: Arc<ConnectionPolicy>,
+    /// The connections of peers that have nothing of their own in it, of IKEv1 and of IKEv2.
+    connections: [Arc<ConnectionPolicy>; 2],
     /// What all peers may, with the key that they share, if they do.
     pub(crate) policy: PolicySnapshot,
     pub(crate) ike: ike::Settings,
@@ -42,7 +43,10 @@ impl Plan {
         } else {
             scenario.classes.clone()
         };
-        let connection = Arc::new(connection(&scenario, Vec::new())?);
+        let connections = [
+            Arc::new(connection(&scenario, Version::V1, Vec::new())?),
+            Arc::new(connection(&scenario, Version::V2, Vec::new())?),
+        ];
         let policy = if scenario.peers.psk.is_individual() {
             PolicySnapshot::default()
         } else {
@@ -56,7 +60,7 @@ impl Plan {
             networks: networks.collect(),
             sources,
             classes,
-            connection,
+            connections,
             policy,
             ike: ike::Settings::default(),
             scenario,
@@ -70,15 +74,35 @@ impl Plan {
             .with_context(|| format!("`{text}` is not an identity"))
     }
 
-    /// The connection of peer `n`: one for all, unless each has an inner address of its own.
+    /// The version of IKE that peer `n` speaks.
+    pub(crate) fn version(&self, n: u32) -> Version {
+        let class = self.classes.get(usize::from(self.class(n)));
+        let own = class.and_then(|class| class.version);
+        own.unwrap_or(self.scenario.tunnel.version)
+    }
+
+    /// The connection of peer `n`: one for all, unless each has an inner address or, in IKEv1, a
+    /// user of its own.
     pub(crate) fn connection(&self, n: u32) -> Result<Arc<ConnectionPolicy>> {
-        match self.scenario.inner_address(n) {
-            None => Ok(Arc::clone(&self.connection)),
-            Some(inner) => {
-                let local = vec![TrafficSelector::host(inner)];
-                Ok(Arc::new(connection(&self.scenario, local)?))
-            }
+        let tunnel = &self.scenario.tunnel;
+        let version = self.version(n);
+        let inner = self.scenario.inner_address(n);
+        let user = tunnel.xauth_user.as_ref();
+        let user = user.filter(|_| version == Version::V1);
+        if inner.is_none() && user.is_none() {
+            let [v1, v2] = &self.connections;
+            return Ok(Arc::clone(match version {
+                Version::V1 => v1,
+                Version::V2 => v2,
+            }));
         }
+        let local = inner.map(TrafficSelector::host).into_iter().collect();
+        let mut own = connection(&self.scenario, version, local)?;
+        own.v1.xauth = user.map(|user| Xauth::Client {
+            user: numbered(user, n).into(),
+            password: PreSharedKey::new(tunnel.xauth_password.for_peer(n)),
+        });
+        Ok(Arc::new(own))
     }
 
     /// A policy with the key of peer `n`, when each has its own.
@@ -120,17 +144,36 @@ fn snapshot(key: Vec<u8>) -> PolicySnapshot {
     }
 }
 
-fn rekey(seconds: f64) -> RekeyPolicy {
+fn rekey(seconds: f64, version: Version) -> RekeyPolicy {
+    let time = (seconds > 0.0).then(|| Duration::from_secs_f64(seconds));
+    // IKEv1 tells the responder when the SA ends (RFC 2407 §4.5): after its rekey, then.
+    let ends = |time: Duration| time * 2 + Duration::from_secs(10);
     RekeyPolicy {
-        time: (seconds > 0.0).then(|| Duration::from_secs_f64(seconds)),
+        time,
         bytes: None,
         packets: None,
-        hard_time: None,
+        hard_time: time.filter(|_| version == Version::V1).map(ends),
         jitter_percent: 20,
     }
 }
 
-fn connection(scenario: &Scenario, local_ts: Vec<TrafficSelector>) -> Result<ConnectionPolicy> {
+fn v1_policy(scenario: &Scenario, wants_virtual: bool) -> V1Policy {
+    V1Policy {
+        aggressive: scenario.tunnel.aggressive,
+        mode_config: match scenario.tunnel.mode_config {
+            _ if !wants_virtual => ipsec::ModeConfig::None,
+            ModeConfig::Pull => ipsec::ModeConfig::Pull,
+            ModeConfig::Push => ipsec::ModeConfig::Push,
+        },
+        ..V1Policy::default()
+    }
+}
+
+fn connection(
+    scenario: &Scenario,
+    version: Version,
+    local_ts: Vec<TrafficSelector>,
+) -> Result<ConnectionPolicy> {
     let tunnel = &scenario.tunnel;
     let remote_ts = tunnel
         .remote_ts
@@ -145,12 +188,16 @@ fn connection(scenario: &Scenario, local_ts: Vec<TrafficSelector>) -> Result<Con
     };
     let wants_v4 = scenario.traffic.destination.is_ipv4();
     let wants_virtual = local_ts.is_empty();
+    let (versions, ike) = match version {
+        Version::V1 => (Versions::V1, &tunnel.ike_v1),
+        Version::V2 => (Versions::V2, &tunnel.ike),
+    };
     let child = ChildPolicy {
         name: "load".into(),
         local_ts,
         remote_ts,
         proposals: vec![tunnel.esp.proposal().clone()],
-        rekey: rekey(scenario.rekey.child_s),
+        rekey: rekey(scenario.rekey.child_s, version),
         replay_window: tunnel.replay_window,
         df: DfPolicy::Clear,
         copy_dscp: false,
@@ -159,8 +206,8 @@ fn connection(scenario: &Scenario, local_ts: Vec<TrafficSelector>) -> Result<Con
     };
     Ok(ConnectionPolicy {
         name: "load".into(),
-        versions: ipsec::Versions::default(),
-        v1: ipsec::V1Policy::default(),
+        versions,
+        v1: v1_policy(scenario, wants_virtual),
         dpd: 0,
         fvrf: ipsec::FrontVrf::GLOBAL,
         ivrf: ipsec::InnerVrf::GLOBAL,
@@ -172,11 +219,11 @@ fn connection(scenario: &Scenario, local_ts: Vec<TrafficSelector>) -> Result<Con
         remote_id,
         local_auth: AuthPolicy::Psk,
         remote_auth: AuthPolicy::Psk,
-        proposals: vec![tunnel.ike.proposal().clone()],
+        proposals: vec![ike.proposal().clone()],
         children: vec![child],
         pools: Vec::new(),
         request_virtual: (wants_virtual && wants_v4, wants_virtual && !wants_v4),
-        rekey: rekey(scenario.rekey.ike_s),
+        rekey: rekey(scenario.rekey.ike_s, version),
         reauth_time: None,
         fragmentation: true,
         fragment_size: 1280,

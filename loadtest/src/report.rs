@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use serde::{Deserialize, Serialize};
 
 use crate::progress::Death;
-use crate::scenario::Scenario;
+use crate::scenario::{Scenario, Version};
 
 /// Everything that a run found.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
@@ -80,6 +80,8 @@ impl Report {
 pub struct ClassReport {
     /// Its name.
     pub name: String,
+    /// The version of IKE that it speaks.
+    pub version: Version,
     /// How many there are.
     pub peers: u32,
     /// Whether they mean to have a tunnel.
@@ -207,6 +209,8 @@ pub struct IkeReport {
     pub probes_ignored: u64,
     /// Liveness checks that peers sent of their own.
     pub probes_sent: u64,
+    /// Of these, checks that the headend answered.
+    pub probes_acknowledged: u64,
     /// Child SAs that replaced others.
     pub child_rekeys: u64,
     /// IKE SAs that replaced others.

@@ -46,7 +46,7 @@ pub fn run(args: Args) -> Result<Report> {
         .map(Started::socket)
         .or(args.events.clone());
     let mut truth = Truth::new(
-        &scenario.peers.identity,
+        &scenario.names(),
         scenario.peers.count,
         args.bound.or(scenario.expect.detection_s_max),
         events.is_some(),
@@ -311,6 +311,7 @@ impl Outcome {
                 probes_answered: counts.probes_answered,
                 probes_ignored: counts.probes_ignored,
                 probes_sent: counts.probes_sent,
+                probes_acknowledged: counts.probes_acknowledged,
                 child_rekeys: counts.child_rekeys,
                 ike_rekeys: counts.ike_rekeys,
             },
@@ -350,6 +351,7 @@ fn classes(plan: &Plan, stats: &Stats, judgement: &Judgement) -> Vec<ClassReport
     let mut established = stats.established.iter().copied();
     let reports = plan.classes.iter().map(|class| ClassReport {
         name: class.name.clone(),
+        version: class.version.unwrap_or(plan.scenario.tunnel.version),
         wants_tunnel: class.wants_tunnel(),
         established: established.next().unwrap_or(0),
         ..ClassReport::default()

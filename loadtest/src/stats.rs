@@ -25,6 +25,7 @@ pub(crate) struct Counts {
     pub(crate) probes_answered: u64,
     pub(crate) probes_ignored: u64,
     pub(crate) probes_sent: u64,
+    pub(crate) probes_acknowledged: u64,
     pub(crate) stalled: u32,
     pub(crate) returned: u32,
     pub(crate) moves: u64,
@@ -49,6 +50,7 @@ impl Counts {
         self.probes_answered += other.probes_answered;
         self.probes_ignored += other.probes_ignored;
         self.probes_sent += other.probes_sent;
+        self.probes_acknowledged += other.probes_acknowledged;
         self.stalled += other.stalled;
         self.returned += other.returned;
         self.moves += other.moves;

@@ -48,6 +48,13 @@ fn write_report(report: &Report, out: &mut String) -> std::fmt::Result {
         "IKE            {} messages sent, {} received, {} probes answered, {} ignored on purpose",
         ike.messages_sent, ike.messages_received, ike.probes_answered, ike.probes_ignored
     )?;
+    if ike.probes_sent > 0 {
+        writeln!(
+            out,
+            "own probes     {} sent, {} answered",
+            ike.probes_sent, ike.probes_acknowledged
+        )?;
+    }
     writeln!(
         out,
         "rekeys         {} Child SAs, {} IKE SAs",

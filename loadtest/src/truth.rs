@@ -15,7 +15,8 @@ const CLOCK_TOLERANCE_NS: u64 = 5_000_000;
 
 /// Keeps the deaths and judges the verdicts.
 pub(crate) struct Truth {
-    identity: (String, String),
+    /// What peers call themselves, before and after their number.
+    identities: Vec<(String, String)>,
     peers: u32,
     deaths: BTreeMap<u32, Death>,
     /// When peers came back that had died, on the wall clock.
@@ -45,10 +46,19 @@ pub(crate) struct Judgement {
 }
 
 impl Truth {
-    pub(crate) fn new(pattern: &str, peers: u32, bound_s: Option<f64>, listening: bool) -> Self {
-        let (before, after) = pattern.split_once("{n}").unwrap_or((pattern, ""));
+    /// With the patterns of all that peers may be called.
+    pub(crate) fn new(
+        patterns: &[&str],
+        peers: u32,
+        bound_s: Option<f64>,
+        listening: bool,
+    ) -> Self {
+        let around = |pattern: &&str| {
+            let (before, after) = pattern.split_once("{n}").unwrap_or((pattern, ""));
+            (before.into(), after.into())
+        };
         Self {
-            identity: (before.into(), after.into()),
+            identities: patterns.iter().map(around).collect(),
             peers,
             deaths: BTreeMap::new(),
             returns: BTreeMap::new(),
@@ -99,12 +109,15 @@ impl Truth {
         }
     }
 
-    /// The peer's number in an identity of the scenario's pattern.
+    /// The peer's number in an identity of one of the patterns. A headend that asks for a user names
+    /// the peer by that, as a key ID.
     fn number(&self, identity: &str) -> Option<u32> {
-        let (before, after) = &self.identity;
-        let number = identity.strip_prefix(before.as_str())?;
-        let number = number.strip_suffix(after.as_str())?;
-        number.parse().ok().filter(|n| *n < self.peers)
+        let identity = identity.strip_prefix("keyid:").unwrap_or(identity);
+        self.identities.iter().find_map(|(before, after)| {
+            let number = identity.strip_prefix(before.as_str())?;
+            let number = number.strip_suffix(after.as_str())?;
+            number.parse().ok().filter(|n| *n < self.peers)
+        })
     }
 
     fn judge(&mut self, n: u32, verdict_ns: u64) {
@@ -212,7 +225,7 @@ mod tests {
 
     #[test]
     fn deaths_found_in_time_and_late_are_told_apart() {
-        let mut truth = Truth::new("p{n}@x", 10, Some(20.0), true);
+        let mut truth = Truth::new(&["p{n}@x"], 10, Some(20.0), true);
         truth.died(death(3, 100));
         truth.died(death(4, 100));
         truth.heard(&verdict("p3@x", 120));
@@ -229,7 +242,7 @@ mod tests {
 
     #[test]
     fn a_verdict_may_overtake_the_news_of_the_death() {
-        let mut truth = Truth::new("p{n}@x", 10, None, true);
+        let mut truth = Truth::new(&["p{n}@x"], 10, None, true);
         truth.heard(&verdict("p3@x", 101));
         assert_eq!(truth.verdicts(), (0, 1));
         truth.died(death(3, 100));
@@ -239,7 +252,7 @@ mod tests {
 
     #[test]
     fn verdicts_on_the_living_and_before_the_death_are_false() {
-        let mut truth = Truth::new("p{n}@x", 10, None, true);
+        let mut truth = Truth::new(&["p{n}@x"], 10, None, true);
         truth.died(death(3, 100));
         truth.heard(&verdict("p3@x", 99));
         truth.heard(&verdict("p5@x", 120));
@@ -251,7 +264,7 @@ mod tests {
 
     #[test]
     fn a_run_that_ends_too_early_says_so() {
-        let mut truth = Truth::new("p{n}@x", 10, Some(20.0), true);
+        let mut truth = Truth::new(&["p{n}@x"], 10, Some(20.0), true);
         truth.died(death(3, 170));
         truth.died(death(4, 190));
         let score = score(truth);
@@ -261,7 +274,7 @@ mod tests {
 
     #[test]
     fn a_gap_spoils_the_score() {
-        let mut truth = Truth::new("p{n}@x", 10, None, true);
+        let mut truth = Truth::new(&["p{n}@x"], 10, None, true);
         truth.heard(&Heard::Gap);
         assert!(!score(truth).is_success());
     }
@@ -274,7 +287,7 @@ mod tests {
                 unix_ns: unix_s * SECOND,
             })
         };
-        let mut truth = Truth::new("p{n}@x", 10, Some(20.0), true);
+        let mut truth = Truth::new(&["p{n}@x"], 10, Some(20.0), true);
         for peer in 3..6 {
             truth.told(News::Died(death(peer, 100)));
         }
@@ -290,7 +303,7 @@ mod tests {
 
     #[test]
     fn who_is_not_found_in_time_is_missed() {
-        let mut truth = Truth::new("p{n}@x", 10, Some(20.0), true);
+        let mut truth = Truth::new(&["p{n}@x"], 10, Some(20.0), true);
         truth.died(death(3, 100));
         let score = score(truth);
         assert_eq!((score.dead_missed, score.dead_undue), (1, 0));

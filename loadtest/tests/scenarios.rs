@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use palisade_load::cli::Args;
 use palisade_load::scenario::{
-    Class, DpdBehaviour, Expect, Network, Scenario, Trouble, TroubleKind,
+    Class, DpdBehaviour, Expect, Network, Scenario, Trouble, TroubleKind, Version,
 };
 
 fn root() -> PathBuf {
@@ -53,6 +53,7 @@ fn keys() -> Vec<String> {
             headend_growth_mib_max: Some(1.0),
         },
         classes: vec![Class {
+            version: Some(Version::V1),
             packets_per_second: Some(1.0),
             silent_at_s: Some(1.0),
             return_after_s: Some(1.0),
@@ -63,6 +64,7 @@ fn keys() -> Vec<String> {
     };
     scenario.target.ike_port = Some(500);
     scenario.target.identity = Some("gateway.example".into());
+    scenario.tunnel.xauth_user = Some("user-{n}".into());
     scenario.tunnel.inner_base = Some([10, 50, 0, 1].into());
     let mut keys = Vec::new();
     let value = toml::Value::try_from(&scenario).expect("a scenario is TOML");
@@ -113,6 +115,7 @@ fn what_makes_no_sense_is_refused_in_a_sentence() {
         ("peers.source = \"10.0.0.0/33\"", "10.0.0.0/33"),
         ("peers.source = \"::1\"", "families"),
         ("tunnel.replay_window = 1", "replay_window"),
+        ("tunnel.xauth_user = \"joe\"", "xauth_password"),
         ("[[class]]\nshare = 0.0", "shares"),
         ("[[class]]\nloss_percent = 101", "loss_percent"),
         ("[[class]]\nanswer_every = 0", "answer_every"),
@@ -134,7 +137,12 @@ fn what_makes_no_sense_is_refused_in_a_sentence() {
         let error = scenario.validate().expect_err(text).to_string();
         assert!(error.contains(word), "{text}: {error}");
     }
-    for text in ["unknown = 1", "tunnel.ike = \"rot13\"", "[peers]\nport = 1"] {
+    for text in [
+        "unknown = 1",
+        "tunnel.ike = \"rot13\"",
+        "tunnel.version = 3",
+        "[peers]\nport = 1",
+    ] {
         assert!(Scenario::from_toml(text).is_err(), "{text}");
     }
     let error = Scenario::default().validate().expect_err("there is no key");

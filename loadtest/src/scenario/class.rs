@@ -1,7 +1,11 @@
 use anyhow::{Result, ensure};
 use serde::{Deserialize, Serialize};
 
-use super::Network;
+use super::{Network, Version};
+
+/// Numbers that may be missing between two R-U-THERE, plus one, so that the later one still proves
+/// life: messages get lost.
+const STEP_MAX: u32 = 64;
 
 /// A kind of peer. The default one is truthful: it comes, sends, answers and stays.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -11,6 +15,8 @@ pub struct Class {
     pub name: String,
     /// Its share of all peers; the shares are taken relative to their sum.
     pub share: f64,
+    /// The version of IKE that it speaks, instead of the scenario's.
+    pub version: Option<Version>,
     /// How it answers probes.
     pub dpd: DpdBehaviour,
     /// Delay of its answers in milliseconds, with `dpd = "late"`.
@@ -30,6 +36,9 @@ pub struct Class {
     pub return_after_s: Option<f64>,
     /// Liveness checks of its own that it sends per second.
     pub probes_per_second: f64,
+    /// By how much the number of each R-U-THERE of its own exceeds the one before (RFC 3706 §6.2
+    /// wants 1): 0 repeats it, more skips numbers. IKEv2 has none.
+    pub sequence_step: u32,
     /// Every so many seconds a NAT before it maps it to another port; needs two `peers.ports`.
     pub moves_every_s: f64,
     /// Whether anything reaches it once it is up. If not it sends, and hears nothing.
@@ -49,6 +58,7 @@ impl Default for Class {
         Self {
             name: "peer".into(),
             share: 1.0,
+            version: None,
             dpd: DpdBehaviour::default(),
             answer_delay_ms: 0,
             loss_percent: 0,
@@ -58,6 +68,7 @@ impl Default for Class {
             silent_at_s: None,
             return_after_s: None,
             probes_per_second: 0.0,
+            sequence_step: 1,
             moves_every_s: 0.0,
             receives: true,
             esp: true,
@@ -76,12 +87,15 @@ impl Class {
     }
 
     /// Whether its members give signs of life that a headend may believe (RFC 7296 §2.4), given
-    /// the packets that they send per second: good answers, requests of their own, or traffic. A
-    /// peer without any is as good as dead, and a headend that says so is right.
+    /// the version that they speak and the packets that they send per second: good answers, requests
+    /// of their own, or traffic. A peer without any is as good as dead, and a headend that says so is
+    /// right.
     #[must_use]
-    pub fn shows_life(&self, packets_per_second: f64) -> bool {
+    pub fn shows_life(&self, version: Version, packets_per_second: f64) -> bool {
         let answers = self.receives && self.dpd.is_good();
-        let asks = self.receives && self.probes_per_second > 0.0;
+        // A number that stands still, or leaps each time, may be anybody's repetition.
+        let counts = version == Version::V2 || (1..=STEP_MAX).contains(&self.sequence_step);
+        let asks = self.receives && self.probes_per_second > 0.0 && counts;
         let sends = self.esp && packets_per_second > 0.0;
         answers || asks || sends
     }
@@ -139,9 +153,10 @@ pub enum DpdBehaviour {
     EveryKth,
     /// Twice.
     Twice,
-    /// With a message that fails its integrity check.
+    /// With a message that fails its integrity check; in IKEv1 by acknowledging a number that was
+    /// never asked.
     Wrong,
-    /// With an older message of its own.
+    /// With an older message of its own; in IKEv1 by acknowledging a number long past.
     Old,
     /// Never; only its traffic shows that it lives.
     Ignore,
@@ -161,8 +176,11 @@ pub enum Stall {
     /// Nowhere.
     #[default]
     Never,
-    /// After its IKE_SA_INIT, which it does not repeat.
+    /// After its first message, which it does not repeat.
     Init,
-    /// Before its IKE_AUTH, though it took the answer to IKE_SA_INIT.
+    /// IKEv1: before message 3 of main mode, with which it would prove its address.
+    Exchange,
+    /// Before its IKE_AUTH, though it took the answer to IKE_SA_INIT; in IKEv1 before the message
+    /// that proves who it is.
     Auth,
 }

@@ -7,6 +7,7 @@ mod layers;
 mod network;
 mod suite;
 mod trouble;
+mod tunnel;
 mod validate;
 
 use std::fmt;
@@ -20,6 +21,7 @@ pub use expect::Expect;
 pub use network::Network;
 pub use suite::{EspSuite, IkeSuite};
 pub use trouble::{Flood, Trouble, TroubleKind};
+pub use tunnel::{ModeConfig, Tunnel, Version};
 
 /// A whole run.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -153,7 +155,7 @@ impl Default for Peers {
     }
 }
 
-/// A pattern for pre-shared keys. It is never shown.
+/// A pattern for pre-shared keys and passwords. It is never shown.
 #[derive(Clone, PartialEq, Default, Deserialize)]
 #[serde(from = "String")]
 pub struct Psk(zeroize::Zeroizing<String>);
@@ -261,38 +263,6 @@ pub enum Distribution {
     Uniform,
 }
 
-/// What the peers propose.
-#[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub struct Tunnel {
-    /// IKE suite in swanctl's words, such as `aes128gcm16-prfsha256-x25519`.
-    pub ike: IkeSuite,
-    /// ESP suite in swanctl's words, such as `aes128gcm16` or `aes256-sha256-x25519`.
-    pub esp: EspSuite,
-    /// First inner address when the peers do not ask for virtual ones: peer n has the nth and
-    /// proposes it as its traffic selector.
-    pub inner_base: Option<IpAddr>,
-    /// What is behind the responder.
-    pub remote_ts: Vec<ipnet::IpNet>,
-    /// Replay window in packets.
-    pub replay_window: u32,
-    /// Pretend to be behind a NAT, so that ESP always goes in UDP.
-    pub force_encap: bool,
-}
-
-impl Default for Tunnel {
-    fn default() -> Self {
-        Self {
-            ike: IkeSuite::default(),
-            esp: EspSuite::default(),
-            inner_base: None,
-            remote_ts: vec![ipnet::IpNet::V4(ipnet::Ipv4Net::default())],
-            replay_window: 64,
-            force_encap: true,
-        }
-    }
-}
-
 /// What the peers send through their tunnels: UDP packets that somebody behind the responder must
 /// send back unchanged.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
@@ -352,6 +322,15 @@ impl Default for Deaths {
 }
 
 impl Scenario {
+    /// The patterns of the names by which a headend may know the peers.
+    #[must_use]
+    pub fn names(&self) -> Vec<&str> {
+        let user = self.tunnel.xauth_user.as_deref();
+        core::iter::once(self.peers.identity.as_str())
+            .chain(user)
+            .collect()
+    }
+
     /// The inner address of peer `n`, unless it asks for a virtual one.
     #[must_use]
     pub fn inner_address(&self, n: u32) -> Option<IpAddr> {

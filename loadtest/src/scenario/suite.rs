@@ -89,6 +89,11 @@ fn encryption(words: &Words, text: &str) -> Result<EncryptionAlgorithm> {
 }
 
 impl IkeSuite {
+    /// What peers of IKEv1 propose, which knows no AEAD in phase 1, unless they are told otherwise.
+    pub(super) fn default_v1() -> Self {
+        Self::try_from("aes128-sha256-ecp256".to_owned()).expect("a good suite")
+    }
+
     /// The one proposal.
     #[must_use]
     pub fn proposal(&self) -> &IkeProposal {

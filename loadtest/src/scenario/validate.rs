@@ -95,10 +95,6 @@ impl Scenario {
                 "tunnel.inner_base and traffic.destination are of different families"
             );
         }
-        ensure!(
-            (64..=8_192).contains(&self.tunnel.replay_window),
-            "tunnel.replay_window must be 64 to 8192"
-        );
-        Ok(())
+        self.tunnel.validate()
     }
 }

@@ -2,8 +2,10 @@
 
 use core::time::Duration;
 
+use crypto::Entropy as _;
 use ike::Path;
 use timer::Instant;
+use wire::ikev1;
 use wire::ikev2::{ExchangeType, HEADER_LEN, Header};
 
 use super::network::Held;
@@ -12,6 +14,16 @@ use super::{Token, Worker};
 use crate::arrivals::seconds;
 use crate::progress::{News, Return};
 use crate::scenario::{Class, DpdBehaviour, Stall};
+
+/// When a liveness check is answered.
+pub(super) enum Reply {
+    /// At once.
+    Now,
+    /// Later.
+    After(Duration),
+    /// Not at all.
+    Never,
+}
 
 impl Worker {
     pub(super) fn class_of(&self, slot: u32) -> Option<&Class> {
@@ -39,8 +51,21 @@ impl Worker {
     }
 
     fn takes_probe(&mut self, slot: u32, message: &[u8], path: Path, now: Instant) -> bool {
+        match self.reply(slot) {
+            Reply::Now => true,
+            Reply::After(delay) => {
+                let message = message.to_vec();
+                self.hold(Held::Message { message, path }, now + delay);
+                false
+            }
+            Reply::Never => false,
+        }
+    }
+
+    /// When the peer answers the liveness check that has just reached it.
+    pub(super) fn reply(&mut self, slot: u32) -> Reply {
         let Some(class) = self.class_of(slot) else {
-            return false;
+            return Reply::Never;
         };
         let (dpd, every) = (class.dpd, class.answer_every);
         let loss = f64::from(class.loss_percent);
@@ -49,18 +74,14 @@ impl Worker {
             DpdBehaviour::Ignore => false,
             DpdBehaviour::Lossy => self.losses.share() * 100.0 >= loss,
             DpdBehaviour::EveryKth => self.counts_to(slot, every),
-            DpdBehaviour::Late => {
-                let message = message.to_vec();
-                self.hold(Held::Message { message, path }, now + delay);
-                return false;
-            }
+            DpdBehaviour::Late => return Reply::After(delay),
             DpdBehaviour::Answer
             | DpdBehaviour::Twice
             | DpdBehaviour::Wrong
             | DpdBehaviour::Old => true,
         };
         self.stats.counts.probes_ignored += u64::from(!taken);
-        taken
+        if taken { Reply::Now } else { Reply::Never }
     }
 
     /// Counts the probes of a peer; true for every `every`th.
@@ -78,7 +99,12 @@ impl Worker {
             return;
         };
         let (stall, dpd) = (class.stall, class.dpd);
-        if stall == Stall::Auth && is_auth(&message) {
+        let stops = match stall {
+            Stall::Auth => is_auth(&message),
+            Stall::Exchange => is_second_of_main_mode(&message),
+            Stall::Init | Stall::Never => false,
+        };
+        if stops {
             return self.stall(slot, now);
         }
         let answers_probe = self.answering_probe;
@@ -94,7 +120,7 @@ impl Worker {
                     message.clone_from(old);
                 }
             }
-            DpdBehaviour::Old => {
+            DpdBehaviour::Old if header(&message).is_some_and(|header| header.major == 2) => {
                 self.spoken.insert(slot, message.clone());
             }
             _ => {}
@@ -126,6 +152,10 @@ impl Worker {
         let (probes, moves) = (class.probes_per_second, class.moves_every_s);
         let silent_at = class.silent_at_s.map(seconds);
         if probes > 0.0 {
+            let first = self.entropy.next_u32() & 0x7fff_ffff;
+            if let Some(peer) = self.peers.get_mut(slot as usize) {
+                peer.sequence = first;
+            }
             let phase = Duration::from_secs_f64(self.phases.share() / probes);
             self.wheel.arm(now + phase, Token::Probe(slot));
         }
@@ -150,8 +180,9 @@ impl Worker {
         if rate <= 0.0 {
             return;
         }
+        let sequence = self.next_sequence(slot);
         self.drive(slot, spi, now, |sa, ctx, actions| {
-            sa.probe(ctx, actions);
+            sa.probe(sequence, ctx, actions);
         });
         self.stats.counts.probes_sent += 1;
         let next = due + Duration::from_secs_f64(1.0 / rate);
@@ -203,7 +234,8 @@ impl Worker {
     }
 }
 
-fn exchange(message: &[u8]) -> Option<Header> {
+/// The header of an IKE message, which both versions share but for the flags.
+fn header(message: &[u8]) -> Option<Header> {
     if message.len() < HEADER_LEN {
         return None;
     }
@@ -211,19 +243,37 @@ fn exchange(message: &[u8]) -> Option<Header> {
 }
 
 pub(super) fn is_informational_request(message: &[u8]) -> bool {
-    exchange(message).is_some_and(|header| {
+    header(message).is_some_and(|header| {
         header.exchange == ExchangeType::INFORMATIONAL && !header.flags.response
     })
 }
 
+/// The message by which the peer proves who it is: IKE_AUTH, in IKEv1 the last of main mode, which
+/// is the first that is encrypted, or of aggressive mode, which is its second.
 fn is_auth(message: &[u8]) -> bool {
-    exchange(message).is_some_and(|header| header.exchange == ExchangeType::IKE_AUTH)
+    let Ok(v1) = ikev1::Header::parse(message) else {
+        return false;
+    };
+    match (v1.major, v1.exchange) {
+        (1, ikev1::ExchangeType::IDENTITY_PROTECTION) => v1.flags.encryption,
+        (1, ikev1::ExchangeType::AGGRESSIVE) => v1.responder_cookie != 0,
+        _ => header(message).is_some_and(|header| header.exchange == ExchangeType::IKE_AUTH),
+    }
+}
+
+/// Message 3 of main mode, the peer's second.
+fn is_second_of_main_mode(message: &[u8]) -> bool {
+    ikev1::Header::parse(message).is_ok_and(|header| {
+        header.major == 1
+            && header.exchange == ikev1::ExchangeType::IDENTITY_PROTECTION
+            && header.responder_cookie != 0
+    })
 }
 
 /// An answer to IKE_SA_INIT that asks for another request: with a cookie, or another group. Neither
 /// carries a responder's SPI.
 fn is_detour(message: &[u8]) -> bool {
-    exchange(message).is_some_and(|header| {
+    header(message).is_some_and(|header| {
         header.exchange == ExchangeType::IKE_SA_INIT && header.responder_spi == 0
     })
 }

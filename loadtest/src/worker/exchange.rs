@@ -1,7 +1,8 @@
 //! IKE: messages in and out, timers, and what the state machines ask for.
 
-use ike::v2::{IkeSa, Received, Route, route};
-use ike::{Action, ChildFailure, CloseReason, Context, Path, Rejection};
+use ike::{
+    Action, ChildFailure, CloseReason, Context, IkeSa, Path, Received, Rejection, Route, route,
+};
 use ipsec::IkeSpi;
 use timer::Instant;
 
@@ -11,15 +12,35 @@ use super::peer::{State, Which};
 use super::send::KEEPALIVE_EVERY;
 use super::{Token, Worker};
 
+/// What an IKE SA asked for that decides about its place.
+#[derive(Default)]
+struct Outcome {
+    /// It was rekeyed to this one.
+    successor: Option<IkeSa>,
+    /// It is closed.
+    closed: Option<CloseReason>,
+    /// A new phase 1 is due (IKEv1).
+    renewal_due: bool,
+    /// It stands, and takes over from the current one (IKEv1).
+    takes_over: bool,
+}
+
+/// The SPI of ours that a message names.
+pub(super) fn addressed(message: &[u8]) -> Result<IkeSpi, Rejection> {
+    match route(message)? {
+        Route::Sa(spi) => Ok(spi),
+        // Peers only initiate, so the initiator's cookie is theirs (RFC 2408 §3.1).
+        Route::SaV1 { initiator, .. } => Ok(initiator),
+        Route::FrontDoor | Route::FrontDoorV1 => Err(Rejection::UnexpectedExchange),
+    }
+}
+
 impl Worker {
     /// A message came in, without its marker.
     pub(super) fn on_ike(&mut self, message: &[u8], path: Path, now: Instant) {
         self.stats.counts.messages_received += 1;
-        let slot = match route(message) {
-            Ok(Route::Sa(spi)) => spi.slot(),
-            Ok(Route::FrontDoor | Route::FrontDoorV1 | Route::SaV1 { .. }) => {
-                return self.reject(Rejection::UnexpectedExchange);
-            }
+        let slot = match addressed(message) {
+            Ok(spi) => spi.slot(),
             Err(reason) => return self.reject(reason),
         };
         if self.peers.get(slot as usize).is_none() {
@@ -32,7 +53,7 @@ impl Worker {
 
     /// The message reaches the IKE SA of its peer.
     pub(super) fn deliver(&mut self, message: &[u8], path: Path, now: Instant) {
-        let Ok(Route::Sa(spi)) = route(message) else {
+        let Ok(spi) = addressed(message) else {
             return;
         };
         let slot = spi.slot();
@@ -54,6 +75,11 @@ impl Worker {
             Some(Received::FreshRequest { liveness: true }) => {
                 self.stats.counts.probes_answered += 1;
             }
+            Some(Received::FreshResponse { liveness: true }) => {
+                self.stats.counts.probes_acknowledged += 1;
+            }
+            Some(Received::RUThere { sequence }) => self.asked(spi, sequence, now),
+            Some(Received::RUThereAck { sequence }) => self.acknowledged(slot, sequence),
             _ => {}
         }
     }
@@ -84,12 +110,11 @@ impl Worker {
         let Some(peer) = self.peers.get_mut(slot as usize) else {
             return;
         };
-        let connecting = peer.state == State::Connecting;
         let Some((which, mut sa)) = peer.take_sa(spi) else {
             return;
         };
         let mut actions = Vec::new();
-        self.with_context(slot, connecting, now, |ctx| {
+        self.with_context(slot, !sa.is_established(), now, |ctx| {
             step(&mut sa, ctx, &mut actions);
         });
         self.settle_actions(slot, which, sa, actions, now);
@@ -101,52 +126,64 @@ impl Worker {
         &mut self,
         slot: u32,
         which: Which,
-        mut sa: Box<IkeSa>,
+        mut sa: IkeSa,
         mut actions: Vec<Action>,
         now: Instant,
     ) {
-        let mut successor = None;
-        let mut closed = None;
+        let mut outcome = Outcome::default();
         while !actions.is_empty() {
             for action in core::mem::take(&mut actions) {
                 match action {
                     Action::Compute(job) => {
                         let computed = job.run();
-                        let connecting = self.is_connecting(slot);
-                        self.with_context(slot, connecting, now, |ctx| {
+                        self.with_context(slot, !sa.is_established(), now, |ctx| {
                             sa.on_computed(computed, ctx, &mut actions);
                         });
                     }
-                    Action::Rekeyed { successor: new } => successor = Some(new),
-                    Action::Closed { reason } => closed = Some(reason),
+                    Action::Rekeyed { successor } => outcome.successor = Some(successor.into()),
+                    Action::Closed { reason } => outcome.closed = Some(reason),
+                    Action::ReauthenticationDue => outcome.renewal_due = true,
+                    Action::Established(_) if which == Which::Other => outcome.takes_over = true,
                     other => self.carry_out(slot, other, now),
                 }
             }
         }
         match self.state(slot) {
-            Some(State::Failed) => return self.give_up(slot, &mut sa, now),
-            Some(State::Stalled) => return,
-            _ => {}
+            Some(State::Failed) => self.give_up(slot, &mut sa, now),
+            Some(State::Stalled) => {}
+            _ => self.put_back(slot, which, sa, outcome, now),
         }
+    }
+
+    /// Puts an IKE SA back in its place, or what stands there from now on.
+    fn put_back(&mut self, slot: u32, which: Which, sa: IkeSa, outcome: Outcome, now: Instant) {
         let Some(peer) = self.peers.get_mut(slot as usize) else {
             return;
         };
-        let standing = closed.is_none().then_some(sa);
-        match (which, successor) {
-            (Which::Current, None) => peer.ike = standing,
-            (_, Some(successor)) => {
+        let standing = outcome.closed.is_none().then_some(sa);
+        match (which, outcome.successor, standing) {
+            (Which::Current, None, standing) => peer.ike = standing,
+            (_, Some(successor), standing) => {
                 peer.ike = Some(successor);
-                peer.retired.extend(standing);
+                peer.others.extend(standing);
                 self.stats.counts.ike_rekeys += 1;
             }
-            (Which::Retired, None) => peer.retired.extend(standing),
+            (Which::Other, None, Some(heir)) if outcome.takes_over => {
+                self.succeed(slot, heir, now);
+            }
+            (Which::Other, None, standing) => peer.others.extend(standing),
         }
-        if let Some(reason) = closed
-            && peer.ike.is_none()
-        {
+        let stands = self
+            .peers
+            .get(slot as usize)
+            .is_some_and(|peer| peer.ike.is_some());
+        if let Some(reason) = outcome.closed.filter(|_| !stands) {
             self.on_closed(slot, reason, now);
         }
         self.arm_exchange_timer(slot);
+        if outcome.renewal_due {
+            self.renew(slot, now);
+        }
     }
 
     /// The peer has no use for an IKE SA without a tunnel.
@@ -229,12 +266,11 @@ impl Worker {
             Action::PathChanged { path } => self.move_path(slot, &path),
             Action::Redundant { sa } => {
                 if let Some(peer) = self.peers.get_mut(slot as usize) {
-                    peer.retired.push(sa);
+                    peer.others.push(sa.into());
                 }
             }
             // An initiator has no half-open SAs to count, refuses nothing that would fail a run, and
-            // replaces no older SA of its own; reauthentication is not configured, and IKEv2 is all that
-            // is spoken.
+            // replaces no older SA of its own; an IKE SA whose peer deleted it closes by itself.
             Action::PeerInitialContact { .. }
             | Action::ReauthenticationDue
             | Action::DeletedByPeer

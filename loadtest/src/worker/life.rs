@@ -4,8 +4,7 @@ use core::net::SocketAddr;
 use core::time::Duration;
 
 use anyhow::Result;
-use ike::v2::{IkeSa, Initiation};
-use ike::{CloseReason, Path};
+use ike::{CloseReason, IkeSa, Initiation, Path};
 use timer::Instant;
 
 use super::peer::{Peer, State, Which};
@@ -24,7 +23,7 @@ impl Worker {
             state: State::Connecting,
             class: plan.class(n),
             ike: None,
-            retired: Vec::new(),
+            others: Vec::new(),
             children: Vec::new(),
             timer: None,
             due,
@@ -32,6 +31,7 @@ impl Worker {
             esp_path: (path.local, path.remote),
             packets: 0,
             probes_seen: 0,
+            sequence: 0,
             mapping: 0,
             settled: false,
             mute: false,
@@ -40,7 +40,7 @@ impl Worker {
         self.first_message(slot, now)
     }
 
-    /// The peer sends its IKE_SA_INIT.
+    /// The peer sends its IKE_SA_INIT, or the first message of its phase 1.
     pub(super) fn first_message(&mut self, slot: u32, now: Instant) -> Result<()> {
         let n = self.peer_number(slot);
         let initiation = Initiation {
@@ -50,9 +50,10 @@ impl Worker {
             local_id: Some(self.shared.plan.identity(n)?),
             initial_contact: true,
         };
+        let version = self.shared.plan.version(n).into();
         let mut actions = Vec::new();
         let sa = self.with_context(slot, true, now, |ctx| {
-            IkeSa::initiate(initiation, ctx, &mut actions)
+            IkeSa::initiate(version, initiation, ctx, &mut actions)
         });
         match sa {
             Some(sa) => self.settle_actions(slot, Which::Current, sa, actions, now),
@@ -121,7 +122,8 @@ impl Worker {
         self.settle(slot, now);
         self.begin_habits(slot, now);
         let packets_per_second = gap_s.map_or(0.0, |gap_s| 1.0 / gap_s);
-        let shows_life = |class: &Class| class.shows_life(packets_per_second);
+        let version = self.shared.plan.version(self.peer_number(slot));
+        let shows_life = |class: &Class| class.shows_life(version, packets_per_second);
         if !self.class_of(slot).is_none_or(shows_life) {
             self.fall_mute(slot, now);
         }

@@ -8,6 +8,8 @@ mod host;
 mod life;
 mod network;
 mod peer;
+mod renewal;
+mod rut;
 mod send;
 mod sockets;
 mod tunnel;
@@ -106,6 +108,8 @@ enum Token {
     Return(u32),
     /// The NAT before the peer needs to hear from it.
     Keepalive(u32),
+    /// What the peer's newest IKE SA took over from may go.
+    Retire(u32),
 }
 
 /// A worker. `number` of `count`: it drives the peers whose number leaves that remainder.
@@ -278,6 +282,7 @@ impl Worker {
                 Token::Move(slot) => self.on_move_due(slot, timer.due),
                 Token::Return(slot) => self.come_back(slot, timer.due, now),
                 Token::Keepalive(slot) => self.keep_mapping(slot, now),
+                Token::Retire(slot) => self.retire(slot, now),
             }
         }
     }

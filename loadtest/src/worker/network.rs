@@ -3,12 +3,12 @@
 use core::time::Duration;
 
 use ike::Path;
-use ike::v2::{Route, route};
-use ipsec::EspSpi;
+use ipsec::{EspSpi, IkeSpi};
 use netio::{Buffer, OuterSend};
 use timer::Instant;
 use wire::udp_encap::{Encapsulated, classify};
 
+use super::exchange::addressed;
 use super::{Token, Worker};
 use crate::random::Lots;
 use crate::scenario::Network;
@@ -29,6 +29,8 @@ pub(super) enum Held {
     Leaving { datagram: Vec<u8>, way: OuterSend },
     /// A message that has reached a peer which takes its time.
     Message { message: Vec<u8>, path: Path },
+    /// An R-U-THERE that has reached such a peer.
+    Acknowledgement { spi: IkeSpi, sequence: u32 },
 }
 
 /// What becomes of one datagram: nothing for one that is lost, else a delay for each copy.
@@ -144,10 +146,7 @@ impl Worker {
         } else {
             datagram
         };
-        match route(message) {
-            Ok(Route::Sa(spi)) => Some(spi.slot()),
-            _ => None,
-        }
+        addressed(message).ok().map(IkeSpi::slot)
     }
 
     pub(super) fn hold(&mut self, held: Held, due: Instant) {
@@ -166,6 +165,7 @@ impl Worker {
             Some(Held::Leaving { .. } | Held::Arriving { .. }) if self.outage => {
                 self.stats.network.lost += 1;
             }
+            Some(Held::Acknowledgement { spi, sequence }) => self.acknowledge(spi, sequence, now),
             Some(Held::Leaving { datagram, way }) => self.engine.send_bytes(way, &datagram),
             Some(Held::Arriving {
                 mut datagram,

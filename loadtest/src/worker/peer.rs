@@ -1,6 +1,6 @@
 use core::net::{IpAddr, SocketAddr};
 
-use ike::v2::IkeSa;
+use ike::IkeSa;
 use ipsec::{EspSpi, IkeSpi, OutboundHandle};
 use timer::{Instant, TimerKey};
 
@@ -37,10 +37,10 @@ pub(super) struct Child {
 pub(super) struct Peer {
     pub(super) state: State,
     pub(super) class: u8,
-    pub(super) ike: Option<Box<IkeSa>>,
-    /// IKE SAs that were rekeyed or lost a simultaneous rekey, until they are deleted.
-    #[expect(clippy::vec_box, reason = "they come and go in their boxes")]
-    pub(super) retired: Vec<Box<IkeSa>>,
+    pub(super) ike: Option<IkeSa>,
+    /// IKE SAs that were rekeyed or lost a simultaneous rekey, until they are deleted; in IKEv1 also
+    /// one that is to take over, until it stands.
+    pub(super) others: Vec<IkeSa>,
     pub(super) children: Vec<Child>,
     /// The timer for the IKE SAs, and when it is due.
     pub(super) timer: Option<(TimerKey, Instant)>,
@@ -52,6 +52,8 @@ pub(super) struct Peer {
     pub(super) packets: u64,
     /// Liveness checks that have reached it.
     pub(super) probes_seen: u32,
+    /// The number of its next R-U-THERE.
+    pub(super) sequence: u32,
     /// How often a NAT has mapped it to another port.
     pub(super) mapping: u16,
     /// It has been up, has failed or has stalled once.
@@ -74,24 +76,24 @@ impl Peer {
 
     /// When one of its IKE SAs has something to do.
     pub(super) fn deadline(&self) -> Instant {
-        let all = self.ike.iter().chain(&self.retired);
+        let all = self.ike.iter().chain(&self.others);
         all.map(|sa| sa.next_deadline())
             .min()
             .unwrap_or(Instant::MAX)
     }
 
     /// Takes the IKE SA with an SPI out, and says which it was.
-    pub(super) fn take_sa(&mut self, spi: IkeSpi) -> Option<(Which, Box<IkeSa>)> {
+    pub(super) fn take_sa(&mut self, spi: IkeSpi) -> Option<(Which, IkeSa)> {
         if let Some(sa) = self.ike.take_if(|sa| sa.local_spi() == spi) {
             return Some((Which::Current, sa));
         }
-        let at = self.retired.iter().position(|sa| sa.local_spi() == spi)?;
-        Some((Which::Retired, self.retired.swap_remove(at)))
+        let at = self.others.iter().position(|sa| sa.local_spi() == spi)?;
+        Some((Which::Other, self.others.swap_remove(at)))
     }
 
     /// The SPIs of all its IKE SAs.
     pub(super) fn spis(&self) -> Vec<IkeSpi> {
-        let all = self.ike.iter().chain(&self.retired);
+        let all = self.ike.iter().chain(&self.others);
         all.map(|sa| sa.local_spi()).collect()
     }
 }
@@ -101,8 +103,8 @@ impl Peer {
 pub(super) enum Which {
     /// The one that counts.
     Current,
-    /// One that waits for its deletion.
-    Retired,
+    /// One that waits for its deletion, or to take over.
+    Other,
 }
 
 #[cfg(test)]

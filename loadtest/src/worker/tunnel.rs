@@ -123,7 +123,7 @@ impl Worker {
             return;
         };
         peer.ike = None;
-        peer.retired.clear();
+        peer.others.clear();
         for child in core::mem::take(&mut peer.children) {
             self.sad.remove_inbound(child.inbound);
             self.sad.remove_outbound(child.outbound);

@@ -2,6 +2,7 @@
 //! what happened, on both sides.
 
 mod control;
+mod ikev1;
 mod service;
 
 use std::time::Duration;

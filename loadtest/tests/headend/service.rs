@@ -9,6 +9,9 @@ use shard::Policy;
 
 use crate::control::Control;
 
+/// Users that a headend knows, from 0 on.
+const USERS: u32 = 20;
+
 /// A headend on loopback whose inner side echoes.
 pub(crate) struct Headend {
     service: Service,
@@ -91,13 +94,14 @@ impl Headend {
 }
 
 fn configuration(dpd: &str) -> String {
-    format!(
+    let mut text = format!(
         r#"
 [dpd]
 {dpd}
 
 [connections.load]
-proposals = ["aes128gcm16-prfsha256-x25519", "aes256-sha256-ecp256"]
+version = "any"
+proposals = ["aes128gcm16-prfsha256-x25519", "aes128-sha256-ecp256", "aes256-sha256-ecp256"]
 pools = ["virtual"]
 local.id = "gateway.example"
 remote.id = "*@load.example"
@@ -116,11 +120,31 @@ local_ts = ["10.99.0.0/24"]
 remote_ts = ["10.50.0.0/16"]
 esp_proposals = ["aes256-sha256"]
 
+[connections.users]
+version = 1
+aggressive = true
+xauth = "server"
+proposals = ["aes256-sha256-ecp256"]
+mode_config = "push"
+pools = ["virtual"]
+local.id = "gateway.example"
+remote.id = "*@users.example"
+
+[connections.users.children.net]
+local_ts = ["10.99.0.0/24"]
+esp_proposals = ["aes128gcm16"]
+
 [pools.virtual]
 addrs = "10.9.0.0/16"
 
 [secrets.all]
 secret = "loopback"
 "#
-    )
+    );
+    for n in 0..USERS {
+        text.push_str(&format!(
+            "[users.\"user-{n}\"]\npassword = \"open sesame {n}\"\n"
+        ));
+    }
+    text
 }
