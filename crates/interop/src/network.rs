@@ -217,6 +217,68 @@ pub enum Segmentation {
     Kernel,
 }
 
+/// Two gateways with a router between them: left 192.0.2.1 and 2001:db8:1::1 (inner 10.1.0.1), right
+/// 198.51.100.2 and 2001:db8:2::2 (inner 10.2.0.1).
+pub struct Routed {
+    /// The first gateway.
+    pub left: Namespace,
+    /// Between them.
+    pub router: Namespace,
+    /// The second gateway.
+    pub right: Namespace,
+}
+
+impl Routed {
+    /// Builds it. The router's link to the right takes packets of `mtu` octets only.
+    ///
+    /// # Errors
+    /// When `ip` or `nft` fails.
+    pub fn new(mtu: u16) -> Result<Self> {
+        let left = Namespace::new("left")?;
+        let router = Namespace::new("router")?;
+        let right = Namespace::new("right")?;
+        link(
+            (&left, "outer", &["192.0.2.1/24", "2001:db8:1::1/64"]),
+            (&router, "near", &["192.0.2.254/24", "2001:db8:1::fe/64"]),
+        )?;
+        link(
+            (&router, "far", &["198.51.100.254/24", "2001:db8:2::fe/64"]),
+            (&right, "outer", &["198.51.100.2/24", "2001:db8:2::2/64"]),
+        )?;
+        for setting in ["net.ipv4.ip_forward=1", "net.ipv6.conf.all.forwarding=1"] {
+            router.run("sysctl", &["-qw", setting])?;
+        }
+        router.ip(&format!("link set far mtu {mtu}"))?;
+        right.ip(&format!("link set outer mtu {mtu}"))?;
+        for (gateway, inner, v4, v6) in [
+            (&left, "10.1.0.1/32", "192.0.2.254", "2001:db8:1::fe"),
+            (&right, "10.2.0.1/32", "198.51.100.254", "2001:db8:2::fe"),
+        ] {
+            gateway.add_inner(&[inner])?;
+            gateway.refuse_plain("outer")?;
+            gateway.ip(&format!("route add default via {v4}"))?;
+            gateway.ip(&format!("-6 route add default via {v6}"))?;
+        }
+        Ok(Self {
+            left,
+            router,
+            right,
+        })
+    }
+
+    /// The router no longer says what it drops.
+    ///
+    /// # Errors
+    /// When `nft` fails.
+    pub fn silence_router(&self) -> Result<()> {
+        let rules = "table inet silent { chain out { type filter hook output priority 0; \
+                     icmp type destination-unreachable drop; \
+                     icmpv6 type packet-too-big drop; }; }";
+        self.router.run("nft", &[rules])?;
+        Ok(())
+    }
+}
+
 /// A client behind a masquerading router, and a gateway in the open: client 172.16.0.2 (inner
 /// 10.1.0.1), router 198.51.100.1, gateway 198.51.100.2 (inner 10.2.0.1).
 pub struct BehindNat {

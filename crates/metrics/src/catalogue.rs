@@ -144,6 +144,10 @@ catalogue! {
         "Packets dropped by the ESP path.";
     counter ICMP_TOO_BIG "palisade_icmp_too_big_total" []
         "ICMP answers to inner senders whose packets do not fit into a tunnel.";
+    counter PATHS_NARROWED "palisade_narrow_paths_found_total" []
+        "Times that a path to a peer turned out to take less than is configured.";
+    gauge NARROW_PATHS "palisade_narrow_paths" []
+        "Paths to peers that take less than is configured, as far as is known.";
 
     counter DPD_PROBES "palisade_dpd_probes_total" ["try"]
         "Probes sent: the first try of each, and the tries after it.";
@@ -188,6 +192,8 @@ catalogue! {
         "Runs of several datagrams that the kernel handed over or took as one.";
     counter NET_RUNS_REFUSED "palisade_net_runs_refused_total" []
         "Runs that the kernel did not take as one; their datagrams were sent singly.";
+    counter NET_FRAGMENTED "palisade_net_fragmented_total" []
+        "Datagrams that were not to be fragmented and left in fragments, because their path was too narrow.";
     counter NET_KEEPALIVES "palisade_net_keepalives_total" ["direction"]
         "NAT keepalives received and sent.";
     counter TUN_PACKETS "palisade_tun_packets_total" ["direction"]

@@ -24,7 +24,10 @@ pub struct Counters {
     pub tx_bytes: u64,
     /// Datagrams dropped because a socket's send buffer was full.
     pub tx_would_block: u64,
-    /// Datagrams refused as larger than the path allows.
+    /// Datagrams that were not to be fragmented, but larger than the path allows: they left in
+    /// fragments, and the path is told ([`Engine::take_narrow`](crate::Engine::take_narrow)).
+    pub tx_narrow: u64,
+    /// Datagrams refused as larger than any path allows.
     pub tx_too_big: u64,
     /// Datagrams without a route.
     pub tx_unreachable: u64,

@@ -90,7 +90,9 @@ pub struct OuterSend {
     pub remote: SocketAddr,
     /// TOS or traffic class octet.
     pub tos: u8,
-    /// Whether the datagram must not be fragmented on its way.
+    /// Whether the datagram must not be fragmented on its way. If the kernel knows the path to be too
+    /// narrow for it, it leaves in fragments all the same and the path is told
+    /// ([`Engine::take_narrow`](crate::Engine::take_narrow)).
     pub dont_fragment: bool,
     /// Octets of each segment when the payload is a run of equal segments to be sent as datagrams
     /// of their own, else 0.
@@ -114,7 +116,7 @@ pub struct Refused {
 pub enum SendError {
     /// The socket's send buffer was full.
     WouldBlock,
-    /// Larger than the path allows unfragmented.
+    /// Larger than any path allows.
     TooBig,
     /// No route, or the neighbour or network cannot be reached.
     Unreachable,

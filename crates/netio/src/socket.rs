@@ -6,18 +6,8 @@ use std::os::fd::{AsRawFd, RawFd};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
+use crate::narrow::Scout;
 use crate::{Program, in_namespace, sockopt};
-
-/// What happens to a datagram that must not be fragmented and is larger than the path's MTU as far
-/// as the kernel knows it.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub enum PathMtuDiscovery {
-    /// Sending fails with [`SendError::TooBig`](crate::SendError::TooBig).
-    #[default]
-    Honour,
-    /// It is sent all the same, unless the interface itself cannot carry it.
-    Probe,
-}
 
 /// How a UDP socket is made.
 #[derive(Clone, Debug)]
@@ -34,8 +24,6 @@ pub struct UdpSettings {
     pub device: Option<String>,
     /// The network namespace in which it is opened, `None` for ours.
     pub namespace: Option<String>,
-    /// For datagrams that must not be fragmented.
-    pub path_mtu: PathMtuDiscovery,
 }
 
 impl UdpSettings {
@@ -49,7 +37,6 @@ impl UdpSettings {
             tx_buffer_bytes: 4 << 20,
             device: None,
             namespace: None,
-            path_mtu: PathMtuDiscovery::default(),
         }
     }
 }
@@ -69,8 +56,6 @@ pub struct RawSettings {
     pub device: Option<String>,
     /// The network namespace in which it is opened, `None` for ours.
     pub namespace: Option<String>,
-    /// For datagrams that must not be fragmented.
-    pub path_mtu: PathMtuDiscovery,
 }
 
 impl RawSettings {
@@ -84,7 +69,6 @@ impl RawSettings {
             tx_buffer_bytes: 4 << 20,
             device: None,
             namespace: None,
-            path_mtu: PathMtuDiscovery::default(),
         }
     }
 }
@@ -102,7 +86,7 @@ pub struct OuterSocket {
     socket: Socket,
     pub(crate) kind: SocketKind,
     local: SocketAddr,
-    path_mtu: PathMtuDiscovery,
+    scout: Scout,
 }
 
 impl OuterSocket {
@@ -134,7 +118,7 @@ impl OuterSocket {
             socket,
             kind: SocketKind::Udp,
             local,
-            path_mtu: settings.path_mtu,
+            scout: Scout::new(local.ip(), settings.device.as_deref())?,
         })
     }
 
@@ -167,7 +151,7 @@ impl OuterSocket {
             socket,
             kind,
             local: bind,
-            path_mtu: settings.path_mtu,
+            scout: Scout::new(settings.bind, settings.device.as_deref())?,
         })
     }
 
@@ -209,6 +193,12 @@ impl OuterSocket {
         sockopt::attach_program(&self.socket, libc::SO_ATTACH_FILTER, program.instructions())
     }
 
+    /// Octets of the largest IP packet that the kernel believes to reach `remote` from here in one
+    /// piece.
+    pub(crate) fn path_mtu(&self, remote: SocketAddr) -> io::Result<u32> {
+        self.scout.path_mtu(remote)
+    }
+
     pub(crate) fn is_ipv6(&self) -> bool {
         self.local.is_ipv6()
     }
@@ -220,10 +210,10 @@ impl OuterSocket {
     /// IPv4 has no control message for DF, so that the socket itself is switched between runs of
     /// datagrams that differ in it.
     pub(crate) fn set_dont_fragment_v4(&self, dont_fragment: bool) -> io::Result<()> {
-        let value = match (dont_fragment, self.path_mtu) {
-            (false, _) => libc::IP_PMTUDISC_DONT,
-            (true, PathMtuDiscovery::Honour) => libc::IP_PMTUDISC_DO,
-            (true, PathMtuDiscovery::Probe) => libc::IP_PMTUDISC_PROBE,
+        let value = if dont_fragment {
+            libc::IP_PMTUDISC_DO
+        } else {
+            libc::IP_PMTUDISC_DONT
         };
         sockopt::set_int(&self.socket, libc::IPPROTO_IP, libc::IP_MTU_DISCOVER, value)
     }

@@ -26,6 +26,23 @@ pub(crate) fn set_raw_int(fd: RawFd, level: i32, name: i32, value: i32) -> io::R
     check(result)
 }
 
+/// Reads an option whose value is an `int`.
+pub(crate) fn int(fd: &impl AsRawFd, level: i32, name: i32) -> io::Result<i32> {
+    let mut value = 0_i32;
+    let mut len = size_of::<i32>() as libc::socklen_t;
+    // SAFETY: the value is valid for writes of the length that is passed, and so is the length.
+    let result = unsafe {
+        libc::getsockopt(
+            fd.as_raw_fd(),
+            level,
+            name,
+            ptr::from_mut(&mut value).cast(),
+            &raw mut len,
+        )
+    };
+    check(result).map(|()| value)
+}
+
 /// Attaches a classic BPF program as `SO_ATTACH_FILTER` or `SO_ATTACH_REUSEPORT_CBPF`.
 pub(crate) fn attach_program(
     fd: &impl AsRawFd,

@@ -148,6 +148,14 @@ impl Program {
         Self { instructions }
     }
 
+    /// A program for [`OuterSocket::filter`](crate::OuterSocket::filter) that accepts no datagram.
+    #[must_use]
+    pub(crate) fn nothing() -> Self {
+        Self {
+            instructions: vec![plain(RETURN_CONSTANT, 0)],
+        }
+    }
+
     /// The instructions.
     #[must_use]
     pub fn instructions(&self) -> &[Instruction] {

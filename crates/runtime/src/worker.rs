@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crossbeam::channel::Sender;
 use dpd::ServiceHealth;
 use ipsec::{FrontVrf, IkeSpi, InnerVrf};
-use netio::{Batch, Buffer, InnerPacket as InnerBuffer, Refused};
+use netio::{Batch, Buffer, InnerPacket as InnerBuffer, NarrowPath, Refused};
 use shard::{Command, InnerPacket, Listener, OuterPacket, Shard};
 use smallvec::SmallVec;
 use timer::Instant;
@@ -46,6 +46,7 @@ pub(crate) struct Worker {
     /// What is watched, as far as the shard knows.
     watch_generation: u64,
     refused: Vec<Refused>,
+    narrow: Vec<NarrowPath>,
 }
 
 impl Worker {
@@ -68,6 +69,7 @@ impl Worker {
             rounds: 0,
             watch_generation: 0,
             refused: Vec::new(),
+            narrow: Vec::new(),
         }
     }
 
@@ -88,6 +90,7 @@ impl Worker {
             self.echo();
             self.sink.engine.flush();
             self.tell_refused();
+            self.tell_narrow();
             self.rounds += 1;
         }
         self.sink.engine.flush();
@@ -112,6 +115,18 @@ impl Worker {
         self.sink.engine.take_refused(&mut self.refused);
         for refused in self.refused.drain(..) {
             self.shard.refused(IkeSpi(refused.tag));
+        }
+    }
+
+    /// Tells the shard which paths take less than it has sent.
+    fn tell_narrow(&mut self) {
+        self.sink.engine.take_narrow(&mut self.narrow);
+        let now = self.clock.now();
+        for path in self.narrow.drain(..) {
+            if let Some(place) = self.sink.doors.place(path.socket) {
+                self.shard
+                    .path_is_narrow(place.fvrf, path.remote, path.mtu, now);
+            }
         }
     }
 

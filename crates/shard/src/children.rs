@@ -47,6 +47,7 @@ impl Shard {
         };
         let owner = slot_of(spi);
         let ivrf = child.connection.ivrf;
+        let path_mtu = self.path_mtu(child.path.fvrf, child.path.remote.ip(), now);
         let inbound = InboundSa::new(
             child.inbound,
             InboundParameters {
@@ -82,7 +83,7 @@ impl Shard {
                 } else {
                     Encapsulation::Raw
                 },
-                mtu: self.world.settings.path_mtu,
+                mtu: path_mtu,
                 fvrf: child.path.fvrf,
             },
         });

@@ -83,6 +83,8 @@ pub struct Counters {
     pub failovers: u64,
     /// ICMP "packet too big" answers to inner senders.
     pub icmp_too_big: u64,
+    /// Times that a path turned out to take less than is configured.
+    pub paths_narrowed: u64,
     /// Liveness.
     pub dpd: dpd::Counters,
     /// From the first message of an IKE SA until it was established, in microseconds.
@@ -105,6 +107,8 @@ pub struct Counters {
     pub timers: u64,
     /// Inner packets that wait for a tunnel now.
     pub held_now: u64,
+    /// Paths now that take less than is configured.
+    pub narrow_paths: u64,
 }
 
 impl Counters {
@@ -135,6 +139,7 @@ impl Counters {
             released: 0,
             failovers: 0,
             icmp_too_big: 0,
+            paths_narrowed: 0,
             dpd: dpd::Counters::default(),
             handshake_us: histogram(60_000_000),
             dpd_lateness_us: histogram(60_000_000),
@@ -146,6 +151,7 @@ impl Counters {
             children: 0,
             timers: 0,
             held_now: 0,
+            narrow_paths: 0,
         }
     }
 

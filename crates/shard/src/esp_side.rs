@@ -393,7 +393,13 @@ impl Shard {
                 sa.fetch_path();
             }
         }
+        let mut refreshed = None;
         for packet in sealing.iter_mut() {
+            if let Some(handle) = packet.sa
+                && refreshed.replace(handle) != Some(handle)
+            {
+                self.refresh_path_mtu(handle, now);
+            }
             match &packet.outcome {
                 Sealed::Packet { range, outer } => {
                     let sa = packet.sa.and_then(|handle| self.world.sad.outbound(handle));

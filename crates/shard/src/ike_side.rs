@@ -456,6 +456,7 @@ impl Shard {
     }
 
     fn path_changed(&mut self, spi: IkeSpi, path: Path, now: Instant, out: &mut impl Output) {
+        let mtu = self.path_mtu(path.fvrf, path.remote.ip(), now);
         let Some(peer) = self.peers.get_mut(spi) else {
             return;
         };
@@ -465,6 +466,7 @@ impl Shard {
                 let mut outer = *sa.path();
                 from.remote = core::mem::replace(&mut outer.remote, path.remote);
                 from.local = core::mem::replace(&mut outer.local, path.local);
+                outer.mtu = mtu;
                 sa.set_path(outer);
             }
         }

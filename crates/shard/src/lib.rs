@@ -17,6 +17,7 @@ mod io;
 mod liveness;
 mod obituary;
 mod orders;
+mod path_mtu;
 mod peers;
 mod renewal;
 mod report;

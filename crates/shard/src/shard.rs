@@ -13,6 +13,7 @@ use crate::counters::Counters;
 use crate::host::World;
 use crate::initiate::Initiations;
 use crate::obituary::Obituaries;
+use crate::path_mtu::NarrowPaths;
 use crate::peers::{FetchStep, Peers};
 use crate::spds::Spds;
 use crate::strangers::Homes;
@@ -105,6 +106,7 @@ pub struct Shard {
     pub(crate) front: FrontDoor,
     pub(crate) peers: Peers,
     pub(crate) spds: Spds,
+    pub(crate) narrow: NarrowPaths,
     pub(crate) wheel: Wheel<Token>,
     pub(crate) watch: Watch,
     pub(crate) health: ServiceHealth,
@@ -154,6 +156,7 @@ impl Shard {
             front: FrontDoor::new(now, &mut entropy),
             peers: Peers::new(id, settings.peers_max),
             spds: Spds::new(spi_entropy.next_u64()),
+            narrow: NarrowPaths::default(),
             wheel: Wheel::new(now),
             watch: Watch::new(&settings.budgets, settings.breaker.clone()),
             health: ServiceHealth::good(now),
@@ -267,6 +270,7 @@ impl Shard {
         counters.half_open = self.front.half_open() as u64;
         counters.children = u64::from(self.world.sad.outbound_len());
         counters.timers = self.wheel.len() as u64;
+        counters.narrow_paths = self.narrow.len() as u64;
         counters.held_now = self.initiations.held() as u64;
         counters.dpd = self.watch.counters.clone();
         self.count_esp_without_proof(&mut counters);

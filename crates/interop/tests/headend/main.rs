@@ -12,6 +12,7 @@ mod imported;
 mod laboratory;
 mod liveness;
 mod nat;
+mod path_mtu;
 mod raw_esp;
 mod rekeying;
 mod setup;

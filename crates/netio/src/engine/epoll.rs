@@ -259,9 +259,7 @@ fn flush_queue(
         let Some(fd) = inventory.socket(first.socket).map(|socket| socket.fd()) else {
             continue;
         };
-        if inventory.must_switch(first) {
-            inventory.switch(first);
-        }
+        inventory.adjust(first);
         let runs = inventory.sends_runs(first.socket);
         messages.send(fd, inventory, run, runs);
     }

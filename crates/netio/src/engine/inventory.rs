@@ -6,6 +6,7 @@ use super::lent::{Lent, Octets};
 use super::messages::Arrival;
 use super::tun::TunEntry;
 use crate::cmsg::{self, Control};
+use crate::narrow::NarrowPaths;
 use crate::segmentation::{Coalescer, HEADER_LEN, SUPER_LEN_MAX};
 use crate::socket::SocketKind;
 use crate::{
@@ -36,6 +37,7 @@ pub(super) struct Inventory {
     pub(super) coalescer: Coalescer,
     /// Datagrams that did not leave and that somebody asks about.
     pub(super) refused: Vec<Refused>,
+    pub(super) narrow: NarrowPaths,
     sockets: Vec<SocketEntry>,
     pub(super) tuns: Vec<TunEntry>,
     receives_runs: bool,
@@ -63,6 +65,7 @@ impl Inventory {
             departing: Vec::new(),
             coalescer: Coalescer::new(),
             refused: Vec::new(),
+            narrow: NarrowPaths::default(),
             sockets: Vec::new(),
             tuns: Vec::new(),
             receives_runs: false,
@@ -87,6 +90,12 @@ impl Inventory {
         if tag != 0 && self.refused.len() < REFUSED_MAX {
             self.refused.push(Refused { tag, error });
         }
+    }
+
+    /// A datagram that must not be fragmented is larger than its path's MTU.
+    pub(super) fn too_narrow(&mut self, send: &OuterSend, datagrams: usize) {
+        self.counters.tx_narrow += datagrams as u64;
+        self.narrow.note(send.socket, send.remote);
     }
 
     /// Has runs of datagrams of a socket pass as one, where the kernel can. `buffers` runs may be
@@ -256,6 +265,13 @@ impl Inventory {
             .is_some_and(|entry| {
                 !entry.socket.is_ipv6() && entry.dont_fragment != Some(send.dont_fragment)
             })
+    }
+
+    /// Has a socket stand to the value of DF that `send` wants.
+    pub(super) fn adjust(&mut self, send: &OuterSend) {
+        if self.must_switch(send) {
+            self.switch(send);
+        }
     }
 
     /// Switches DF of an IPv4 socket. What was queued with the other value must have been sent.

@@ -139,6 +139,9 @@ impl Messages {
             let refused = self.carried.first().copied().unwrap_or(1);
             done += refused;
             match rest.get_mut(..refused) {
+                Some(run) if errno == libc::EMSGSIZE && must_not_be_fragmented(run) => {
+                    self.send_in_fragments(fd, inventory, run);
+                }
                 Some(run) if refused > 1 && refuses_runs(errno) => {
                     self.send_singly(fd, inventory, run, errno);
                 }
@@ -165,6 +168,30 @@ impl Messages {
             inventory.stop_sending_runs(send.socket);
         }
         self.send(fd, inventory, run, false);
+    }
+
+    /// Sends what is too large for its path and must not be fragmented: rather in fragments than not
+    /// at all, and in its turn.
+    fn send_in_fragments(
+        &mut self,
+        fd: RawFd,
+        inventory: &mut Inventory,
+        run: &mut [(OuterSend, Buffer)],
+    ) {
+        let Some(&(whole, _)) = run.first() else {
+            return;
+        };
+        inventory.too_narrow(&whole, run.len());
+        inventory.counters.tx_runs_refused += u64::from(run.len() > 1);
+        for (send, _) in &mut *run {
+            send.dont_fragment = false;
+        }
+        inventory.adjust(&OuterSend {
+            dont_fragment: false,
+            ..whole
+        });
+        self.send(fd, inventory, run, false);
+        inventory.adjust(&whole);
     }
 
     /// Counts the packets of the first `sent` messages; returns how many they are.
@@ -247,6 +274,10 @@ pub(super) fn run_len(queue: &[(OuterSend, Buffer)]) -> usize {
         }
     }
     count
+}
+
+fn must_not_be_fragmented(run: &[(OuterSend, Buffer)]) -> bool {
+    run.first().is_some_and(|(send, _)| send.dont_fragment)
 }
 
 /// Whether an error may be due to its message being a run: no checksum from the device, or

@@ -21,8 +21,8 @@ use self::inventory::Inventory;
 use self::lent::Octets;
 use self::uring::Uring;
 use crate::{
-    Batch, Buffer, Counters, Offloads, OuterSend, OuterSocket, Refused, SendError, SocketId, TunId,
-    TunQueue, Waker,
+    Batch, Buffer, Counters, NarrowPath, Offloads, OuterSend, OuterSocket, Refused, SendError,
+    SocketId, TunId, TunQueue, Waker,
 };
 
 /// Receive errors in a row after which a descriptor is left alone.
@@ -255,6 +255,22 @@ impl Engine {
     /// [`wait`](Self::wait). No more than a few thousand are kept.
     pub fn take_refused(&mut self, refused: &mut Vec<Refused>) {
         refused.append(&mut self.inventory.refused);
+    }
+
+    /// Adds the paths on which datagrams that must not be fragmented turned out too large to
+    /// `narrow`, each once. The kernel is asked for their MTU, so that only a few are told at a time.
+    pub fn take_narrow(&mut self, narrow: &mut Vec<NarrowPath>) {
+        let inventory = &mut self.inventory;
+        let mut found = core::mem::take(&mut inventory.narrow);
+        narrow.extend(found.drain().filter_map(|(id, remote)| {
+            let mtu = inventory.socket(id)?.path_mtu(remote).ok()?;
+            Some(NarrowPath {
+                socket: id,
+                remote: remote.ip(),
+                mtu,
+            })
+        }));
+        inventory.narrow = found;
     }
 
     /// Queues a datagram with a copy of `payload`, or with `payload` itself if it lies in a buffer

@@ -52,7 +52,7 @@ pub(super) struct Uring {
     /// Datagrams that wait for others that can leave as one with them.
     queue: Vec<(OuterSend, Buffer)>,
     queue_max: usize,
-    /// What the kernel did not take as one.
+    /// What the kernel did not take as one, or not without fragments.
     singles: VecDeque<(OuterSend, Buffer)>,
     batch: usize,
     offload: bool,
@@ -374,6 +374,17 @@ impl Uring {
         };
         let buffers = self.submission.give_slot(index);
         let several = buffers.len() > 1;
+        if send.dont_fragment && result == -libc::EMSGSIZE {
+            // Rather in fragments than not at all.
+            inventory.too_narrow(&send, buffers.len());
+            inventory.counters.tx_runs_refused += u64::from(several);
+            let send = OuterSend {
+                dont_fragment: false,
+                ..send
+            };
+            self.singles.extend(buffers.map(|buffer| (send, buffer)));
+            return;
+        }
         if several && result < 0 && refuses_runs(-result) {
             inventory.counters.tx_runs_refused += 1;
             // Any run would fare alike: the device does not compute checksums.

@@ -6,14 +6,14 @@ mod lent;
 mod packets;
 
 use std::io::{Read, Write};
-use std::net::{IpAddr, TcpListener, TcpStream, UdpSocket};
+use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};
 use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use netio::{
-    Batch, Condition, Engine, EngineKind, EngineSettings, OuterSend, OuterSocket, PathMtuDiscovery,
-    Program, RawSettings, Rule, SendError, Tun, TunSettings, UdpSettings,
+    Batch, Condition, Engine, EngineKind, EngineSettings, OuterSend, OuterSocket, Program,
+    RawSettings, Rule, Tun, TunSettings, UdpSettings,
 };
 
 /// An engine, and whether it uses the offloads that it has.
@@ -77,22 +77,26 @@ fn engine((kind, offload): Way) -> Engine {
     .unwrap()
 }
 
-/// The IP packets read until one satisfies `wanted`.
+/// The first IP packet read that satisfies `wanted`.
 fn read_until(engine: &mut Engine, wanted: impl Fn(&[u8]) -> bool) -> Vec<u8> {
+    read_several(engine, 1, wanted).remove(0)
+}
+
+/// The first so many IP packets read that satisfy `wanted`.
+fn read_several(engine: &mut Engine, count: usize, wanted: impl Fn(&[u8]) -> bool) -> Vec<Vec<u8>> {
     let mut batch = Batch::with_capacity(64);
+    let mut seen = Vec::new();
     let start = Instant::now();
-    while start.elapsed() < PATIENCE {
+    while seen.len() < count {
+        assert!(start.elapsed() < PATIENCE, "only {} were read", seen.len());
         engine.wait(Some(Duration::from_millis(50))).unwrap();
         while engine.receive(&mut batch) > 0 {
-            let found = batch.inner.iter().find(|p| wanted(p.buffer.bytes()));
-            let found = found.map(|p| p.buffer.bytes().to_vec());
+            let read = batch.inner.iter().map(|p| p.buffer.bytes());
+            seen.extend(read.filter(|p| wanted(p)).map(<[u8]>::to_vec));
             engine.recycle(&mut batch);
-            if let Some(found) = found {
-                return found;
-            }
         }
     }
-    panic!("nothing of the sort was read");
+    seen
 }
 
 fn is_udp_v4(packet: &[u8]) -> bool {
@@ -108,24 +112,11 @@ fn swap_v4(packet: &mut [u8]) {
     packet.swap(21, 23);
 }
 
-/// Sends a datagram and waits until it is known what became of it: why it did not leave, if so.
-fn refusal(engine: &mut Engine, send: OuterSend, payload: &[u8]) -> Option<SendError> {
-    let before = engine.counters().tx_packets;
-    engine.send_bytes(OuterSend { tag: 7, ..send }, payload);
-    let mut refused = Vec::new();
-    for _ in 0..500 {
-        engine.flush();
-        engine.take_refused(&mut refused);
-        if let Some(refused) = refused.pop() {
-            assert_eq!(refused.tag, 7);
-            return Some(refused.error);
-        }
-        if engine.counters().tx_packets > before {
-            return None;
-        }
-        engine.wait(Some(Duration::from_millis(10))).unwrap();
-    }
-    panic!("the datagram neither left nor was it refused");
+/// The MTU of each path that was found to be narrow.
+fn narrow(engine: &mut Engine) -> Vec<u32> {
+    let mut paths = Vec::new();
+    engine.take_narrow(&mut paths);
+    paths.into_iter().map(|path| path.mtu).collect()
 }
 
 #[test]
@@ -377,16 +368,14 @@ fn ipv6_headers_and_fragmentation_obey_too() {
                 packet[8..24],
                 "fd09::1".parse::<std::net::Ipv6Addr>().unwrap().octets()
             );
-            assert_eq!(
-                refusal(&mut engine, send, &[2; 1500]),
-                Some(SendError::TooBig),
-                "{kind:?}"
-            );
-            send.dont_fragment = false;
-            engine.send_bytes(send, &[3; 1500]);
-            engine.flush();
-            // Next header 44: a fragment.
-            read_until(&mut engine, |p| p[0] >> 4 == 6 && p[6] == 44);
+            // What the device does not take leaves in fragments (next header 44), and we are told.
+            for (dont_fragment, told) in [(true, vec![1400]), (false, vec![])] {
+                send.dont_fragment = dont_fragment;
+                engine.send_bytes(send, &[3; 1500]);
+                engine.flush();
+                read_until(&mut engine, |p| p[0] >> 4 == 6 && p[6] == 44);
+                assert_eq!(narrow(&mut engine), told, "{kind:?}");
+            }
         });
     }
 }
@@ -429,60 +418,89 @@ fn what_the_kernel_refuses_as_a_run_goes_singly() {
                 engine.recycle(&mut batch);
             }
             assert_eq!(heads, [0, 1, 2], "{kind:?}");
-            let send = OuterSend {
-                dont_fragment: true,
-                ..send
-            };
-            for _ in 0..3 {
-                engine.send_bytes(send, &[9; 1500]);
-            }
-            engine.flush();
-            engine.wait(Some(Duration::from_millis(10))).unwrap();
             let counters = engine.counters();
             assert_eq!(counters.tx_packets, 3, "{kind:?}");
-            assert_eq!(counters.tx_too_big, 3, "{kind:?}");
+            assert_eq!(counters.tx_narrow, 0, "{kind:?}");
             assert_eq!(counters.tx_runs, 0, "{kind:?}");
             assert_eq!(counters.tx_runs_refused > 0, kind.1);
         });
     }
 }
 
+/// A route of 1,000 octets through a device of 1,400: what must not be fragmented and does not fit
+/// leaves in fragments, in its turn, and the path is told.
 #[test]
-fn path_mtu_is_honoured_or_probed() {
+fn what_is_too_large_for_its_path_leaves_in_fragments() {
     for kind in KINDS {
-        in_namespace(move || {
-            let (_tun, queues) = Tun::open(&tun_settings(1, kind)).unwrap();
-            ip("route add 10.8.0.0/24 dev ptest0 mtu 1000");
-            let mut engine = engine(kind);
-            engine
-                .attach_tun(queues.into_iter().next().unwrap())
-                .unwrap();
-            let mut sockets = Vec::new();
-            for (port, path_mtu) in [
-                (500, PathMtuDiscovery::Honour),
-                (501, PathMtuDiscovery::Probe),
-            ] {
-                let settings = UdpSettings {
-                    path_mtu,
-                    ..UdpSettings::new(format!("10.9.0.1:{port}").parse().unwrap())
-                };
-                let socket = OuterSocket::udp(&settings).unwrap();
-                sockets.push(engine.attach_socket(socket).unwrap());
-            }
-            for (socket, expected) in sockets.into_iter().zip([Some(SendError::TooBig), None]) {
+        for (own, other, prefix, mtu) in [
+            ("10.9.0.1", "10.8.0.1", "10.8.0.0/24", 1000),
+            ("fd09::1", "fd08::1", "fd08::/64", 1290),
+        ] {
+            in_namespace(move || {
+                let (_tun, queues) = Tun::open(&tun_settings(1, kind)).unwrap();
+                ip(&format!("route add {prefix} dev ptest0 mtu {mtu}"));
+                let mut engine = engine(kind);
+                let queue = queues.into_iter().next().unwrap();
+                engine.attach_tun(queue).unwrap();
+                let socket =
+                    OuterSocket::udp(&UdpSettings::new(SocketAddr::new(address(own), 500)));
+                let socket = engine.attach_socket(socket.unwrap()).unwrap();
                 let send = OuterSend {
                     socket,
                     local: None,
-                    remote: "10.8.0.1:9".parse().unwrap(),
+                    remote: SocketAddr::new(address(other), 9),
                     tos: 0,
                     dont_fragment: true,
                     segment: 0,
                     tag: 0,
                 };
-                assert_eq!(refusal(&mut engine, send, &[0; 1200]), expected, "{kind:?}");
-            }
-        });
+                // A run that does not fit, one that does, and one that does not.
+                let sent = [
+                    (1310, 1),
+                    (1310, 2),
+                    (1310, 3),
+                    (300, 4),
+                    (300, 5),
+                    (1310, 6),
+                ];
+                for (len, number) in sent {
+                    engine.send_bytes(send, &vec![number; len]);
+                }
+                engine.flush();
+                let seen = read_several(&mut engine, sent.len(), is_to_port_9);
+                let mut seen: Vec<_> = seen
+                    .iter()
+                    .map(|packet| (is_fragment(packet), packet[packet.len() - 1]))
+                    .collect();
+                if kind.0 == EngineKind::IoUring {
+                    seen.sort_by_key(|(_, number)| *number);
+                }
+                let expected = sent.map(|(len, number)| (len > 300, number));
+                assert_eq!(seen, expected, "{kind:?}");
+                assert_eq!(engine.counters().tx_packets, 6, "{kind:?}");
+                // The shorter one at the end of the run shares its fate.
+                let too_large = if kind.1 { 5 } else { 4 };
+                assert_eq!(engine.counters().tx_narrow, too_large, "{kind:?}");
+                assert_eq!(narrow(&mut engine), [mtu], "{kind:?}");
+                assert_eq!(narrow(&mut engine), [], "{kind:?}");
+            });
+        }
     }
+}
+
+/// Whether it is a datagram to port 9, or the first fragment of one.
+fn is_to_port_9(packet: &[u8]) -> bool {
+    let udp = match (packet[0] >> 4, packet[6]) {
+        (4, _) if packet[9] == 17 => 20,
+        (6, 17) => 40,
+        (6, 44) if packet[40] == 17 && packet[42..44] == [0, 1] => 48,
+        _ => return false,
+    };
+    (udp != 20 || packet[6] & 0x1f == 0 && packet[7] == 0) && packet[udp + 2..udp + 4] == [0, 9]
+}
+
+fn is_fragment(packet: &[u8]) -> bool {
+    packet[6] == if packet[0] >> 4 == 4 { 0x20 } else { 44 }
 }
 
 #[test]

@@ -215,6 +215,8 @@ fn of_esp(scrape: &mut Scrape, report: &ShardReport) {
         scrape.count(&catalogue::ESP_DROPS, ["outbound", reason.label()], count);
     }
     scrape.count(&catalogue::ICMP_TOO_BIG, [], counters.icmp_too_big);
+    scrape.count(&catalogue::PATHS_NARROWED, [], counters.paths_narrowed);
+    scrape.gauge(&catalogue::NARROW_PATHS, [], counters.narrow_paths as f64);
 }
 
 fn of_dpd(scrape: &mut Scrape, report: &ShardReport) {
@@ -298,6 +300,7 @@ fn of_net(scrape: &mut Scrape, report: &ShardReport) {
         scrape.count(family, ["outbound"], outbound);
     }
     scrape.count(&catalogue::NET_RUNS_REFUSED, [], net.tx_runs_refused);
+    scrape.count(&catalogue::NET_FRAGMENTED, [], net.tx_narrow);
     // Seen from the device: what it gave to us goes out to peers.
     scrape.count(&catalogue::TUN_PACKETS, ["read"], net.tun_rx_packets);
     scrape.count(&catalogue::TUN_PACKETS, ["written"], net.tun_tx_packets);

@@ -2,6 +2,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use esp::InboundDrop;
+use ipsec::FrontVrf;
 use shard::{Command, EventKind};
 use wire::ip::{InnerPacket, Upper, build_udp, set_dont_fragment, set_traffic_class};
 
@@ -170,6 +171,59 @@ fn what_is_too_big_is_answered_with_the_size_that_passes() {
     // Without DF it goes out whole, for the kernel to fragment.
     assert!(set_dont_fragment(&mut big, false));
     assert_eq!(world.hold(End::Headend, &[big]).len(), 1);
+}
+
+/// What the headend answers to a packet of `len` octets that must not be fragmented: the MTU, or
+/// nothing if it was sent.
+fn told_mtu(world: &mut World, len: usize) -> Option<u16> {
+    let mut packet = udp("10.1.0.1:7", "10.9.0.1:4000", len - 28);
+    assert!(set_dont_fragment(&mut packet, true));
+    world.headend.inner.clear();
+    let sent = world.hold(End::Headend, &[packet]);
+    let told = world.headend.inner.first();
+    assert_eq!(sent.is_empty(), told.is_some());
+    told.map(|answer| u16::from_be_bytes([answer[26], answer[27]]))
+}
+
+#[test]
+fn a_narrow_path_is_learnt_and_told_and_tried_again() {
+    let mut world = World::connected(&Terms::default());
+    let peer = destination(&mut world).ip();
+    assert_eq!(told_mtu(&mut world, 1_400), None);
+    let learn = |world: &mut World, peer, mtu| {
+        world.act(End::Headend, |shard, now, _| {
+            shard.path_is_narrow(FrontVrf::GLOBAL, peer, mtu, now);
+        });
+    };
+    // The path of somebody else, and news of nothing.
+    learn(&mut world, "198.51.100.99".parse().unwrap(), 1_000);
+    learn(&mut world, peer, 1_500);
+    for _ in 0..2 {
+        assert_eq!(told_mtu(&mut world, 1_400), None);
+    }
+    assert_eq!(world.headend.counters().paths_narrowed, 1);
+    learn(&mut world, peer, 1_400);
+    // What was under way when the news came leaves as it would have; the SA knows then.
+    assert_eq!(told_mtu(&mut world, 1_400), None);
+    let within = told_mtu(&mut world, 1_400).expect("too big for the path");
+    assert!((1_300..1_400).contains(&within), "{within}");
+    assert_eq!(told_mtu(&mut world, usize::from(within)), None);
+    // A new Child SA of the same peer knows from the beginning.
+    let inbound = world.side(End::Headend).youngest_child();
+    assert!(world.command(End::Headend, Command::RekeyChild { inbound }));
+    world.pass(Duration::from_secs(2));
+    assert_eq!(told_mtu(&mut world, 1_400), Some(within));
+    // Nobody can make us believe less than every host takes.
+    learn(&mut world, peer, 68);
+    told_mtu(&mut world, 1_400);
+    let least = told_mtu(&mut world, 1_400).unwrap();
+    assert!((480..576).contains(&least), "{least}");
+    assert_eq!(told_mtu(&mut world, usize::from(least)), None);
+    // Ten minutes later large packets are tried again.
+    world.pass(Duration::from_secs(601));
+    told_mtu(&mut world, 1_400);
+    assert_eq!(told_mtu(&mut world, 1_400), None);
+    assert_eq!(world.headend.counters().narrow_paths, 1, "not ours");
 }
 
 #[test]
