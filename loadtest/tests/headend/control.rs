@@ -57,7 +57,7 @@ fn stream_events(
     let request = BufReader::new(stream.try_clone().expect("a second handle"));
     let head = request.lines().map_while(Result::ok);
     let first = head.take_while(|line| !line.is_empty()).next();
-    assert_eq!(first.as_deref(), Some("GET /v1/events HTTP/1.1"));
+    assert_eq!(first.as_deref(), Some("GET /v1/events?event=dead HTTP/1.1"));
     let mut say = |text: String| stream.write_all(text.as_bytes()).is_ok();
     say("HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n".into());
     while let Ok(event) = events.next(Duration::from_millis(100)) {
