@@ -58,12 +58,16 @@ pub struct Progress {
 pub(crate) enum News {
     /// A peer has died.
     Died(Death),
-    /// It is back.
-    Returned(Return),
+    /// It begins again.
+    Returned(Moment),
+    /// It has a tunnel, for the first time or again.
+    Up(Moment),
+    /// Its tunnel is gone though it did not want that.
+    Lost(Moment),
 }
 
-/// The return of a peer that had died.
-pub(crate) struct Return {
+/// When something happened to a peer.
+pub(crate) struct Moment {
     /// Number of the peer.
     pub(crate) peer: u32,
     /// When: nanoseconds of the wall clock since 1970.

@@ -234,6 +234,9 @@ pub struct Score {
     pub dead_undue: u32,
     /// Verdicts on peers that lived.
     pub false_dead: u32,
+    /// Verdicts on peers that had not died, and had no tunnel on their own side: they had failed, were
+    /// not done yet, or had lost it. They are right.
+    pub dead_unusable: u32,
     /// Time from death to verdict, in seconds.
     pub detection_s: Percentiles,
     /// Longest time allowed, in seconds.

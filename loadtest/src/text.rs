@@ -190,6 +190,13 @@ fn write_score(score: &Score, out: &mut String) -> std::fmt::Result {
             score.dead_returned
         )?;
     }
+    if score.dead_unusable > 0 {
+        writeln!(
+            out,
+            "               {} more were on peers without a tunnel on their own side",
+            score.dead_unusable
+        )?;
+    }
     if score.dead_undue > 0 {
         writeln!(
             out,

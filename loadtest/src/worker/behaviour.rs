@@ -12,7 +12,7 @@ use super::network::Held;
 use super::peer::State;
 use super::{Token, Worker};
 use crate::arrivals::seconds;
-use crate::progress::{News, Return};
+use crate::progress::News;
 use crate::scenario::{Class, DpdBehaviour, Stall};
 
 /// When a liveness check is answered.
@@ -206,7 +206,6 @@ impl Worker {
 
     /// A peer that had fallen silent starts again, and remembers nothing.
     pub(super) fn come_back(&mut self, slot: u32, due: Instant, now: Instant) {
-        let n = self.peer_number(slot);
         let Some(peer) = self.peers.get_mut(slot as usize) else {
             return;
         };
@@ -217,10 +216,7 @@ impl Worker {
         peer.due = due;
         peer.packets = 0;
         self.stats.counts.returned += 1;
-        self.tell(News::Returned(Return {
-            peer: n,
-            unix_ns: self.shared.clock.unix_ns(now),
-        }));
+        self.tell(News::Returned(self.moment(slot, now)));
         // What it says of itself was good once.
         if self.first_message(slot, now).is_err() {
             self.fail(slot, ike::CloseReason::Exhausted.label(), now);

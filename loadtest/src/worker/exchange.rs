@@ -294,7 +294,7 @@ impl Worker {
         match self.state(slot) {
             Some(State::Connecting) => self.fail(slot, reason.label(), now),
             Some(State::Up) if self.is_mute(slot) => self.bury(slot),
-            Some(State::Up) => self.lose(slot, reason.label()),
+            Some(State::Up) => self.lose(slot, reason.label(), now),
             _ => {}
         }
     }

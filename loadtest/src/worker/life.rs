@@ -10,7 +10,7 @@ use timer::Instant;
 use super::peer::{Peer, State, Which};
 use super::{Token, Worker};
 use crate::plan::purpose;
-use crate::progress::{Death, News};
+use crate::progress::{Death, Moment, News};
 use crate::scenario::{Class, numbered};
 
 impl Worker {
@@ -120,6 +120,7 @@ impl Worker {
             }
         }
         self.settle(slot, now);
+        self.tell(News::Up(self.moment(slot, now)));
         self.begin_habits(slot, now);
         let packets_per_second = gap_s.map_or(0.0, |gap_s| 1.0 / gap_s);
         let version = self.shared.plan.version(self.peer_number(slot));
@@ -150,7 +151,8 @@ impl Worker {
     }
 
     /// The peer's tunnel is gone although it did not want that.
-    pub(super) fn lose(&mut self, slot: u32, reason: &'static str) {
+    pub(super) fn lose(&mut self, slot: u32, reason: &'static str, now: Instant) {
+        self.tell(News::Lost(self.moment(slot, now)));
         if let Some(peer) = self.peers.get_mut(slot as usize) {
             peer.state = State::Lost;
             self.stats.counts.up -= 1;
@@ -242,6 +244,13 @@ impl Worker {
             unix_ns: self.shared.clock.unix_ns(now),
             run_ns: now.as_nanos(),
         }));
+    }
+
+    pub(super) fn moment(&self, slot: u32, now: Instant) -> Moment {
+        Moment {
+            peer: self.peer_number(slot),
+            unix_ns: self.shared.clock.unix_ns(now),
+        }
     }
 
     pub(super) fn tell(&self, news: News) {
