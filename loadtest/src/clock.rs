@@ -1,6 +1,13 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use crypto::UnixTime;
 use timer::Instant;
+
+/// What certificates are judged by.
+pub(crate) fn wall() -> UnixTime {
+    let since_1970 = SystemTime::now().duration_since(UNIX_EPOCH);
+    UnixTime(since_1970.unwrap_or_default().as_secs())
+}
 
 /// The one place that reads clocks. The epoch of [`Instant`] is the start of the run.
 #[derive(Clone, Copy)]

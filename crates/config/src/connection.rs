@@ -5,16 +5,18 @@ use core::ops::Range;
 use std::path::Path;
 use std::sync::Arc;
 
+use crypto::{Credential, TrustAnchors};
 use dpd::{Action, DpdPolicy, Mode};
 use ipsec::{AuthPolicy, ConnectionPolicy, IdentityPattern, InnerVrf, PoolName};
 
+use crate::certificate::{self, Files};
 use crate::child::{self, Child};
 use crate::keys::{CHILD, CONNECTION, CONNECTION_DPD, LOCAL, REMOTE};
 use crate::liveness::{Layer, Policies};
 use crate::peers::{self, Peers};
 use crate::settings::{PeerDpd, VrfSettings};
 use crate::table::{Fault, Table, Value};
-use crate::value::{address, duration, flag, number_as, word};
+use crate::value::{address, duration, flag, number_as};
 use crate::version::{self, Placed};
 use crate::{identity, proposal, rekey, vrf};
 
@@ -24,6 +26,8 @@ pub(crate) struct Around<'c> {
     pub(crate) vrfs: &'c VrfSettings,
     /// Where files are looked for.
     pub(crate) directory: &'c Path,
+    /// Certificates and keys.
+    pub(crate) files: &'c Files<'c>,
 }
 
 /// What `connections` adds up to.
@@ -202,9 +206,9 @@ fn connection(
         .read_list("proposals", |value| proposal::ike(value, table.report))
         .map(|lists| lists.concat());
     check_starts(table, &children, remote.endpoints.is_empty());
-    let (local_id, local_auth) = local(table);
-    let (remote_id, remote_auth) = remote_end(table);
-    ConnectionPolicy {
+    let (local_id, local_auth) = local(table, around.files);
+    let (remote_id, remote_auth) = remote_end(table, around.files);
+    let policy = ConnectionPolicy {
         name,
         versions,
         v1,
@@ -234,7 +238,12 @@ fn connection(
         send_initial_contact: table.read("initial_contact", flag).unwrap_or(true),
         unique: table.read("unique", unique).unwrap_or(false),
         force_encap: table.read("encap", flag).unwrap_or(false),
+    };
+    if policy.versions.v1 && policy.uses_certificates() {
+        let fault = Fault::new("certificates authenticate in IKEv2 only");
+        table.fault_at_table(fault.instead("write `version = 2`"));
     }
+    policy
 }
 
 /// swanctl's `replace` and `no`; a new IKE SA with INITIAL_CONTACT replaces old ones in any case.
@@ -275,28 +284,29 @@ fn check_starts(table: &Table<'_, '_>, children: &[Child], nobody: bool) {
     }
 }
 
-const AUTHS: &[(&str, AuthPolicy)] = &[("psk", AuthPolicy::Psk)];
-
-fn auth(value: &Value<'_>) -> Result<AuthPolicy, Fault> {
-    word(value, AUTHS)
-}
-
-fn local(table: &Table<'_, '_>) -> (Option<ipsec::Identity>, AuthPolicy) {
+fn local(
+    table: &Table<'_, '_>,
+    files: &Files<'_>,
+) -> (Option<ipsec::Identity>, AuthPolicy<Credential>) {
     let Some(local) = table.section("local", &LOCAL) else {
         return (None, AuthPolicy::Psk);
     };
-    let id = local.read("id", identity::exact);
-    (id, local.read("auth", auth).unwrap_or(AuthPolicy::Psk))
+    let configured = local.read("id", identity::exact);
+    let auth = files.local(&local);
+    (certificate::identity(&local, configured, &auth), auth)
 }
 
-fn remote_end(table: &Table<'_, '_>) -> (IdentityPattern, AuthPolicy) {
+fn remote_end(
+    table: &Table<'_, '_>,
+    files: &Files<'_>,
+) -> (IdentityPattern, AuthPolicy<TrustAnchors>) {
     let Some(remote) = table.section("remote", &REMOTE) else {
         return (IdentityPattern::Any, AuthPolicy::Psk);
     };
     let id = remote
         .read("id", identity::pattern)
         .unwrap_or(IdentityPattern::Any);
-    (id, remote.read("auth", auth).unwrap_or(AuthPolicy::Psk))
+    (id, files.remote(&remote))
 }
 
 fn pool_names(table: &Table<'_, '_>, ivrf: InnerVrf, around: &Around<'_>) -> Vec<PoolName> {

@@ -3,7 +3,7 @@ use ipsec::{Identity, IdentityPattern};
 use crate::table::{Fault, Table, Value};
 
 const FORMS: &str = "write an address, a name such as \"gw.example.org\", an e-mail address, \
-                     \"keyid:text\" or \"%any\"; `*` stands for any run of characters";
+                     \"C=CH, O=Example, CN=gw\", \"keyid:text\" or \"%any\"; `*` stands for any run of characters";
 
 /// A list of identities with wildcards.
 pub(crate) fn patterns(table: &Table<'_, '_>, key: &str) -> Vec<IdentityPattern> {

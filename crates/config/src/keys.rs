@@ -31,7 +31,7 @@ pub(crate) const ROOT: Section = Section {
     ],
     refused: &[(
         "authorities",
-        "certificates are not supported; authenticate with `auth = \"psk\"`",
+        "name the authorities' certificates in `cacerts`, and revocation lists in `crls`, of a connection's `remote`",
     )],
 };
 
@@ -257,13 +257,10 @@ pub(crate) const CONNECTION: Section = Section {
             "local_port",
             "the port is the same for all connections: `[headend] ike_port`",
         ),
-        (
-            "send_cert",
-            "certificates are not supported: remove the line",
-        ),
+        ("send_cert", "a certificate is always sent: remove the line"),
         (
             "send_certreq",
-            "certificates are not supported: remove the line",
+            "certificates are always asked for: remove the line",
         ),
         (
             "keyingtries",
@@ -292,29 +289,36 @@ pub(crate) const PEER: Section = Section {
 
 pub(crate) const LOCAL: Section = Section {
     path: "connections.<name>.local",
-    keys: &["id", "auth"],
-    refused: END_REFUSED,
+    keys: &["id", "auth", "certs", "key"],
+    refused: LOCAL_REFUSED,
 };
 
 pub(crate) const REMOTE: Section = Section {
     path: "connections.<name>.remote",
-    keys: &["id", "auth"],
-    refused: END_REFUSED,
+    keys: &["id", "auth", "cacerts", "crls", "revocation"],
+    refused: REMOTE_REFUSED,
 };
 
-const END_REFUSED: &[(&str, &str)] = &[
+const EAP_REFUSED: (&str, &str) = (
+    "eap_id",
+    "EAP is not supported; authenticate with `auth = \"psk\"` or `auth = \"pubkey\"`",
+);
+
+const LOCAL_REFUSED: &[(&str, &str)] = &[
+    (
+        "pubkeys",
+        "bare keys are not supported; write `certs` and `key`",
+    ),
+    EAP_REFUSED,
+];
+
+const REMOTE_REFUSED: &[(&str, &str)] = &[
     (
         "certs",
-        "certificates are not supported; authenticate with `auth = \"psk\"`",
+        "single certificates are not pinned: write `cacerts`, and `id` for whom you mean",
     ),
-    (
-        "cacerts",
-        "certificates are not supported; authenticate with `auth = \"psk\"`",
-    ),
-    (
-        "eap_id",
-        "EAP is not supported; authenticate with `auth = \"psk\"`",
-    ),
+    ("pubkeys", "bare keys are not supported; write `cacerts`"),
+    EAP_REFUSED,
 ];
 
 pub(crate) const CHILD: Section = Section {

@@ -5,6 +5,7 @@
 //! understand is ignored.
 #![forbid(unsafe_code)]
 
+mod certificate;
 mod child;
 mod connection;
 mod diagnostic;
@@ -29,6 +30,7 @@ mod value;
 mod version;
 mod vrf;
 
+pub use certificate::OwnCertificate;
 pub use diagnostic::{Diagnostic, Diagnostics, Severity};
 pub use embedded::{EMBEDDED_ID, client_swanctl, embedded};
 pub use keys::{SECTIONS, Section};

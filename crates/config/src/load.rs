@@ -1,19 +1,21 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use ipsec::PolicySnapshot;
+use ipsec::{AuthPolicy, PolicySnapshot};
 use toml::de::DeTable;
 
+use crate::certificate::Files;
 use crate::connection::Around;
 use crate::diagnostic::{Diagnostics, Severity};
 use crate::keys::{DPD, ROOT};
 use crate::liveness::{Layer, Policies};
 use crate::settings::Config;
 use crate::table::{Fault, Report, Table};
+use crate::version::Placed;
 use crate::{connection, failover, headend, pool, secret, users, version, vrf};
 
 /// Reads a configuration. `path` names the file in diagnostics; paths of secrets are relative to its
-/// directory. Files that hold secrets are read, nothing else is.
+/// directory. Files that hold secrets, keys and certificates are read, nothing else is.
 ///
 /// # Errors
 /// Everything that is wrong, in the order of the file. Warnings alone are no error: they are part of
@@ -49,12 +51,14 @@ fn read(root: &Table<'_, '_>, path: &Path) -> Config {
     let directory = path.parent().unwrap_or(Path::new(""));
     let secrets = secret::read(root, directory, &vrfs);
     let users = users::read(root, directory);
+    let files = Files::new(directory);
     let mut dpd = Policies::default();
     let global = Layer::read(root, &DPD);
     let around = Around {
         pools: &pools.names,
         vrfs: &vrfs,
         directory,
+        files: &files,
     };
     let mut connections = connection::read(root, &around, &global, &mut dpd);
     version::check_v1(root, &connections.placed, &secrets, !users.is_empty());
@@ -64,8 +68,12 @@ fn read(root: &Table<'_, '_>, path: &Path) -> Config {
             Arc::make_mut(&mut placed.policy).force_encap = true;
         }
     }
-    if let (false, true, Some((span, _))) = (
-        connections.placed.is_empty(),
+    let shared = |placed: &Placed| {
+        let ends = (&placed.policy.local_auth, &placed.policy.remote_auth);
+        matches!(ends, (AuthPolicy::Psk, _) | (_, AuthPolicy::Psk))
+    };
+    if let (true, true, Some((span, _))) = (
+        connections.placed.iter().any(shared),
         secrets.is_empty(),
         root.entry("connections"),
     ) && root.value("secrets").is_none()
@@ -94,6 +102,7 @@ fn read(root: &Table<'_, '_>, path: &Path) -> Config {
         breaker: global.breaker(),
         budgets: global.budgets(),
         dpd_peers: connections.dpd_peers,
+        certificates: files.own(),
         warnings: Vec::new(),
     }
 }

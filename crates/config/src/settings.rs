@@ -5,10 +5,11 @@ use core::time::Duration;
 use std::path::PathBuf;
 use std::sync::Arc;
 
+use crypto::UnixTime;
 use dpd::{BreakerPolicy, BudgetPolicy, DpdPolicy};
 use ipsec::{FrontVrf, GLOBAL_VRF, Identity, IdentityPattern, InnerVrf, PolicySnapshot};
 
-use crate::Diagnostic;
+use crate::{Diagnostic, OwnCertificate};
 
 /// A whole, valid configuration.
 #[derive(Clone)]
@@ -38,11 +39,22 @@ pub struct Config {
     pub breaker: BreakerPolicy,
     /// How many probes, verdicts and initiations a worker may start in a second.
     pub budgets: BudgetPolicy,
+    /// Our certificates.
+    pub certificates: Vec<OwnCertificate>,
     /// What works and deserves a look, in the order of the file.
     pub warnings: Vec<Diagnostic>,
 }
 
 impl Config {
+    /// What is to be said at a time about certificates of ours that are not valid then.
+    pub fn invalid_certificates(&self, now: UnixTime) -> impl Iterator<Item = &Diagnostic> {
+        let invalid = move |one: &&OwnCertificate| !one.validity.covers(now);
+        self.certificates
+            .iter()
+            .filter(invalid)
+            .map(|one| &one.warning)
+    }
+
     /// Index of the policy for dead peer detection that holds for a peer: the first exception that
     /// matches its identity, or else its connection's.
     #[must_use]

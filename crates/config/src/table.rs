@@ -58,9 +58,20 @@ impl Report {
         self.add(Severity::Warning, span, fault);
     }
 
-    fn add(&self, severity: Severity, span: &Range<usize>, fault: Fault) {
+    /// A diagnostic that may have to be told later.
+    pub(crate) fn diagnostic(
+        &self,
+        severity: Severity,
+        span: &Range<usize>,
+        fault: Fault,
+    ) -> Diagnostic {
         let mut diagnostic = Diagnostic::new(severity, &self.source, span, fault.message);
         diagnostic.instead = fault.instead;
+        diagnostic
+    }
+
+    fn add(&self, severity: Severity, span: &Range<usize>, fault: Fault) {
+        let diagnostic = self.diagnostic(severity, span, fault);
         self.diagnostics.borrow_mut().push((span.start, diagnostic));
     }
 

@@ -405,7 +405,7 @@ fn wrong_types_and_ranges() {
             "local.id = \"*.example.org\"",
             "\"*.example.org\"",
         ),
-        ("pools = [\"p\"]", "local.auth = \"pubkey\"", "\"pubkey\""),
+        ("pools = [\"p\"]", "local.auth = \"eap\"", "\"eap\""),
         ("pools = [\"p\"]", "rand_time = \"5h\"", "rand_time"),
         (
             "local_ts = [\"10.1.0.0/16\"]",

@@ -1,5 +1,7 @@
 //! What a valid configuration means.
 
+mod folder;
+
 use std::net::IpAddr;
 use std::path::Path;
 use std::time::Duration;
@@ -11,6 +13,8 @@ use ipsec::{
     KeyExchangeMethod, ModeConfig, PeerEndpoint, PrfAlgorithm, StartAction, TrafficSelector,
     Versions, Xauth,
 };
+
+use folder::Folder;
 
 fn read(text: &str) -> Config {
     load(text, Path::new("test.toml")).unwrap_or_else(|faults| panic!("{faults}"))
@@ -445,9 +449,12 @@ fn the_examples_of_the_operators_page_are_valid() {
     let page = std::fs::read_to_string(path).expect("docs/operating/configuration.md");
     let examples: Vec<_> = page.split("```toml\n").skip(1).collect();
     assert!(examples.len() >= 2);
+    let folder = Folder::new("page");
     for example in examples {
         let text = example.split("```").next().expect("an end");
-        read(text);
+        folder
+            .load(text)
+            .unwrap_or_else(|faults| panic!("{faults}"));
     }
 }
 

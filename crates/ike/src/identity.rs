@@ -2,6 +2,7 @@
 
 use core::net::{Ipv4Addr, Ipv6Addr};
 
+use crypto::DistinguishedName;
 use ipsec::Identity;
 use wire::ikev2::Identification;
 use wire::ikev2::numbers::identification;
@@ -15,7 +16,7 @@ const NAME_LEN_MAX: usize = 255;
 pub(crate) enum UnusableIdentity {
     /// The length does not fit the type.
     BadLength,
-    /// A name has characters that a name cannot have.
+    /// A name has characters that a name cannot have, or is no distinguished name.
     NotAName,
     /// A type that no policy can match.
     UnsupportedType,
@@ -39,6 +40,9 @@ pub(crate) fn read(kind: u8, data: &[u8]) -> Result<Identity, UnusableIdentity> 
         identification::FQDN => name(data).map(Identity::Fqdn),
         identification::RFC822_ADDR => name(data).map(Identity::Email),
         identification::KEY_ID => bounded(data).map(|data| Identity::KeyId(data.into())),
+        identification::DER_ASN1_DN => DistinguishedName::from_der(data)
+            .map(Identity::Dn)
+            .map_err(|_| UnusableIdentity::NotAName),
         _ => Err(UnusableIdentity::UnsupportedType),
     }
 }
@@ -66,6 +70,7 @@ pub(crate) fn to_wire(identity: &Identity) -> (u8, Vec<u8>) {
         Identity::Fqdn(name) => (identification::FQDN, name.as_bytes().into()),
         Identity::Email(name) => (identification::RFC822_ADDR, name.as_bytes().into()),
         Identity::KeyId(octets) => (identification::KEY_ID, octets.to_vec()),
+        Identity::Dn(name) => (identification::DER_ASN1_DN, name.as_der().to_vec()),
     }
 }
 
@@ -99,6 +104,7 @@ mod tests {
             Identity::Fqdn("gw.example.org".into()),
             Identity::Email("joe@example.org".into()),
             Identity::KeyId([0, 1, 0xff].as_slice().into()),
+            "C=CH, CN=gw".parse().unwrap(),
         ] {
             let (kind, data) = to_wire(&identity);
             assert_eq!(read(kind, &data), Ok(identity.clone()));
@@ -143,11 +149,12 @@ mod tests {
             assert_eq!(read(3, data), Err(UnusableIdentity::NotAName), "{data:?}");
         }
         assert!(read(2, "bücher.example".as_bytes()).is_ok());
+        assert_eq!(read(9, b"CN=gw"), Err(UnusableIdentity::NotAName));
     }
 
     #[test]
     fn other_types_are_told_apart_from_bad_ones() {
-        for kind in [0, 4, 9, 10, 12, 13, 255] {
+        for kind in [0, 4, 10, 12, 13, 255] {
             assert_eq!(read(kind, b"x"), Err(UnusableIdentity::UnsupportedType));
         }
     }

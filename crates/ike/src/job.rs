@@ -1,5 +1,8 @@
-use crypto::{Entropy, KeyExchangeMethod, KeyPair, PrfAlgorithm, Secret, prf};
+use crypto::{Entropy, KeyExchangeMethod, KeyPair, PrfAlgorithm, Secret, UnixTime, prf};
 use zeroize::Zeroizing;
+
+use crate::CloseReason;
+use crate::signed::{Authentication, Proofs};
 
 /// Which exchange of an IKE SA waits for a computation: at most one on each side at a time.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -40,6 +43,7 @@ enum Work {
         seed: Seed,
         peer: Box<[u8]>,
     },
+    Authenticate(Box<Authentication>),
 }
 
 /// The result of a [`Job`], to be handed to [`IkeSa::on_computed`](crate::v2::IkeSa::on_computed).
@@ -55,6 +59,8 @@ pub(crate) enum Output {
     Agreed(Option<Secret>),
     /// Our public value and the shared secret; `None` as above.
     Answered(Option<(Box<[u8]>, Secret)>),
+    /// What certificates and signatures are worth.
+    Authenticated(Result<Proofs, CloseReason>),
 }
 
 impl Job {
@@ -97,6 +103,13 @@ impl Job {
         }
     }
 
+    pub(crate) fn authenticate(id: JobId, authentication: Authentication) -> Self {
+        Self {
+            id,
+            work: Work::Authenticate(Box::new(authentication)),
+        }
+    }
+
     /// Which computation of its IKE SA this is.
     #[must_use]
     pub fn id(&self) -> JobId {
@@ -110,6 +123,8 @@ impl Job {
         let method = match &self.work {
             Work::Generate { method, .. } | Work::GenerateAndAgree { method, .. } => *method,
             Work::Agree { pair, .. } => pair.method(),
+            // Two signatures to be checked and one to be made, at the least.
+            Work::Authenticate(_) => return false,
         };
         matches!(
             method,
@@ -117,9 +132,10 @@ impl Job {
         )
     }
 
-    /// Computes. Takes from tens of microseconds (X25519) to milliseconds (MODP 4096).
+    /// Computes. Takes from tens of microseconds (X25519) to milliseconds (MODP 4096). Certificates
+    /// are judged by the time `now`.
     #[must_use]
-    pub fn run(self) -> Computed {
+    pub fn run(self, now: UnixTime) -> Computed {
         let output = match self.work {
             Work::Generate { method, mut seed } => {
                 Output::Generated(KeyPair::generate(method, &mut seed))
@@ -134,6 +150,7 @@ impl Job {
                 let secret = pair.agree(&peer).ok();
                 Output::Answered(secret.map(|secret| (pair.public_value().into(), secret)))
             }
+            Work::Authenticate(authentication) => Output::Authenticated(authentication.run(now)),
         };
         Computed {
             id: self.id,

@@ -25,6 +25,7 @@ mod received;
 mod role;
 mod sa;
 mod settings;
+mod signed;
 pub mod trace;
 pub mod v1;
 pub mod v2;

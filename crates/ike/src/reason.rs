@@ -73,6 +73,16 @@ reasons! {
         PeerRefused = "peer_refused", "The peer refused with an error notify.";
         PeerMisbehaved = "peer_misbehaved", "The peer broke the protocol.";
         AuthenticationFailed = "authentication_failed", "The peer could not be authenticated.";
+        AuthenticationMethod = "authentication_method", "The peer authenticated in another way than by certificate, which its connection wants.";
+        CertificateMissing = "certificate_missing", "The peer sent no certificate, which its connection wants.";
+        CertificateUnreadable = "certificate_unreadable", "A certificate of the peer could not be read, or it sent too many.";
+        CertificateUntrusted = "certificate_untrusted", "No path leads from the peer's certificate to an authority that its connection trusts.";
+        CertificateExpired = "certificate_expired", "A certificate of the peer, or above it, is not valid yet or no more.";
+        CertificateRevoked = "certificate_revoked", "A certificate of the peer, or above it, is revoked, or must be known not to be and is not.";
+        CertificateUnfit = "certificate_unfit", "The peer's certificate is not for authentication: it is an authority's, or its usage forbids it.";
+        CertificateIdentity = "certificate_identity", "The peer calls itself what its certificate does not.";
+        SignatureInvalid = "signature_invalid", "The signature of the peer is wrong, or of a kind that is not accepted.";
+        SignatureUnsupported = "signature_unsupported", "The peer does not say that it understands a signature which our key can make.";
         PeerRejectedAuthentication = "peer_rejected_authentication", "The peer did not accept our authentication.";
         NoSharedSecret = "no_shared_secret", "No secret is configured for the identities.";
         NoVirtualAddress = "no_virtual_address", "The peer gave us no virtual address.";

@@ -2,7 +2,9 @@ use core::fmt;
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use core::str::FromStr;
 
-use crate::identity::{check_name, parse_key_id, write_name};
+use crypto::DistinguishedName;
+
+use crate::identity::{check_name, parse_distinguished_name, parse_key_id, write_name};
 use crate::prefix::{in_prefix, mask};
 use crate::{Identity, IdentityParseError};
 
@@ -10,7 +12,7 @@ use crate::{Identity, IdentityParseError};
 ///
 /// In text: `%any`; `10.0.0.1`, `10.0.0.0/8`, `10.0.0.0/255.0.0.0`, `2001:db8::/32`; `gw.example.org`,
 /// `*.example.org`; `joe@example.org`, `*@example.org`; `keyid:joe`, `keyid:joe*` or, in
-/// hexadecimal, `keyid:0x6a6f65`.
+/// hexadecimal, `keyid:0x6a6f65`; `C=CH, O=Example, CN=gw`, `C=CH, O=Example, CN=*`.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub enum IdentityPattern {
     /// Any identity of any type.
@@ -27,6 +29,9 @@ pub enum IdentityPattern {
     EmailGlob(Box<str>),
     /// A key ID whose `*` matches any run of octets.
     KeyIdGlob(Box<[u8]>),
+    /// A distinguished name with as many parts of the same types, in whose values `*` matches any run
+    /// of characters.
+    DnGlob(DistinguishedName),
 }
 
 /// How closely a pattern describes an identity: the greater, the closer.
@@ -72,6 +77,7 @@ impl IdentityPattern {
             (Self::KeyIdGlob(glob), Identity::KeyId(octets)) => {
                 glob_matches(glob, octets, |a, b| a == b)
             }
+            (Self::DnGlob(glob), Identity::Dn(name)) => dn_matches(glob, name),
             _ => false,
         }
     }
@@ -93,8 +99,24 @@ impl IdentityPattern {
                 Specificity::partial(fixed(glob.as_bytes()))
             }
             Self::KeyIdGlob(glob) => Specificity::partial(fixed(glob)),
+            Self::DnGlob(glob) => {
+                let attributes = glob.attributes();
+                let values = attributes.iter().map(|one| fixed(one.value.as_bytes()));
+                Specificity::partial(values.sum())
+            }
         })
     }
+}
+
+fn dn_matches(glob: &DistinguishedName, name: &DistinguishedName) -> bool {
+    let (globs, attributes) = (glob.attributes(), name.attributes());
+    globs.len() == attributes.len()
+        && globs.iter().zip(&attributes).all(|(glob, attribute)| {
+            let (wanted, value) = (glob.folded_value(), attribute.folded_value());
+            glob.part == attribute.part
+                && glob.kind == attribute.kind
+                && glob_matches(wanted.as_bytes(), value.as_bytes(), |a, b| a == b)
+        })
 }
 
 /// `*` stands for any run, the empty one included. Linear in space, and each `*` is tried only from
@@ -142,6 +164,13 @@ impl FromStr for IdentityPattern {
                 Self::Exact(Identity::KeyId(octets))
             });
         }
+        if let Some(name) = parse_distinguished_name(text)? {
+            return Ok(if text.contains('*') {
+                Self::DnGlob(name)
+            } else {
+                Self::Exact(Identity::Dn(name))
+            });
+        }
         if let Some((network, length)) = text.split_once('/') {
             return parse_prefix(network, length);
         }
@@ -185,6 +214,7 @@ impl fmt::Display for IdentityPattern {
             Self::Ipv4Prefix(network, length) => write!(f, "{network}/{length}"),
             Self::Ipv6Prefix(network, length) => write!(f, "{network}/{length}"),
             Self::FqdnGlob(glob) | Self::EmailGlob(glob) => f.write_str(glob),
+            Self::DnGlob(glob) => glob.fmt(f),
             Self::KeyIdGlob(glob) => {
                 f.write_str("keyid:")?;
                 write_name(&String::from_utf8_lossy(glob), f)
@@ -224,6 +254,8 @@ mod tests {
             "keyid:joe*",
             "keyid:a\\b'*\"",
             "keyid:0x00ff",
+            "C=CH, CN=*.example.org",
+            "C=CH, CN=gw",
         ] {
             assert_eq!(pattern(text).to_string(), text);
         }
@@ -264,6 +296,11 @@ mod tests {
         assert!(matches("keyid:br*-7", "keyid:branch-7"));
         assert!(!matches("keyid:br*-7", "keyid:BRANCH-7"));
         assert!(!matches("keyid:br*-7", "keyid:branch-77"));
+        assert!(matches("C=CH, O=Ex*, CN=*", "c=ch, o=EXAMPLE, cn=gw"));
+        assert!(!matches("C=CH, CN=*", "C=CH, O=Example, CN=gw"));
+        assert!(!matches("C=CH, CN=*", "C=CH, OU=gw"));
+        assert!(!matches("C=CH, CN=*", "C=CH+CN=gw"));
+        assert!(!matches("CN=*", "gw.example.org"));
     }
 
     #[test]

@@ -1,11 +1,15 @@
 //! What the operator allows: the parsed, validated meaning of the configuration. Shards share it as
 //! an immutable snapshot.
 
+use core::fmt;
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 use std::sync::Arc;
 
-use crypto::{EncryptionAlgorithm, IntegrityAlgorithm, KeyExchangeMethod, PrfAlgorithm};
+use crypto::{
+    Credential, EncryptionAlgorithm, IntegrityAlgorithm, KeyExchangeMethod, PrfAlgorithm,
+    TrustAnchors,
+};
 
 use crate::{FrontVrf, Identity, IdentityPattern, InnerVrf, TrafficSelector, V1Policy, Versions};
 
@@ -67,11 +71,43 @@ pub struct SecretEntry {
     pub key: PreSharedKey,
 }
 
-/// How an end authenticates.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub enum AuthPolicy {
+/// How an end authenticates, and what that takes if it is by certificate: our own certificate and
+/// key, or whom we trust to certify the peer.
+pub enum AuthPolicy<T> {
     /// Shared key message integrity code (method 2).
     Psk,
+    /// Signature with a certified key (RFC 7427; IKEv2 only).
+    Certificate(Arc<T>),
+}
+
+impl<T> AuthPolicy<T> {
+    /// What a certificate takes.
+    #[must_use]
+    pub fn certificate(&self) -> Option<&Arc<T>> {
+        match self {
+            Self::Psk => None,
+            Self::Certificate(material) => Some(material),
+        }
+    }
+}
+
+impl<T> Clone for AuthPolicy<T> {
+    fn clone(&self) -> Self {
+        match self {
+            Self::Psk => Self::Psk,
+            Self::Certificate(material) => Self::Certificate(Arc::clone(material)),
+        }
+    }
+}
+
+// A key has no `Debug`.
+impl<T> fmt::Debug for AuthPolicy<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Psk => "Psk",
+            Self::Certificate(_) => "Certificate",
+        })
+    }
 }
 
 /// When to rekey: each limit is optional, the first reached wins, each is shortened by a random
@@ -202,9 +238,9 @@ pub struct ConnectionPolicy {
     /// Whom we accept.
     pub remote_id: IdentityPattern,
     /// How we authenticate.
-    pub local_auth: AuthPolicy,
+    pub local_auth: AuthPolicy<Credential>,
     /// How the peer must authenticate.
-    pub remote_auth: AuthPolicy,
+    pub remote_auth: AuthPolicy<TrustAnchors>,
     /// In order of preference.
     pub proposals: Vec<IkeProposal>,
     /// The Child SAs that may exist under it.

@@ -22,7 +22,7 @@ pub struct PolicySnapshot {
 
 impl PolicySnapshot {
     /// The connections that a peer at `remote` may use with this version of IKE on our address
-    /// `local` in a front-door VRF, the preferred first.
+    /// `local` in a front-door VRF, the preferred first. IKEv1 knows no certificates here.
     pub fn connections_between(
         &self,
         version: IkeVersion,
@@ -33,6 +33,7 @@ impl PolicySnapshot {
         self.connections
             .iter()
             .filter(move |connection| connection.versions.allow(version))
+            .filter(move |connection| version == IkeVersion::V2 || !connection.uses_certificates())
             .filter(move |connection| connection.fvrf == fvrf)
             .filter(move |connection| connection.accepts(local, remote))
     }
@@ -113,6 +114,12 @@ impl PolicySnapshot {
 }
 
 impl ConnectionPolicy {
+    /// Whether either end authenticates by certificate.
+    #[must_use]
+    pub fn uses_certificates(&self) -> bool {
+        self.local_auth.certificate().is_some() || self.remote_auth.certificate().is_some()
+    }
+
     /// Whether a peer at `remote` may use this connection on our address `local`.
     #[must_use]
     pub fn accepts(&self, local: IpAddr, remote: IpAddr) -> bool {

@@ -4,6 +4,7 @@ use anyhow::{Context as _, Result};
 use zeroize::Zeroizing;
 
 use crate::cli::CheckArgs;
+use crate::run::now;
 
 /// `palisade check FILE`.
 pub(crate) fn check(args: &CheckArgs) -> Result<ExitCode> {
@@ -11,13 +12,19 @@ pub(crate) fn check(args: &CheckArgs) -> Result<ExitCode> {
     let text = text.with_context(|| format!("cannot read {}", args.file.display()))?;
     match config::load(&text, &args.file) {
         Ok(config) => {
+            let warnings: Vec<_> = config
+                .warnings
+                .iter()
+                .chain(config.invalid_certificates(now()))
+                .collect();
             if args.json {
-                println!("{}", serde_json::to_string_pretty(&config.warnings)?);
+                println!("{}", serde_json::to_string_pretty(&warnings)?);
             } else {
-                for warning in &config.warnings {
+                for warning in &warnings {
                     eprintln!("{warning}");
                 }
-                println!("{}: {}", args.file.display(), summary(&config));
+                let summary = summary(&config, warnings.len());
+                println!("{}: {summary}", args.file.display());
             }
             Ok(ExitCode::SUCCESS)
         }
@@ -33,7 +40,7 @@ pub(crate) fn check(args: &CheckArgs) -> Result<ExitCode> {
 }
 
 /// The configuration in a line.
-fn summary(config: &config::Config) -> String {
+fn summary(config: &config::Config, warnings: usize) -> String {
     let policy = &config.policy;
     let children: usize = policy
         .connections
@@ -48,7 +55,7 @@ fn summary(config: &config::Config) -> String {
         plural(policy.connections.len(), "connection", "connections"),
         plural(children, "child", "children"),
         plural(policy.pools.len(), "pool", "pools"),
-        match config.warnings.len() {
+        match warnings {
             0 => String::new(),
             count => format!("; {}", plural(count, "warning", "warnings")),
         },

@@ -1,7 +1,14 @@
 use core::time::Duration;
 use std::time::{Instant as SystemInstant, SystemTime};
 
+use crypto::UnixTime;
 use timer::Instant;
+
+/// What the wall clock shows: what certificates are judged by follows whoever sets it.
+pub(crate) fn wall() -> UnixTime {
+    let since = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH);
+    UnixTime(since.unwrap_or_default().as_secs())
+}
 
 /// The one clock of the process: monotonic, from the moment it was made.
 #[derive(Clone, Copy, Debug)]

@@ -10,6 +10,7 @@ use hdrhistogram::Histogram;
 use ike::{Computed, Job};
 use shard::Ticket;
 
+use crate::clock;
 use crate::mailbox::{Mailbox, Message};
 
 /// Longest wait that the histogram tells apart.
@@ -31,13 +32,13 @@ impl Order {
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
             .saturating_record(waited);
-        let computed = self.job.run();
+        let computed = self.job.run(clock::wall());
         counters.done.fetch_add(1, Ordering::Relaxed);
         (self.ticket, computed)
     }
 }
 
-/// Threads for work that must not run on a shard's thread: slow key exchanges.
+/// Threads for work that must not run on a shard's thread: slow key exchanges, certificates.
 pub(crate) struct ComputePool {
     orders: Option<Sender<Order>>,
     threads: Vec<JoinHandle<()>>,

@@ -11,6 +11,7 @@ use super::host::PeerHost;
 use super::peer::{State, Which};
 use super::send::KEEPALIVE_EVERY;
 use super::{Token, Worker};
+use crate::clock::wall;
 
 /// What an IKE SA asked for that decides about its place.
 #[derive(Default)]
@@ -135,7 +136,7 @@ impl Worker {
             for action in core::mem::take(&mut actions) {
                 match action {
                     Action::Compute(job) => {
-                        let computed = job.run();
+                        let computed = job.run(wall());
                         self.with_context(slot, !sa.is_established(), now, |ctx| {
                             sa.on_computed(computed, ctx, &mut actions);
                         });

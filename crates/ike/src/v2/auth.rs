@@ -1,4 +1,4 @@
-//! The AUTH payload with a shared key (RFC 7296 §2.15).
+//! The AUTH payload: what it covers, and its data with a shared key (RFC 7296 §2.15).
 
 use crypto::{PrfAlgorithm, Secret, prf};
 
@@ -18,6 +18,14 @@ pub(crate) struct SignedOctets<'a> {
     ///
     /// [`identification_body`]: crate::identity::identification_body
     pub(crate) identification: &'a [u8],
+}
+
+impl SignedOctets<'_> {
+    /// The octets that an end signs with the key of its certificate.
+    pub(crate) fn octets(&self, algorithm: PrfAlgorithm) -> Vec<u8> {
+        let maced_id = prf(algorithm, self.key.expose(), &[self.identification]);
+        [self.message, self.peer_nonce, maced_id.expose()].concat()
+    }
 }
 
 /// The data of the AUTH payload, to be sent or to be compared in constant time with what came.

@@ -1,7 +1,7 @@
 //! The end of an IKE SA.
 
 use super::phase::Phase;
-use super::task::{Exchange, Task};
+use super::task::{Asked, Exchange, Task};
 use super::{IkeSa, create_child};
 use crate::trace::{Input, Stage, Trace};
 use crate::{Action, CloseReason, Context, RemovalReason};
@@ -79,8 +79,10 @@ impl IkeSa {
             }) => create_child::abandon(requested, ctx),
             _ => {}
         }
-        if let Some(answering) = self.answering.take() {
-            create_child::abandon_answering(answering.state, ctx);
+        if let Some(Asked::CreateChild(state)) =
+            self.answering.take().map(|answering| answering.state)
+        {
+            create_child::abandon_answering(state, ctx);
         }
     }
 }

@@ -18,6 +18,7 @@ pub(super) struct Contents<'p, 'a> {
     pub(super) initiator_ts: Option<&'p [TrafficSelector]>,
     pub(super) responder_ts: Option<&'p [TrafficSelector]>,
     pub(super) configuration: Option<&'p Configuration<'a>>,
+    certificates: Vec<(u8, &'a [u8])>,
     notifies: Vec<Notify<'a>>,
 }
 
@@ -59,9 +60,18 @@ impl<'p, 'a> Contents<'p, 'a> {
             Payload::Configuration(configuration) => {
                 self.configuration.get_or_insert(configuration);
             }
+            Payload::Certificate { encoding, data } => self.certificates.push((*encoding, data)),
             Payload::Notify(notify) => self.notifies.push(*notify),
             _ => {}
         }
+    }
+
+    /// The data of every CERT payload with this encoding, in order.
+    pub(super) fn certificates(&self, encoding: u8) -> impl Iterator<Item = &'a [u8]> {
+        let certificates = self.certificates.iter();
+        certificates
+            .filter(move |(kind, _)| *kind == encoding)
+            .map(|(_, data)| *data)
     }
 
     /// The data of the first notify of this type.

@@ -148,7 +148,7 @@ impl IkeSa {
         match exchange {
             // Its responses are not protected and never come here.
             Exchange::Init | Exchange::Liveness => {}
-            Exchange::Auth => self.on_auth_response(&payloads, ctx, actions),
+            Exchange::Auth => self.on_auth_response(&payloads, inner, ctx, actions),
             Exchange::DeleteChild { child, reason } => {
                 self.on_child_deleted(child, reason, actions);
             }
@@ -276,7 +276,7 @@ impl IkeSa {
             trace_liveness(Way::Received, check, ctx, actions);
         }
         match exchange {
-            ExchangeType::IKE_AUTH => self.on_auth_request(&payloads, ctx, actions),
+            ExchangeType::IKE_AUTH => self.on_auth_request(&payloads, inner, ctx, actions),
             ExchangeType::CREATE_CHILD_SA => {
                 create_child::on_request(self, id, &payloads, ctx, actions);
             }

@@ -10,8 +10,9 @@ use super::open::MessageOpener;
 use super::phase::Phase;
 use super::seal::MessageSealer;
 use super::suite::IkeSuite;
-use super::task::{Answering, Command, Step, Task};
+use super::task::{Answering, Asked, Command, Step, Task};
 use super::window::LastResponse;
+use crate::job::Output;
 use crate::trace::Input;
 use crate::{Action, ChildSa, Computed, Context, JobId, Nat, Path, Role, Side};
 
@@ -138,7 +139,7 @@ impl IkeSa {
     pub(super) fn await_answer(
         &mut self,
         message_id: u32,
-        state: create_child::Answering,
+        state: Asked,
         ctx: &Context<'_>,
     ) -> JobId {
         let id = self.next_job(Side::Theirs);
@@ -164,19 +165,28 @@ impl IkeSa {
             Side::Theirs => {
                 let waits = |answering: &mut Box<Answering>| answering.serial == computed.id.serial;
                 if let Some(answering) = self.answering.take_if(waits) {
-                    create_child::on_answer_computed(
-                        self,
-                        answering.message_id,
-                        answering.state,
-                        computed.output,
-                        ctx,
-                        actions,
-                    );
+                    self.on_answer_computed(*answering, computed.output, ctx, actions);
                 }
             }
         }
         self.next_command(ctx, actions);
         self.trace_turn(from, Input::Process, ctx, actions);
+    }
+
+    fn on_answer_computed(
+        &mut self,
+        answering: Answering,
+        output: Output,
+        ctx: &mut Context<'_>,
+        actions: &mut Vec<Action>,
+    ) {
+        let id = answering.message_id;
+        match answering.state {
+            Asked::Auth(pending) => self.on_initiator_judged(*pending, output, ctx, actions),
+            Asked::CreateChild(state) => {
+                create_child::on_answer_computed(self, id, state, output, ctx, actions);
+            }
+        }
     }
 
     fn on_own_computed(
@@ -200,6 +210,10 @@ impl IkeSa {
                 self.on_init_answer_computed(computed.output, ctx, actions);
             }
             (Step::Handshake, _) => {}
+            (Step::Sign, _) => self.on_auth_signed(computed.output, ctx, actions),
+            (Step::Judge(kept), _) => {
+                self.on_responder_judged(&kept, computed.output, ctx, actions);
+            }
             (Step::Child(step), _) => {
                 create_child::on_computed(self, step, computed.output, ctx, actions);
             }

@@ -2,7 +2,7 @@ use ipsec::EspSpi;
 use timer::Instant;
 use wire::ikev2::ExchangeType;
 
-use super::create_child;
+use super::{create_child, ike_auth};
 use crate::{CloseReason, RemovalReason};
 
 /// A request that waits for its turn: the window is one request wide.
@@ -45,6 +45,10 @@ pub(super) enum Task {
 pub(super) enum Step {
     /// IKE_SA_INIT, in either role: the phase knows.
     Handshake,
+    /// IKE_AUTH as initiator: our signature.
+    Sign,
+    /// IKE_AUTH as initiator: what the responder's proof is worth.
+    Judge(ike_auth::Kept),
     /// CREATE_CHILD_SA.
     Child(create_child::Step),
 }
@@ -95,5 +99,13 @@ pub(super) struct Answering {
     /// When the result is taken for lost.
     pub(super) deadline: Instant,
     pub(super) message_id: u32,
-    pub(super) state: create_child::Answering,
+    pub(super) state: Asked,
+}
+
+/// What the peer asked for.
+pub(super) enum Asked {
+    /// IKE_AUTH, with a certificate.
+    Auth(Box<ike_auth::Pending>),
+    /// CREATE_CHILD_SA.
+    CreateChild(create_child::Answering),
 }

@@ -4,7 +4,7 @@ use timer::Instant;
 use wire::ikev2::ExchangeType;
 
 use super::phase::Phase;
-use super::task::{Answering, Command, Exchange, Step, Task};
+use super::task::{Answering, Asked, Command, Exchange, Step, Task};
 use super::{ChildState, IkeSa, create_child};
 use crate::{Action, CloseReason, Context, RemovalReason};
 
@@ -95,7 +95,10 @@ impl IkeSa {
         let late = |task: &mut Box<Task>| matches!(**task, Task::Computing { deadline, .. } if deadline <= now);
         if let Some(Task::Computing { step, .. }) = self.task.take_if(late).map(|task| *task) {
             match step {
-                Step::Handshake => self.terminate(CloseReason::Exhausted, ctx, actions),
+                Step::Handshake | Step::Sign => {
+                    self.terminate(CloseReason::Exhausted, ctx, actions);
+                }
+                Step::Judge(_) => self.reject_responder(CloseReason::Exhausted, ctx, actions),
                 Step::Child(step) => create_child::on_lost(self, step, ctx, actions),
             }
         }
@@ -104,7 +107,12 @@ impl IkeSa {
             let Answering {
                 message_id, state, ..
             } = *answering;
-            create_child::on_answer_lost(self, message_id, state, ctx, actions);
+            match state {
+                Asked::Auth(_) => self.terminate(CloseReason::Exhausted, ctx, actions),
+                Asked::CreateChild(state) => {
+                    create_child::on_answer_lost(self, message_id, state, ctx, actions);
+                }
+            }
         }
     }
 

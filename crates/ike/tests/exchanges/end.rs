@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
-use crypto::{Entropy, PrfAlgorithm, prf};
+use crypto::{Entropy, PrfAlgorithm, UnixTime, prf};
 use ike::v2::{FrontDoor, IkeSa, InitVerdict, Initiation, Received, Route, route};
 use ike::{
     Action, ChildFailure, ChildInstalled, CloseReason, Context, Established, Host, Job, Lease,
@@ -13,6 +13,9 @@ use ike::{
 };
 use ipsec::{ConnectionPolicy, EspSpi, Identity, IkeSpi, PolicySnapshot};
 use timer::Instant;
+
+/// 2026-01-01T00:00:00Z.
+pub(crate) const WALL: UnixTime = UnixTime(1_767_225_600);
 
 /// A random source that repeats with its seed.
 pub(crate) struct Seeded {
@@ -143,6 +146,10 @@ pub(crate) struct End {
     /// Computations that wait: run at once unless `hold_jobs`.
     pub(crate) jobs: Vec<(u64, Job)>,
     pub(crate) hold_jobs: bool,
+    /// So many more computations are done; the others wait.
+    pub(crate) jobs_left: usize,
+    /// What the wall clock shows.
+    pub(crate) wall: UnixTime,
 }
 
 impl End {
@@ -163,6 +170,8 @@ impl End {
             outbox: vec![],
             jobs: vec![],
             hold_jobs: false,
+            jobs_left: usize::MAX,
+            wall: WALL,
         }
     }
 
@@ -273,9 +282,10 @@ impl End {
     }
 
     pub(crate) fn compute(&mut self, now: Instant) -> bool {
-        if self.hold_jobs || self.jobs.is_empty() {
+        if self.hold_jobs || self.jobs.is_empty() || self.jobs_left == 0 {
             return false;
         }
+        self.jobs_left -= 1;
         let (spi, job) = self.jobs.remove(0);
         self.finish(spi, job, now);
         true
@@ -283,7 +293,7 @@ impl End {
 
     pub(crate) fn finish(&mut self, spi: u64, job: Job, now: Instant) {
         if self.sas.contains_key(&spi) {
-            let computed = job.run();
+            let computed = job.run(self.wall);
             self.with(spi, now, |sa, ctx, actions| {
                 sa.on_computed(computed, ctx, actions);
             });

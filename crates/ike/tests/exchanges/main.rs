@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod authentication;
+mod certificates;
 mod collisions;
 mod end;
 mod explore;

@@ -318,7 +318,7 @@ impl End {
 
     pub(crate) fn finish(&mut self, spi: u64, job: Job, now: Instant) {
         if self.sas.contains_key(&spi) {
-            let computed = job.run();
+            let computed = job.run(crypto::UnixTime(0));
             self.with(spi, now, |sa, ctx, actions| {
                 sa.on_computed(computed, ctx, actions);
             });

@@ -1,5 +1,6 @@
 //! `palisade run`: the service, from its configuration to its end.
 
+mod certificates;
 mod clear;
 mod default_configuration;
 mod deprecated;
@@ -32,6 +33,7 @@ use crate::cli::RunArgs;
 use crate::signals::{Signals, Wish};
 use crate::{directories, logging};
 
+pub(crate) use certificates::now;
 use headend::Front;
 
 /// Runs until a signal ends it.
@@ -125,6 +127,7 @@ fn serve(service: Service, stage: Stage, mut signals: Signals) -> Result<()> {
     let meter = meter::Meter::start(&front)?;
     tell_start(&service, &config, &socket, control.tcp_address());
     manager::ready();
+    certificates::tell(&config);
     deprecated::tell(None, &config);
     if let Some(client) = client {
         client.print();

@@ -7,7 +7,7 @@ use config::Config;
 use zeroize::Zeroizing;
 
 use super::headend::Front;
-use super::{deprecated, settings};
+use super::{certificates, deprecated, settings};
 
 /// Reads the configuration again. If it is wrong, or the workers are busy, the old one holds on.
 pub(super) fn reload(front: &Front, file: &Path) {
@@ -47,6 +47,7 @@ pub(super) fn reload(front: &Front, file: &Path) {
             "a change in this section takes effect with the next start"
         );
     }
+    certificates::tell(&config);
     deprecated::tell(Some(&old), &config);
     front.replace_config(Arc::new(config));
     tracing::info!("the configuration was read again");

@@ -73,7 +73,7 @@ pub(super) fn on_computed(
         Output::Answered(Some((public, shared))) => {
             sa.send_responder_share(public, &shared, ctx, actions);
         }
-        Output::Agreed(None) | Output::Answered(None) => {
+        Output::Agreed(None) | Output::Answered(None) | Output::Authenticated(_) => {
             sa.terminate(CloseReason::InvalidKe, ctx, actions);
         }
     }

@@ -19,6 +19,7 @@ use crate::v2::narrow::{Ends, covers, narrow_proposal, to_wire};
 use crate::v2::negotiation::{ChildAgreement, ChildOffer, Disagreement, answer_offer};
 use crate::v2::offer::Pfs;
 use crate::v2::proposal::select_esp;
+use crate::v2::task::Asked;
 use crate::v2::{ChildState, IkeSa, Role};
 use crate::{Action, Context, Job};
 
@@ -78,7 +79,11 @@ pub(super) fn on_request(
     let Some((method, public)) = public else {
         return respond(sa, message_id, pending, None, ctx, actions);
     };
-    let id = sa.await_answer(message_id, Answering::Child(pending), ctx);
+    let id = sa.await_answer(
+        message_id,
+        Asked::CreateChild(Answering::Child(pending)),
+        ctx,
+    );
     let job = Job::generate_and_agree(id, method, public, ctx.entropy);
     actions.push(Action::Compute(job));
     Ok(())

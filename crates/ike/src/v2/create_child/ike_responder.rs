@@ -15,7 +15,7 @@ use crate::v2::ike_sa_init::{NONCE_LEN, nonce_is_sound};
 use crate::v2::keymat::Nonces;
 use crate::v2::proposal::select_ike;
 use crate::v2::suite::IkeSuite;
-use crate::v2::task::{Exchange, Task};
+use crate::v2::task::{Asked, Exchange, Task};
 use crate::v2::{ChildState, IkeSa, Role};
 use crate::{Action, Context, Job};
 
@@ -71,7 +71,7 @@ pub(super) fn on_request(
         peer_nonce: peer_nonce.into(),
         nonce,
     };
-    let id = sa.await_answer(message_id, Answering::Ike(pending), ctx);
+    let id = sa.await_answer(message_id, Asked::CreateChild(Answering::Ike(pending)), ctx);
     let job = Job::generate_and_agree(id, method, public, ctx.entropy);
     actions.push(Action::Compute(job));
     Ok(())

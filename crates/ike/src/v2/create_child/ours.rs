@@ -11,7 +11,7 @@ use crate::v2::IkeSa;
 use crate::v2::algorithm::method_of_group;
 use crate::v2::contents::Contents;
 use crate::v2::ike_sa_init::NONCE_LEN;
-use crate::v2::task::{self, Exchange, Task};
+use crate::v2::task::{self, Asked, Exchange, Task};
 
 /// How often a responder may ask for another key exchange method.
 const RETRIES_MAX: u8 = 2;
@@ -106,7 +106,9 @@ impl IkeSa {
     /// home, so it waits for the successor.
     pub(in crate::v2) fn is_being_succeeded(&self) -> bool {
         let answering = self.answering.as_deref();
-        answering.is_some_and(|answering| matches!(answering.state, Answering::Ike(_)))
+        answering.is_some_and(|answering| {
+            matches!(answering.state, Asked::CreateChild(Answering::Ike(_)))
+        })
     }
 
     /// Drops our exchange if its request was not sent yet and it has this aim.

@@ -1,20 +1,22 @@
 use core::net::IpAddr;
 use std::sync::Arc;
 
-use crypto::Secret;
 use ipsec::{ConnectionPolicy, EspSpi, Identity, IdentityPattern, PreSharedKey, Selectors};
-use wire::ikev2::numbers::authentication;
-use wire::ikev2::{ExchangeType, Identification, NotifyType, Payload};
+use wire::ikev2::{ExchangeType, Identification, NotifyType, Payload, parse_payloads};
 
-use super::first_child;
-use super::{Authenticated, Handshake, address_identity, proof};
+use super::proof::Ground;
+use super::{Authenticated, Handshake, Kept, address_identity, certificates, first_child};
 use crate::identity::{from_wire, to_wire};
+use crate::job::Output;
+use crate::signed::{Authentication, Claim, OwnProof};
 use crate::v2::configuration;
 use crate::v2::contents::{Contents, notify, unsupported_critical};
+use crate::v2::open::Inner;
 use crate::v2::phase::Phase;
-use crate::v2::task::Exchange;
+use crate::v2::sa::SaKeys;
+use crate::v2::task::{Exchange, Step};
 use crate::v2::{IkeSa, PeerAuthenticated, Role};
-use crate::{Action, ChildFailure, CloseReason, Context};
+use crate::{Action, ChildFailure, CloseReason, Context, Job};
 
 /// An initiator that waits for the responder's authentication.
 pub(in crate::v2) struct AuthInitiator {
@@ -46,6 +48,13 @@ impl AuthInitiator {
         }
     }
 
+    fn ground<'a>(&'a self, keys: &'a SaKeys) -> Ground<'a> {
+        Ground {
+            keys,
+            handshake: &self.handshake,
+        }
+    }
+
     /// Whom we expect, if the connection names exactly one.
     fn expected_peer(&self) -> Option<&Identity> {
         match &self.connection.remote_id {
@@ -56,20 +65,62 @@ impl AuthInitiator {
 }
 
 impl IkeSa {
-    /// Keys are derived: sends the IKE_AUTH request.
-    pub(in crate::v2) fn send_auth_request(
+    /// Keys are derived: proves who we are, by a signature that has to be computed or at once.
+    pub(in crate::v2) fn begin_auth(&mut self, ctx: &mut Context<'_>, actions: &mut Vec<Action>) {
+        let peer_ip = self.path.remote.ip();
+        let (Some(keys), Phase::AuthInitiator(auth)) = (&self.keys, &self.phase) else {
+            return;
+        };
+        let ground = auth.ground(keys);
+        if let Some(credential) = auth.connection.local_auth.certificate() {
+            let signing = ground.signing(Role::Initiator, &auth.local_id, credential);
+            let id = self.await_computation(Step::Sign, ctx);
+            let authentication = Authentication {
+                claim: None,
+                signing,
+            };
+            actions.push(Action::Compute(Job::authenticate(id, authentication)));
+            return;
+        }
+        let own = initiator_secret(auth, peer_ip, ctx)
+            .and_then(|secret| ground.own(Role::Initiator, &auth.local_id, secret.expose()));
+        match own {
+            Some(own) => self.send_auth_request(&own, ctx, actions),
+            None => self.terminate(CloseReason::NoSharedSecret, ctx, actions),
+        }
+    }
+
+    /// Our signature is computed.
+    pub(in crate::v2) fn on_auth_signed(
         &mut self,
+        output: Output,
         ctx: &mut Context<'_>,
         actions: &mut Vec<Action>,
     ) {
-        let Some(mic) = self.prepare_auth(ctx) else {
-            self.terminate(CloseReason::NoSharedSecret, ctx, actions);
-            return;
+        let own = match output {
+            Output::Authenticated(Ok(proofs)) => proofs.own,
+            _ => None,
         };
+        match own {
+            Some(own) => self.send_auth_request(&own, ctx, actions),
+            None => self.terminate(CloseReason::SignatureUnsupported, ctx, actions),
+        }
+    }
+
+    fn send_auth_request(
+        &mut self,
+        own: &OwnProof,
+        ctx: &mut Context<'_>,
+        actions: &mut Vec<Action>,
+    ) {
+        self.reserve_first_child(ctx);
         let Phase::AuthInitiator(auth) = &self.phase else {
             return;
         };
         let connection = Arc::clone(&auth.connection);
+        let credential = connection.local_auth.certificate();
+        let authorities = connection.remote_auth.certificate();
+        let authorities = authorities.map(|anchors| certificates::request_data(anchors));
         let (kind, data) = to_wire(&auth.local_id);
         let expected = auth.expected_peer().map(to_wire);
         let spi = auth.child_spi.map(|spi| spi.0.to_be_bytes());
@@ -78,6 +129,12 @@ impl IkeSa {
             kind,
             data: &data,
         })];
+        payloads.extend(
+            credential
+                .into_iter()
+                .flat_map(|own| certificates::payloads(own)),
+        );
+        payloads.extend(authorities.as_deref().map(certificates::request));
         if auth.initial_contact {
             payloads.push(notify(NotifyType::INITIAL_CONTACT, &[]));
         }
@@ -85,8 +142,8 @@ impl IkeSa {
             Payload::IdentificationResponder(Identification { kind: *kind, data })
         }));
         payloads.push(Payload::Authentication {
-            method: authentication::SHARED_KEY,
-            data: mic.expose(),
+            method: own.method,
+            data: own.data.expose(),
         });
         payloads.extend(configuration::write_request(connection.request_virtual));
         let policy = connection.children.get(usize::from(auth.child));
@@ -97,33 +154,25 @@ impl IkeSa {
         self.send_request(ExchangeType::IKE_AUTH, &payloads, exchange, ctx, actions);
     }
 
-    /// Computes AUTH and reserves what the first Child SA needs. `None` without a secret.
-    fn prepare_auth(&mut self, ctx: &mut Context<'_>) -> Option<Secret> {
+    /// Reserves what the first Child SA needs.
+    fn reserve_first_child(&mut self, ctx: &mut Context<'_>) {
         let peer_ip = self.path.remote.ip();
-        let (Some(keys), Phase::AuthInitiator(auth)) = (&self.keys, &mut self.phase) else {
-            return None;
+        let Phase::AuthInitiator(auth) = &mut self.phase else {
+            return;
         };
-        let secret = initiator_secret(auth, peer_ip, ctx)?;
-        let mic = proof::own(
-            keys,
-            &auth.handshake,
-            Role::Initiator,
-            &auth.local_id,
-            secret.expose(),
-        )?;
         if let Some(policy) = auth.connection.children.get(usize::from(auth.child))
             && let Some(spi) = ctx.host.allocate_inbound_spi()
         {
             auth.proposed = Some(first_child::proposed(policy, peer_ip));
             auth.child_spi = Some(spi);
         }
-        Some(mic)
     }
 
     /// The response to IKE_AUTH.
     pub(in crate::v2) fn on_auth_response(
         &mut self,
         payloads: &[Payload<'_>],
+        inner: &Inner,
         ctx: &mut Context<'_>,
         actions: &mut Vec<Action>,
     ) {
@@ -145,12 +194,70 @@ impl IkeSa {
             self.terminate(reason, ctx, actions);
             return;
         };
-        let proof = self.verify_responder(auth, &claimed, sent, ctx);
-        let Some(proof) = proof else {
-            self.reject_responder(CloseReason::AuthenticationFailed, ctx, actions);
+        if auth.connection.remote_auth.certificate().is_none() {
+            match self.verify_responder(auth, &claimed, sent, ctx) {
+                Some(proof) => self.initiator_established(proof, &contents, ctx, actions),
+                None => self.reject_responder(CloseReason::AuthenticationFailed, ctx, actions),
+            }
             return;
+        }
+        match self.responder_claim(auth, &claimed, &contents) {
+            Ok(claim) => {
+                let id = self.await_computation(Step::Judge(Kept::from(inner)), ctx);
+                let authentication = Authentication {
+                    claim: Some(claim),
+                    signing: None,
+                };
+                actions.push(Action::Compute(Job::authenticate(id, authentication)));
+            }
+            Err(reason) => self.reject_responder(reason, ctx, actions),
+        }
+    }
+
+    /// What the responder's proof by certificate is worth is computed.
+    pub(in crate::v2) fn on_responder_judged(
+        &mut self,
+        kept: &Kept,
+        output: Output,
+        ctx: &mut Context<'_>,
+        actions: &mut Vec<Action>,
+    ) {
+        let judged = match output {
+            Output::Authenticated(Ok(proofs)) => {
+                proofs.peer.ok_or(CloseReason::AuthenticationFailed)
+            }
+            Output::Authenticated(Err(reason)) => Err(reason),
+            _ => Err(CloseReason::AuthenticationFailed),
         };
-        self.initiator_established(proof, &contents, ctx, actions);
+        match (judged, parse_payloads(kept.first, &kept.octets)) {
+            (Ok(proof), Ok(payloads)) => {
+                let contents = Contents::of(&payloads);
+                self.initiator_established(proof, &contents, ctx, actions);
+            }
+            (Err(reason), _) => self.reject_responder(reason, ctx, actions),
+            (_, Err(_)) => self.reject_responder(CloseReason::PeerMisbehaved, ctx, actions),
+        }
+    }
+
+    /// What has to be judged of a responder that proves itself by certificate.
+    fn responder_claim(
+        &self,
+        auth: &AuthInitiator,
+        claimed: &Identification<'_>,
+        contents: &Contents<'_, '_>,
+    ) -> Result<Claim, CloseReason> {
+        let failed = CloseReason::AuthenticationFailed;
+        let (keys, anchors) = self
+            .keys
+            .as_ref()
+            .zip(auth.connection.remote_auth.certificate())
+            .ok_or(failed)?;
+        let identity = from_wire(claimed).map_err(|_| failed)?;
+        if !auth.connection.remote_id.matches(&identity) {
+            return Err(failed);
+        }
+        let ground = auth.ground(keys);
+        ground.claim(Role::Responder, claimed, contents, anchors)
     }
 
     fn verify_responder(
@@ -170,19 +277,13 @@ impl IkeSa {
                     .secret_for(auth.connection.fvrf, &auth.local_id, identity)
             });
         let secret = secret.map(PreSharedKey::expose);
-        proof::of_peer(
-            keys,
-            &auth.handshake,
-            Role::Responder,
-            claimed,
-            sent,
-            secret,
-        )
+        let ground = auth.ground(keys);
+        ground.of_peer(Role::Responder, claimed, sent, secret)
     }
 
     /// RFC 7296 §2.21.2: the responder believes that it is established, so it is told in an
     /// INFORMATIONAL exchange, whose answer we do not wait for.
-    fn reject_responder(
+    pub(in crate::v2) fn reject_responder(
         &mut self,
         reason: CloseReason,
         ctx: &mut Context<'_>,

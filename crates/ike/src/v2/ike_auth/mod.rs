@@ -1,5 +1,6 @@
 //! IKE_AUTH (RFC 7296 §1.2): both ends prove who they are, and the first Child SA comes to be.
 
+pub(super) mod certificates;
 mod first_child;
 mod initiator;
 mod proof;
@@ -10,14 +11,17 @@ use std::sync::Arc;
 
 use ipsec::{ConnectionPolicy, Identity};
 
+use wire::ikev2::PayloadType;
+
 use super::configuration::Reply;
+use super::open::Inner;
 use super::phase::Phase;
 use super::standing::Standing;
 use super::{IkeSa, PeerAuthenticated};
 use crate::{Action, Context, Established, Lease};
 
 pub(super) use initiator::AuthInitiator;
-pub(super) use responder::AuthResponder;
+pub(super) use responder::{AuthResponder, Pending};
 
 /// What AUTH covers: the IKE_SA_INIT messages as sent and the nonces (RFC 7296 §2.15).
 pub(super) struct Handshake {
@@ -25,6 +29,21 @@ pub(super) struct Handshake {
     pub(super) response: Vec<u8>,
     pub(super) initiator_nonce: Box<[u8]>,
     pub(super) responder_nonce: Box<[u8]>,
+}
+
+/// The inside of a message of the peer's, kept while a computation judges its certificate.
+pub(super) struct Kept {
+    first: PayloadType,
+    octets: Box<[u8]>,
+}
+
+impl From<&Inner> for Kept {
+    fn from(inner: &Inner) -> Self {
+        Self {
+            first: inner.first,
+            octets: inner.octets.as_slice().into(),
+        }
+    }
 }
 
 /// What both ends know once the peer has proved its identity.

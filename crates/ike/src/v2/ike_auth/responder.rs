@@ -1,22 +1,24 @@
 use core::net::IpAddr;
 use std::sync::Arc;
 
-use crypto::Secret;
 use ipsec::{ConnectionPolicy, EspSpi, Identity, IkeVersion};
 use timer::Instant;
-use wire::ikev2::numbers::authentication;
-use wire::ikev2::{ExchangeType, Identification, NotifyType, Payload, Proposal};
+use wire::ikev2::{ExchangeType, Identification, NotifyType, Payload, Proposal, parse_payloads};
 
-use super::first_child;
-use super::{Authenticated, Handshake, address_identity, proof};
+use super::proof::Ground;
+use super::{Authenticated, Handshake, Kept, address_identity, certificates, first_child};
 use crate::identity::{from_wire, to_wire};
+use crate::job::Output;
+use crate::signed::{Authentication, OwnProof};
 use crate::v2::configuration::{self, Reply};
 use crate::v2::contents::{Contents, notify};
 use crate::v2::install::Agreed;
 use crate::v2::narrow::to_wire as selectors_to_wire;
+use crate::v2::open::Inner;
 use crate::v2::phase::Phase;
+use crate::v2::task::Asked;
 use crate::v2::{IkeSa, PeerAuthenticated, Role};
-use crate::{Action, CloseReason, Context, HalfOpenKey, Lease, LeaseRequest, Refusal};
+use crate::{Action, CloseReason, Context, HalfOpenKey, Job, Lease, LeaseRequest, Refusal};
 
 /// The message ID of IKE_AUTH (RFC 7296 §2.2).
 const AUTH_MESSAGE_ID: u32 = 1;
@@ -34,7 +36,25 @@ struct Verified {
     connection: Arc<ConnectionPolicy>,
     local_id: Identity,
     /// What proves us to the peer.
-    mic: Secret,
+    own: OwnProof,
+}
+
+/// A request whose answer waits for a computation on certificates.
+pub(in crate::v2) struct Pending {
+    request: Kept,
+    connection: Arc<ConnectionPolicy>,
+    local_id: Identity,
+    /// The peer's proof, where a shared secret gave it already.
+    proof: Option<PeerAuthenticated>,
+    /// Ours, likewise.
+    own: Option<OwnProof>,
+}
+
+/// What is known of an initiator at first sight.
+enum Sight {
+    Verified(Verified),
+    /// Something has to be computed first.
+    Waits(Pending, Authentication),
 }
 
 /// The part of the response that is about the Child SA.
@@ -59,14 +79,69 @@ impl IkeSa {
     pub(in crate::v2) fn on_auth_request(
         &mut self,
         payloads: &[Payload<'_>],
+        inner: &Inner,
         ctx: &mut Context<'_>,
         actions: &mut Vec<Action>,
     ) {
         let contents = Contents::of(payloads);
-        let Some(verified) = self.verify_initiator(&contents, ctx) else {
-            self.refuse_initiator(ctx, actions);
+        match self.judge_initiator(&contents, inner, ctx) {
+            Ok(Sight::Verified(verified)) => {
+                self.welcome_initiator(verified, &contents, ctx, actions);
+            }
+            Ok(Sight::Waits(pending, authentication)) => {
+                let asked = Asked::Auth(Box::new(pending));
+                let id = self.await_answer(AUTH_MESSAGE_ID, asked, ctx);
+                actions.push(Action::Compute(Job::authenticate(id, authentication)));
+            }
+            Err(reason) => self.refuse_initiator(reason, ctx, actions),
+        }
+    }
+
+    /// What the initiator's proof by certificate is worth, and our own, are computed.
+    pub(in crate::v2) fn on_initiator_judged(
+        &mut self,
+        pending: Pending,
+        output: Output,
+        ctx: &mut Context<'_>,
+        actions: &mut Vec<Action>,
+    ) {
+        let proofs = match output {
+            Output::Authenticated(Ok(proofs)) => proofs,
+            Output::Authenticated(Err(reason)) => {
+                self.refuse_initiator(reason, ctx, actions);
+                return;
+            }
+            _ => {
+                self.refuse_initiator(CloseReason::AuthenticationFailed, ctx, actions);
+                return;
+            }
+        };
+        let request = pending.request;
+        let proof = pending.proof.or(proofs.peer);
+        let own = pending.own.or(proofs.own);
+        let (Some(proof), Some(own), Ok(payloads)) =
+            (proof, own, parse_payloads(request.first, &request.octets))
+        else {
+            self.refuse_initiator(CloseReason::AuthenticationFailed, ctx, actions);
             return;
         };
+        let verified = Verified {
+            proof,
+            connection: pending.connection,
+            local_id: pending.local_id,
+            own,
+        };
+        self.welcome_initiator(verified, &Contents::of(&payloads), ctx, actions);
+    }
+
+    /// The initiator is who it says: establishes, and answers.
+    fn welcome_initiator(
+        &mut self,
+        verified: Verified,
+        contents: &Contents<'_, '_>,
+        ctx: &mut Context<'_>,
+        actions: &mut Vec<Action>,
+    ) {
         let Phase::AuthResponder(auth) = core::mem::replace(&mut self.phase, Phase::Closed(None))
         else {
             return;
@@ -78,8 +153,9 @@ impl IkeSa {
                 identity: verified.proof.identity().clone(),
             });
         }
-        let leases = lease(&verified, &contents, ctx);
-        let child = self.answer_child(&verified.connection, &contents, &leases, ctx);
+        let leases = lease(&verified, contents, ctx);
+        let child = self.answer_child(&verified.connection, contents, &leases, ctx);
+        let connection = Arc::clone(&verified.connection);
         let established = Authenticated {
             proof: verified.proof,
             local_id: verified.local_id.clone(),
@@ -90,13 +166,20 @@ impl IkeSa {
         self.establish(established, ctx, actions);
 
         let (kind, data) = to_wire(&verified.local_id);
-        let mut answer = vec![
-            Payload::IdentificationResponder(Identification { kind, data: &data }),
-            Payload::Authentication {
-                method: authentication::SHARED_KEY,
-                data: verified.mic.expose(),
-            },
-        ];
+        let mut answer = vec![Payload::IdentificationResponder(Identification {
+            kind,
+            data: &data,
+        })];
+        let credential = connection.local_auth.certificate();
+        answer.extend(
+            credential
+                .into_iter()
+                .flat_map(|own| certificates::payloads(own)),
+        );
+        answer.push(Payload::Authentication {
+            method: verified.own.method,
+            data: verified.own.data.expose(),
+        });
         let values = configuration::reply_values(&leases);
         if !values.is_empty() {
             answer.push(configuration::reply(&values));
@@ -152,15 +235,25 @@ impl IkeSa {
         self.send_response(ExchangeType::IKE_AUTH, AUTH_MESSAGE_ID, answer, actions);
     }
 
-    /// Chooses the connection by the identities and checks AUTH. An unknown identity, a missing
-    /// secret and a wrong AUTH take the same way to the same answer.
-    fn verify_initiator(&self, contents: &Contents<'_, '_>, ctx: &Context<'_>) -> Option<Verified> {
+    /// Chooses the connection by the identities and checks AUTH, or says what has to be computed to do
+    /// so. An unknown identity, a missing secret and a wrong AUTH take the same way to the same answer.
+    fn judge_initiator(
+        &self,
+        contents: &Contents<'_, '_>,
+        inner: &Inner,
+        ctx: &Context<'_>,
+    ) -> Result<Sight, CloseReason> {
+        let failed = CloseReason::AuthenticationFailed;
         let (Phase::AuthResponder(auth), Some(keys)) = (&self.phase, &self.keys) else {
-            return None;
+            return Err(failed);
         };
-        let claimed = contents.initiator_id?;
+        let ground = Ground {
+            keys,
+            handshake: &auth.handshake,
+        };
+        let claimed = contents.initiator_id.ok_or(failed)?;
         // Without AUTH the peer wants EAP, which no connection allows.
-        let sent = contents.authentication?;
+        let sent = contents.authentication.ok_or(failed)?;
         let peer = from_wire(&claimed).ok();
         let asked_for = contents.responder_id.and_then(|id| from_wire(&id).ok());
         let (local_ip, remote_ip) = (
@@ -189,27 +282,46 @@ impl IkeSa {
                 let fits = self.suite_allowed(connection);
                 fits.then(|| ctx.policy.secret_for(connection.fvrf, &local_id, peer))
                     .flatten()
-            });
-        let proof = proof::of_peer(
-            keys,
-            &auth.handshake,
-            Role::Initiator,
-            &claimed,
-            sent,
-            secret.map(ipsec::PreSharedKey::expose),
-        )?;
-        let mic = proof::own(
-            keys,
-            &auth.handshake,
-            Role::Responder,
-            &local_id,
-            secret?.expose(),
-        )?;
-        Some(Verified {
-            proof,
-            connection: Arc::clone(connection?),
-            local_id,
-            mic,
+            })
+            .map(ipsec::PreSharedKey::expose);
+        let certified = connection.filter(|connection| self.suite_allowed(connection));
+        let anchors = certified.and_then(|connection| connection.remote_auth.certificate());
+        let (claim, proof) = match anchors {
+            Some(anchors) => {
+                let claim = ground.claim(Role::Initiator, &claimed, contents, anchors)?;
+                (Some(claim), None)
+            }
+            None => {
+                let proof = ground.of_peer(Role::Initiator, &claimed, sent, secret);
+                (None, Some(proof.ok_or(failed)?))
+            }
+        };
+        let connection = connection.ok_or(failed)?;
+        let (signing, own) = match connection.local_auth.certificate() {
+            Some(credential) => (ground.signing(Role::Responder, &local_id, credential), None),
+            None => {
+                let secret = secret.ok_or(failed)?;
+                (None, ground.own(Role::Responder, &local_id, secret))
+            }
+        };
+        let connection = Arc::clone(connection);
+        Ok(match (proof, own) {
+            (Some(proof), Some(own)) => Sight::Verified(Verified {
+                proof,
+                connection,
+                local_id,
+                own,
+            }),
+            (proof, own) => {
+                let pending = Pending {
+                    request: Kept::from(inner),
+                    connection,
+                    local_id,
+                    proof,
+                    own,
+                };
+                Sight::Waits(pending, Authentication { claim, signing })
+            }
         })
     }
 
@@ -229,11 +341,16 @@ impl IkeSa {
         })
     }
 
-    fn refuse_initiator(&mut self, ctx: &mut Context<'_>, actions: &mut Vec<Action>) {
+    fn refuse_initiator(
+        &mut self,
+        reason: CloseReason,
+        ctx: &mut Context<'_>,
+        actions: &mut Vec<Action>,
+    ) {
         let failed = [notify(NotifyType::AUTHENTICATION_FAILED, &[])];
         self.send_auth_response(&failed, actions);
         actions.push(Action::Refused(Refusal::AuthenticationFailed));
-        self.terminate(CloseReason::AuthenticationFailed, ctx, actions);
+        self.terminate(reason, ctx, actions);
     }
 
     fn answer_child(

@@ -8,6 +8,7 @@ use super::{NONCE_LEN, NatHashes, fragmentation_notify, nonce_is_sound};
 use crate::job::Output;
 use crate::v2::algorithm::{group_number, method_of_group};
 use crate::v2::contents::{Contents, notify, unsupported_critical};
+use crate::v2::ike_auth::certificates::hash_numbers;
 use crate::v2::ike_auth::{AuthInitiator, Handshake, address_identity};
 use crate::v2::keymat::{IkeKeys, Nonces, skeyseed};
 use crate::v2::natd;
@@ -126,7 +127,7 @@ impl IkeSa {
                 self.send_init_request(ctx, actions);
             }
             Output::Agreed(Some(secret)) => self.keys_agreed(&secret, ctx, actions),
-            Output::Agreed(None) | Output::Answered(_) => {
+            Output::Agreed(None) | Output::Answered(_) | Output::Authenticated(_) => {
                 self.terminate(CloseReason::InvalidKe, ctx, actions);
             }
         }
@@ -140,7 +141,8 @@ impl IkeSa {
         };
         let Some(pair) = &state.pair else { return };
         let hashes = NatHashes::new((spi, 0), path, &state.connection);
-        let mut payloads = Vec::with_capacity(7);
+        let hash_numbers = state.connection.uses_certificates().then(hash_numbers);
+        let mut payloads = Vec::with_capacity(8);
         // RFC 7296 §2.6: the cookie is the first payload, all others stay as they were.
         payloads.extend(
             state
@@ -161,6 +163,12 @@ impl IkeSa {
         if state.connection.fragmentation {
             payloads.push(fragmentation_notify());
         }
+        // RFC 7427 §4.
+        payloads.extend(
+            hash_numbers
+                .iter()
+                .map(|numbers| notify(NotifyType::SIGNATURE_HASH_ALGORITHMS, numbers)),
+        );
         let request = encode_message(&header, &payloads);
         state.request.clone_from(&request);
         self.transmit_request(0, vec![request], Exchange::Init, ctx, actions);
@@ -260,7 +268,7 @@ impl IkeSa {
             },
         );
         self.phase = Phase::AuthInitiator(Box::new(auth));
-        self.send_auth_request(ctx, actions);
+        self.begin_auth(ctx, actions);
     }
 
     /// RFC 7296 §2.23: once a NAT is found, the initiator sends everything from port 4500 to 4500.

@@ -8,6 +8,7 @@ use wire::ikev2::{ExchangeType, Payload, Proposal, encode_message};
 use super::{NONCE_LEN, NatHashes, fragmentation_notify};
 use crate::job::Output;
 use crate::v2::algorithm::group_number;
+use crate::v2::ike_auth::certificates::Welcome;
 use crate::v2::ike_auth::{AuthResponder, Handshake};
 use crate::v2::keymat::{IkeKeys, Nonces, skeyseed};
 use crate::v2::phase::Phase;
@@ -107,7 +108,8 @@ impl IkeSa {
         else {
             return;
         };
-        let response = self.init_response(&state, &public);
+        let welcome = Welcome::new(&state.request, self.path, ctx.policy);
+        let response = self.init_response(&state, &public, &welcome);
         self.derive_keys(&state, &shared);
         self.fragment_size = state
             .fragmentation
@@ -126,7 +128,7 @@ impl IkeSa {
         }));
     }
 
-    fn init_response(&self, state: &Responding, public: &[u8]) -> Vec<u8> {
+    fn init_response(&self, state: &Responding, public: &[u8], welcome: &Welcome) -> Vec<u8> {
         let header = self.header(ExchangeType::IKE_SA_INIT, 0, true);
         let spis = (self.peer_spi.0, self.local_spi.0);
         let hashes = NatHashes::new(spis, self.path, &state.connection);
@@ -145,6 +147,7 @@ impl IkeSa {
         if state.fragmentation {
             payloads.push(fragmentation_notify());
         }
+        payloads.extend(welcome.payloads());
         encode_message(&header, &payloads)
     }
 
