@@ -839,7 +839,8 @@ impl Side {
     ) -> Effects {
         act(&mut self.shard, now, &mut effects);
         while let Some((ticket, job)) = effects.jobs.pop() {
-            self.shard.computed(ticket, job.run(crypto::UnixTime(0)), now, &mut effects);
+            self.shard
+                .computed(ticket, job.run(crypto::UnixTime(0)), now, &mut effects);
         }
         self.events.append(&mut effects.events);
         self.traces.append(&mut effects.traces);
