@@ -9,12 +9,16 @@ use crate::{EncryptionAlgorithm, IcvMismatch};
 pub enum Provider {
     /// The fastest that was measured: AES-GCM by our own code where the processor has AVX-512, VAES
     /// and VPCLMULQDQ, everything else by AWS-LC.
-    #[default]
+    #[cfg_attr(not(feature = "copy-cipher-for-benches"), default)]
     Fastest,
     /// AWS-LC: assembly for the processor at hand. Its key schedule lives behind a pointer.
     AwsLc,
     /// Pure Rust: the check on the others, and the way out where AWS-LC cannot be built.
     Portable,
+    /// Nobody: a copy, in builds for benches only, where it is the usual one.
+    #[cfg(feature = "copy-cipher-for-benches")]
+    #[default]
+    Copy,
 }
 
 pub(crate) const ICV_LEN: usize = 16;
@@ -39,6 +43,8 @@ pub(crate) enum AeadKey {
         key: LibraryKey,
         salt: [u8; SALT_LEN],
     },
+    #[cfg(feature = "copy-cipher-for-benches")]
+    Copy,
 }
 
 impl AeadKey {
@@ -59,6 +65,8 @@ impl AeadKey {
             }
             Provider::AwsLc => LibraryKey::aws_lc(algorithm, key),
             Provider::Portable => LibraryKey::portable(algorithm, key),
+            #[cfg(feature = "copy-cipher-for-benches")]
+            Provider::Copy => return Self::Copy,
         };
         Self::Library { key, salt }
     }
@@ -100,6 +108,8 @@ impl AeadKey {
                     key.seal(&nonce(*salt, iv), associated, text, icv);
                 });
             }
+            #[cfg(feature = "copy-cipher-for-benches")]
+            Self::Copy => crate::copy::seal(packet),
         }
     }
 
@@ -128,6 +138,8 @@ impl AeadKey {
                 associated
                     .with_octets(|associated| key.open(&nonce(*salt, iv), associated, text, icv))
             }
+            #[cfg(feature = "copy-cipher-for-benches")]
+            Self::Copy => crate::copy::open(packet),
         }
     }
 }
@@ -145,4 +157,14 @@ const fn nonce(salt: [u8; SALT_LEN], iv: u64) -> [u8; NONCE_LEN] {
 
 pub(crate) fn not_an_aead() -> ! {
     panic!("a CBC suite is built with an integrity algorithm, not as an AEAD")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_usual_provider_is_the_fastest_unless_the_build_is_for_benches() {
+        assert_eq!(Provider::default() == Provider::Fastest, crate::ENCRYPTS);
+    }
 }

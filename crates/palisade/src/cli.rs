@@ -10,7 +10,7 @@ use control::trace::Topic;
 /// It ends the tunnels (IKEv2, and IKEv1 where it is allowed) of any number of peers, moves their
 /// packets through a TUN device, and finds out in time when one of them is dead.
 #[derive(Parser, Debug)]
-#[command(version, max_term_width = 100, after_help = EXAMPLES)]
+#[command(version = crate::version::VERSION, max_term_width = 100, after_help = EXAMPLES)]
 pub(crate) struct Cli {
     #[command(subcommand)]
     pub(crate) command: Command,

@@ -12,6 +12,7 @@ mod ios;
 mod logging;
 mod run;
 mod signals;
+mod version;
 
 use std::process::ExitCode;
 
@@ -20,6 +21,7 @@ use clap::{CommandFactory as _, Parser as _};
 use cli::{Clear, Cli, Command, Import, Show};
 
 fn main() -> ExitCode {
+    version::warn_of_bench_build();
     match dispatch(Cli::parse().command) {
         Ok(code) => code,
         Err(error) => {

@@ -1,5 +1,8 @@
 //! Measurements that print the figures of `docs/performance.md`.
 
+use std::fs;
+use std::path::Path;
+
 use anyhow::Result;
 use clap::Subcommand;
 
@@ -46,7 +49,9 @@ pub(crate) fn run(bench: &Bench) -> Result<bool> {
                 .iter()
                 .map(|(program, reason)| format!("--missing={program}={reason}"));
             let options: Vec<String> = told.chain(options.iter().cloned()).collect();
-            Ok(build(&["palisade"])? && figures("tunnel-figures", &options)?)
+            Ok(build_copying()?
+                && build(&["palisade", "palisade-load"])?
+                && figures("tunnel-figures", &options)?)
         }
     }
 }
@@ -59,6 +64,20 @@ fn build(packages: &[&str]) -> Result<bool> {
         .chain(packages)
         .collect();
     Ok(cargo::command(&arguments).status()?.success())
+}
+
+/// Builds the headend that copies instead of encrypting, and puts it beside the real one under a name of its
+/// own. The real one is built after it: it must never lie where that belongs.
+fn build_copying() -> Result<bool> {
+    let built = cargo::command(&["build", "--quiet", "--release", "-p", "palisade"])
+        .args(["--features", "copy-cipher-for-benches"])
+        .status()?
+        .success();
+    if built {
+        let folder = Path::new("target/release");
+        fs::rename(folder.join("palisade"), folder.join("palisade-copy-cipher"))?;
+    }
+    Ok(built)
 }
 
 /// Runs one of the programs of `benches` with its options. Whoever reads JSON wants nothing else on

@@ -10,14 +10,30 @@ use interop::wait;
 
 use crate::contestant::{Contestant, Program};
 use crate::figures::Figures;
+use crate::latency;
 use crate::options::Options;
 use crate::trial::{LEFT, RIGHT, Trial};
 
+/// The name of what is measured with the generator instead of iperf3.
+const LATENCY: &str = "latency";
 const START_LIMIT: Duration = Duration::from_secs(20);
 
-pub(crate) fn run(options: &Options, figures: &mut Figures) -> Result<()> {
-    interop::network::available()?;
+/// Checks that all this is possible here.
+pub(crate) fn prepare() -> Result<()> {
     interop::process::keep_logs_back();
+    interop::network::available()
+}
+
+/// Waits until the tunnel is of use.
+pub(crate) fn await_packets(pair: &Pair) -> Result<()> {
+    wait::until("packets to pass", START_LIMIT, || {
+        ping_all(&pair.left, LEFT, RIGHT, 1).is_ok()
+    })?;
+    Ok(())
+}
+
+pub(crate) fn run(options: &Options, figures: &mut Figures) -> Result<()> {
+    prepare()?;
     let chosen = choose(&options.only)?;
     for (program, reason) in &options.missing {
         figures.lacks(program, reason);
@@ -37,6 +53,10 @@ pub(crate) fn run(options: &Options, figures: &mut Figures) -> Result<()> {
             }
         }
     }
+    if options.only.is_empty() || options.only.iter().any(|name| name == LATENCY) {
+        eprintln!("latency");
+        figures.set_latency(latency::measure(options)?);
+    }
     Ok(())
 }
 
@@ -48,12 +68,13 @@ fn choose(only: &[String]) -> Result<Vec<(Contestant, Vec<Trial>)>> {
     let is_test = |name: &str| Trial::ALL.iter().any(|one| one.name == name);
     for name in only {
         ensure!(
-            is_program(name) || is_cipher(name) || is_test(name),
+            is_program(name) || is_cipher(name) || is_test(name) || name == LATENCY,
             "{name} is no program, cipher or test"
         );
     }
     let any = |kind: &dyn Fn(&str) -> bool| only.iter().any(|name| kind(name));
-    let (programs, ciphers, tests) = (any(&is_program), any(&is_cipher), any(&is_test));
+    let (programs, ciphers) = (any(&is_program), any(&is_cipher));
+    let tests = any(&|name| is_test(name) || name == LATENCY);
     let trials = |contestant: Contestant| -> Vec<Trial> {
         Trial::ALL
             .into_iter()
@@ -77,9 +98,7 @@ fn measure(
 ) -> Result<()> {
     let pair = Pair::new()?;
     let ends = contestant.connect(&pair, options)?;
-    wait::until("packets to pass", START_LIMIT, || {
-        ping_all(&pair.left, LEFT, RIGHT, 1).is_ok()
-    })?;
+    await_packets(&pair)?;
     let server = Server::start(&pair.right, RIGHT)?;
     for trial in trials {
         let what = format!("{} {}", trial.name, trial.direction.name());
@@ -119,6 +138,7 @@ mod tests {
         let one = only(&["palisade", "aes-128-gcm", "tcp-1"]);
         // Three directions.
         assert_eq!(one[0].1.len(), 3);
+        assert_eq!(only(&["latency"]), vec![]);
         assert!(choose(&["palisaed".to_owned()]).is_err());
     }
 }

@@ -8,6 +8,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::contestant::Contestant;
+use crate::latency::Latency;
 use crate::row::{Row, Sample, Written};
 use crate::target::{self, Target};
 use crate::trial::Trial;
@@ -26,6 +27,7 @@ pub(crate) struct Gap {
 pub(crate) struct Figures {
     rows: Vec<Row>,
     missing: Vec<Gap>,
+    latency: Option<Latency>,
 }
 
 /// As they are written.
@@ -36,6 +38,7 @@ struct File {
     #[serde(skip_deserializing)]
     targets: Vec<Target>,
     missing: Vec<Gap>,
+    latency: Option<Latency>,
     processors: usize,
 }
 
@@ -48,6 +51,7 @@ impl Figures {
         Ok(Self {
             rows: file.rows.into_iter().map(Row::from).collect(),
             missing: file.missing,
+            latency: file.latency,
         })
     }
 
@@ -81,6 +85,10 @@ impl Figures {
         }
     }
 
+    pub(crate) fn set_latency(&mut self, latency: Latency) {
+        self.latency = Some(latency);
+    }
+
     pub(crate) fn rows(&self) -> &[Row] {
         &self.rows
     }
@@ -97,6 +105,7 @@ impl Figures {
             rows: self.rows.iter().map(Written::from).collect(),
             targets: target::all(self),
             missing: self.missing.clone(),
+            latency: self.latency.clone(),
             processors: std::thread::available_parallelism().map_or(1, usize::from),
         };
         Ok(serde_json::to_value(file)?)
@@ -130,6 +139,9 @@ impl Figures {
         text.push('\n');
         for target in target::all(self) {
             let _ = writeln!(text, "{target}");
+        }
+        if let Some(latency) = &self.latency {
+            let _ = write!(text, "{latency}");
         }
         for Gap { what, reason } in &self.missing {
             let _ = writeln!(text, "missing: {what}: {reason}");

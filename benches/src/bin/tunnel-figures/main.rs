@@ -7,6 +7,8 @@
 mod contestant;
 mod course;
 mod figures;
+mod flame;
+mod latency;
 mod options;
 mod picture;
 mod row;
@@ -31,6 +33,9 @@ fn main() -> ExitCode {
 }
 
 fn run(options: &Options) -> Result<()> {
+    if options.flame {
+        return course::prepare().and_then(|()| flame::draw(options));
+    }
     let mut figures = match options.more {
         true => Figures::read(&options.out)?,
         false => Figures::default(),

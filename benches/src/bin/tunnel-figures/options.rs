@@ -22,6 +22,9 @@ pub(crate) struct Options {
     /// Add to the rounds that the output folder holds already, for machines that are not quiet for long.
     #[arg(long)]
     pub(crate) more: bool,
+    /// Draw flame graphs of Palisade's two processes while one TCP stream passes, and nothing else.
+    #[arg(long)]
+    pub(crate) flame: bool,
     /// One JSON object instead of a table.
     #[arg(long)]
     pub(crate) json: bool,

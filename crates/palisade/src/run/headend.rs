@@ -66,7 +66,7 @@ impl Front {
         let uptime = system::unix_nanos().saturating_sub(self.started_unix_ns);
         let listeners = self.service.listeners().iter();
         let mut status = Status {
-            version: env!("CARGO_PKG_VERSION").to_owned(),
+            version: crate::version::VERSION.to_owned(),
             pid: std::process::id(),
             started_unix_ns: self.started_unix_ns,
             uptime_s: uptime as f64 / 1e9,

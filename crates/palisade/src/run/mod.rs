@@ -165,13 +165,14 @@ fn tell_start(
     socket: &Path,
     metrics: Option<std::net::SocketAddr>,
 ) {
+    crate::version::log_bench_build();
     let listen: Vec<_> = service
         .listeners()
         .iter()
         .map(|(_, address)| address.to_string())
         .collect();
     tracing::info!(
-        version = env!("CARGO_PKG_VERSION"),
+        version = crate::version::VERSION,
         configuration = config.file,
         listen = listen.join(", "),
         shards = service.shards(),

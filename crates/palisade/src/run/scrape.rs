@@ -24,7 +24,7 @@ pub(super) fn scrape(service: &Service, started_unix_ns: u64, ready: bool) -> Sc
 }
 
 fn of_process(scrape: &mut Scrape, service: &Service, started_unix_ns: u64, ready: bool) {
-    scrape.gauge(&catalogue::BUILD_INFO, [env!("CARGO_PKG_VERSION")], 1.0);
+    scrape.gauge(&catalogue::BUILD_INFO, [crate::version::VERSION], 1.0);
     scrape.gauge(&catalogue::START_TIME, [], started_unix_ns as f64 / 1e9);
     scrape.gauge(&catalogue::READY, [], f64::from(u8::from(ready)));
     scrape.count_fraction(
