@@ -57,7 +57,10 @@ pub(crate) fn draw(options: &Options) -> Result<()> {
     let Sample {
         kpps, cpu_a, cpu_b, ..
     } = sample;
-    for (end, data, cores) in [("sending", &sending, cpu_a), ("receiving", &receiving, cpu_b)] {
+    for (end, data, cores) in [
+        ("sending", &sending, cpu_a),
+        ("receiving", &receiving, cpu_b),
+    ] {
         let title = format!(
             "The {end} headend, one TCP stream, {}: {:.0} ns of processor time a packet",
             contestant.cipher.name(),
@@ -125,7 +128,11 @@ fn without_hashes(folded: &str) -> String {
 
 fn without_hash(frame: &str) -> &str {
     match frame.rsplit_once("::h") {
-        Some((name, hash)) if hash.len() == 16 && hash.bytes().all(|octet| octet.is_ascii_hexdigit()) => name,
+        Some((name, hash))
+            if hash.len() == 16 && hash.bytes().all(|octet| octet.is_ascii_hexdigit()) =>
+        {
+            name
+        }
         _ => frame,
     }
 }

@@ -75,7 +75,10 @@ pub(crate) fn measure(options: &Options) -> Result<Latency> {
         max = verified;
         rate *= GROWTH;
     }
-    ensure!(max > 0.0, "not even {FIRST_RATE} packets a second came back");
+    ensure!(
+        max > 0.0,
+        "not even {FIRST_RATE} packets a second came back"
+    );
     let at = |share: f64| -> Result<At> {
         let report = run(options, max * share, seconds)?;
         let echo = &report.traffic.echo_ms;
