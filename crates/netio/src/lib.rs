@@ -19,7 +19,7 @@ mod netlink;
 mod offloads;
 mod packet;
 mod route;
-mod segmentation;
+pub mod segmentation;
 mod socket;
 mod sockopt;
 mod steering;

@@ -22,7 +22,7 @@ const NO_CHECKSUM: u16 = 0;
 /// Holds packets back until others of their flow have joined them. Packets of one flow leave in the
 /// order in which they came; [`Coalescer::flush`] ends the waiting. It keeps numbers of packets and
 /// not their octets, which stay where they are.
-pub(crate) struct Coalescer {
+pub struct Coalescer {
     /// The first `held` are in use, the oldest first.
     runs: Vec<Run>,
     held: usize,
@@ -30,31 +30,35 @@ pub(crate) struct Coalescer {
 
 /// A packet that comes to be coalesced.
 #[derive(Clone, Copy)]
-pub(crate) struct Arriving {
+pub struct Arriving {
     /// What the source of octets calls it.
-    pub(crate) number: usize,
+    pub number: usize,
     /// The queue for which it is.
-    pub(crate) tun: TunId,
+    pub tun: TunId,
     /// Whether the queue takes UDP packets as one.
-    pub(crate) udp: bool,
+    pub udp: bool,
 }
 
 /// What leaves for a queue.
-pub(crate) struct Leaving<'a> {
-    pub(crate) tun: TunId,
+pub struct Leaving<'a> {
+    /// The queue.
+    pub tun: TunId,
     /// The header that describes it, and behind it the headers that several packets share.
-    pub(crate) head: &'a [u8],
+    pub head: &'a [u8],
     /// A whole packet, or the payloads of several.
-    pub(crate) parts: &'a [&'a [u8]],
+    pub parts: &'a [&'a [u8]],
 }
 
 impl Leaving<'_> {
-    pub(crate) fn packets(&self) -> u64 {
+    /// How many packets it holds.
+    #[must_use]
+    pub fn packets(&self) -> u64 {
         self.parts.len() as u64
     }
 
     /// Octets of all the packets, each with its headers.
-    pub(crate) fn octets(&self) -> u64 {
+    #[must_use]
+    pub fn octets(&self) -> u64 {
         let headers = self.head.len().saturating_sub(HEADER_LEN) as u64;
         let parts: usize = self.parts.iter().map(|part| part.len()).sum();
         headers * self.packets() + parts as u64
@@ -62,16 +66,25 @@ impl Leaving<'_> {
 }
 
 /// Knows the octets of packets by their numbers.
-pub(crate) trait Source<'a>: Fn(usize) -> &'a [u8] {}
+pub trait Source<'a>: Fn(usize) -> &'a [u8] {}
 
 impl<'a, F: Fn(usize) -> &'a [u8]> Source<'a> for F {}
 
-pub(crate) trait Write: FnMut(&Leaving<'_>) {}
+/// Takes what leaves.
+pub trait Write: FnMut(&Leaving<'_>) {}
 
 impl<F: FnMut(&Leaving<'_>)> Write for F {}
 
+impl Default for Coalescer {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
 impl Coalescer {
-    pub(crate) fn new() -> Self {
+    /// One that holds nothing.
+    #[must_use]
+    pub fn new() -> Self {
         Self {
             runs: (0..RUNS).map(|_| Run::new()).collect(),
             held: 0,
@@ -79,12 +92,7 @@ impl Coalescer {
     }
 
     /// Takes a packet. It leaves at once if nothing can join it.
-    pub(crate) fn push<'a>(
-        &mut self,
-        packet: Arriving,
-        source: &impl Source<'a>,
-        write: &mut impl Write,
-    ) {
+    pub fn push<'a>(&mut self, packet: Arriving, source: &impl Source<'a>, write: &mut impl Write) {
         let octets = source(packet.number);
         let segment = match sort(octets) {
             Sort::Segment(segment) if packet.udp || !segment.is_udp() => segment,
@@ -114,7 +122,7 @@ impl Coalescer {
     }
 
     /// Lets everything leave.
-    pub(crate) fn flush<'a>(&mut self, source: &impl Source<'a>, write: &mut impl Write) {
+    pub fn flush<'a>(&mut self, source: &impl Source<'a>, write: &mut impl Write) {
         for run in self.runs.iter_mut().take(self.held) {
             run.leave(source, write);
         }

@@ -2,7 +2,7 @@
 //! §5.1.6) in the machine's octet order.
 
 /// Octets of the header.
-pub(crate) const HEADER_LEN: usize = 10;
+pub const HEADER_LEN: usize = 10;
 
 /// The checksum is not computed yet; its field holds the pseudo header's sum.
 pub(super) const NEEDS_CHECKSUM: u8 = 1;
@@ -15,7 +15,7 @@ pub(super) const KIND_ECN: u8 = 0x80;
 
 /// How a packet is to be taken apart and where its checksum belongs.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(crate) struct Header {
+pub struct Header {
     pub(super) flags: u8,
     pub(super) kind: u8,
     /// Octets in front of the payload.
@@ -29,9 +29,11 @@ pub(crate) struct Header {
 
 impl Header {
     /// Of a whole packet that wants nothing done.
-    pub(crate) const PLAIN: [u8; HEADER_LEN] = [0; HEADER_LEN];
+    pub const PLAIN: [u8; HEADER_LEN] = [0; HEADER_LEN];
 
-    pub(crate) fn from_octets(octets: &[u8; HEADER_LEN]) -> Self {
+    /// Reads it.
+    #[must_use]
+    pub fn from_octets(octets: &[u8; HEADER_LEN]) -> Self {
         let [flags, kind, a, b, c, d, e, f, g, h] = *octets;
         Self {
             flags,

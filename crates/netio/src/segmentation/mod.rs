@@ -1,5 +1,5 @@
 //! Super-packets of a TUN device: packets of one flow that pass the kernel as one, taken apart and
-//! put together here.
+//! put together here. The engines use it; on its own it needs no device.
 
 mod checksum;
 mod coalesce;
@@ -11,10 +11,11 @@ mod split;
 #[cfg(test)]
 mod tests;
 
-pub(crate) use coalesce::{Arriving, Coalescer, Leaving, PACKETS_MAX};
-pub(crate) use header::{HEADER_LEN, Header};
+pub(crate) use coalesce::PACKETS_MAX;
+pub use coalesce::{Arriving, Coalescer, Leaving, Source, Write};
+pub use header::{HEADER_LEN, Header};
 pub(crate) use run::HEAD_MAX;
-pub(crate) use split::{Next, Split};
+pub use split::{Next, Split};
 
 /// Octets of the longest super-packet: an IPv6 header and the longest payload behind it.
 pub(crate) const SUPER_LEN_MAX: usize = 40 + 65_535;

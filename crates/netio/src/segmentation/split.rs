@@ -13,7 +13,7 @@ const IPV6_HEADER_LEN: usize = 40;
 
 /// Where the taking apart of one super-packet stands.
 #[derive(Clone, Debug)]
-pub(crate) struct Split {
+pub struct Split {
     kind: Kind,
     /// Where the transport header begins.
     transport: usize,
@@ -36,7 +36,7 @@ enum Kind {
 
 /// What the next step of a split gave.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Next {
+pub enum Next {
     /// The next packet is in the buffer.
     Packet,
     /// The next packet does not fit into the buffer.
@@ -46,7 +46,8 @@ pub(crate) enum Next {
 impl Split {
     /// Begins with `packet`, which `header` describes; `None` if the two contradict each other.
     /// A whole packet gets its checksum here.
-    pub(crate) fn new(header: &Header, packet: &mut [u8]) -> Option<Self> {
+    #[must_use]
+    pub fn new(header: &Header, packet: &mut [u8]) -> Option<Self> {
         let kind = match header.kind & !KIND_ECN {
             KIND_NONE => return Self::whole(header, packet),
             KIND_TCP4 | KIND_TCP6 => Kind::Tcp,
@@ -100,17 +101,19 @@ impl Split {
     }
 
     /// Whether there are several packets.
-    pub(crate) fn is_several(&self) -> bool {
+    #[must_use]
+    pub fn is_several(&self) -> bool {
         self.payload > self.segment
     }
 
     /// Whether all packets have been taken.
-    pub(crate) fn is_done(&self) -> bool {
+    #[must_use]
+    pub fn is_done(&self) -> bool {
         self.done == self.payload
     }
 
     /// Puts the next packet of `whole` into `buffer`.
-    pub(crate) fn next(&mut self, whole: &[u8], buffer: &mut Buffer) -> Next {
+    pub fn next(&mut self, whole: &[u8], buffer: &mut Buffer) -> Next {
         let begin = self.done;
         let len = self.segment.min(self.payload - begin);
         let number = self.count;
