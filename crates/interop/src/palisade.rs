@@ -19,6 +19,8 @@ use crate::wait;
 
 const START_LIMIT: Duration = Duration::from_secs(20);
 const CONTROL_LIMIT: Duration = Duration::from_secs(10);
+/// Names the packet engine that every headend shall use.
+const ENGINE: &str = "PALISADE_TEST_ENGINE";
 const METRICS: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9477);
 
@@ -289,8 +291,22 @@ fn render(tunnels: &[Tunnel], extra: &str) -> String {
     for tunnel in tunnels {
         render_connection(tunnel, &mut text);
     }
+    let extra = with_engine(extra, std::env::var(ENGINE).ok().as_deref());
     let _ = write!(text, "[secrets.test]\nsecret = \"{SECRET}\"\n{extra}\n");
     text
+}
+
+/// Further sections of a configuration with this packet engine, unless they name one themselves.
+fn with_engine(extra: &str, engine: Option<&str>) -> String {
+    let Some(engine) = engine.filter(|_| !extra.contains("engine = ")) else {
+        return extra.to_owned();
+    };
+    let line = format!("[headend]\nengine = \"{engine}\"\n");
+    if extra.contains("[headend]\n") {
+        extra.replacen("[headend]\n", &line, 1)
+    } else {
+        format!("{line}{extra}")
+    }
 }
 
 fn render_connection(tunnel: &Tunnel, text: &mut String) {
@@ -362,7 +378,19 @@ fn lines(settings: &[(String, String)]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::sum_of;
+    use super::{sum_of, with_engine};
+
+    #[test]
+    fn an_engine_is_added_where_none_is_named() {
+        let added = |extra| with_engine(extra, Some("epoll"));
+        let whole = "[headend]\nengine = \"epoll\"\n";
+        assert_eq!(added("[pools.a]\n"), format!("{whole}[pools.a]\n"));
+        let section = "[headend]\noffload = false\n";
+        assert_eq!(added(section), format!("{whole}offload = false\n"));
+        let named = "[headend]\nengine = \"io_uring\"\n";
+        assert_eq!(added(named), named);
+        assert_eq!(with_engine(section, None), section);
+    }
 
     #[test]
     fn series_are_summed_by_name_and_label() {

@@ -27,11 +27,16 @@ pub(crate) fn succeeds(arguments: &[&str], environment: &[(&str, &str)]) -> Resu
     Ok(status.success())
 }
 
-/// Runs `cargo test` with these arguments, shows its output, and counts its results. Tests find
-/// palisade at `program`.
-pub(crate) fn test(arguments: &[&str], program: &Path) -> Result<Tally> {
+/// Runs `cargo test` with these arguments and in this environment, shows its output, and counts its
+/// results. Tests find palisade at `program`.
+pub(crate) fn test(
+    arguments: &[&str],
+    environment: &[(&str, &str)],
+    program: &Path,
+) -> Result<Tally> {
     announce(arguments);
     let mut child = command(arguments)
+        .envs(environment.iter().copied())
         .env("PALISADE_PROGRAM", program)
         // An error says what was awaited; where in the test runner it was is no news.
         .env("RUST_LIB_BACKTRACE", "0")

@@ -1,14 +1,18 @@
 //! All tests that can be run here, in one call of cargo: further calls with other features would
 //! build half of the workspace again.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use anyhow::Result;
 
 use crate::gated::{self, GatedTest};
 use crate::report::Report;
 use crate::requirement::{Requirement, is_root};
+use crate::tally::Tally;
 use crate::{cargo, packages};
+
+/// Modules of the tests with real peers through which much traffic goes.
+const ABOUT_PACKETS: &[&str] = &["nat::", "raw_esp::", "rekeying::", "vrfs::", "long_packets"];
 
 /// Runs everything that can be run here and notes what cannot.
 pub(crate) fn run(report: &mut Report) -> Result<()> {
@@ -34,8 +38,30 @@ pub(crate) fn run(report: &mut Report) -> Result<()> {
         "--features",
         &features,
     ];
-    report.tests(cargo::test(&arguments, &program)?);
+    report.tests(cargo::test(&arguments, &[], &program)?);
+    if Requirement::Namespaces.lacking().is_empty() {
+        report.tests(with_the_other_engine(&features, &program)?);
+    }
     Ok(())
+}
+
+/// The tests with real peers that are about packets, on the engine that `auto` does not build. All
+/// features are named again, so that nothing is built anew.
+fn with_the_other_engine(features: &str, program: &Path) -> Result<Tally> {
+    let arguments = [
+        &[
+            "test",
+            "--workspace",
+            "--features",
+            features,
+            "--test",
+            "headend",
+            "--",
+        ],
+        ABOUT_PACKETS,
+    ];
+    let environment = [("PALISADE_TEST_ENGINE", "io_uring")];
+    cargo::test(&arguments.concat(), &environment, program)
 }
 
 /// As root on Debian: installs what is missing.
