@@ -14,7 +14,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use netio::{
-    Batch, Engine, EngineKind, EngineSettings, OuterSend, OuterSocket, Tun, TunSettings,
+    Batch, Engine, EngineKind, EngineSettings, OuterSend, OuterSocket, Tun, TunQueue, TunSettings,
     UdpSettings, in_namespace, thread_cpu_time,
 };
 
@@ -232,7 +232,7 @@ fn forward(
     stop: &AtomicBool,
     ready: &mpsc::Sender<()>,
 ) -> io::Result<Forwarded> {
-    let (tun, queues) = Tun::open(&TunSettings {
+    let (tun, queues) = open_tun(&TunSettings {
         name: "engines".to_owned(),
         queues: 1,
         mtu: MTU,
@@ -289,6 +289,22 @@ fn forward(
         cpu: thread_cpu_time() - begin,
         packets: counters.tun_rx_packets + counters.tun_tx_packets,
     })
+}
+
+/// The device of the run before takes a moment to go: a completion ring is taken down behind our back.
+fn open_tun(settings: &TunSettings) -> io::Result<(Tun, Vec<TunQueue>)> {
+    let begin = Instant::now();
+    loop {
+        match Tun::open(settings) {
+            Err(error)
+                if error.kind() == io::ErrorKind::ResourceBusy
+                    && begin.elapsed() < Duration::from_secs(5) =>
+            {
+                thread::sleep(TURN);
+            }
+            opened => return opened,
+        }
+    }
 }
 
 /// One TCP stream; the octets that arrived in time.
