@@ -4,11 +4,13 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 
+use crate::certificates::Certified;
 use crate::events;
 use crate::process::Process;
 use crate::report::HeadendReport;
@@ -23,6 +25,7 @@ const SECRET: &str = "known to this run alone";
 pub(crate) struct Started {
     child: Child,
     directory: PathBuf,
+    certified: Option<Arc<Certified>>,
 }
 
 impl Started {
@@ -36,6 +39,14 @@ impl Started {
             std::env::temp_dir().join(format!("palisade-load-{}-{nat}", std::process::id()));
         std::fs::create_dir_all(&directory)?;
         std::fs::write(directory.join("psk"), SECRET)?;
+        let certified = scenario
+            .tunnel
+            .certificate
+            .map(Certified::new)
+            .transpose()?;
+        if let Some(certified) = &certified {
+            certified.equip(&directory)?;
+        }
         let configuration = directory.join("palisade.toml");
         std::fs::write(&configuration, scenario.headend_configuration(ike, nat)?)?;
         scenario.target.address = SocketAddr::new(IpAddr::V4(Ipv4Addr::LOCALHOST), nat);
@@ -51,7 +62,11 @@ impl Started {
             .stderr(log)
             .spawn()
             .with_context(|| format!("cannot run {}", program.display()))?;
-        let mut started = Self { child, directory };
+        let mut started = Self {
+            child,
+            directory,
+            certified: certified.map(Arc::new),
+        };
         started.wait_until_it_answers()?;
         Ok(started)
     }
@@ -67,6 +82,11 @@ impl Started {
             std::thread::sleep(Duration::from_millis(50));
         }
         Ok(())
+    }
+
+    /// Who certifies it and its peers, if the scenario wants certificates.
+    pub(crate) fn certified(&self) -> Option<Arc<Certified>> {
+        self.certified.clone()
     }
 
     /// Its control socket.

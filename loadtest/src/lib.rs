@@ -8,6 +8,7 @@
 #![forbid(unsafe_code)]
 
 mod arrivals;
+mod certificates;
 pub mod cli;
 mod clock;
 mod display;

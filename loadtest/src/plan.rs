@@ -1,13 +1,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::{Context, Result};
+use anyhow::{Context, Result, ensure};
 use ipsec::{
     AuthPolicy, ChildPolicy, ConnectionPolicy, DfPolicy, Identity, IdentityPattern, PeerEndpoint,
     PolicySnapshot, PreSharedKey, RekeyPolicy, SecretEntry, Secrets, StartAction, TrafficSelector,
     V1Policy, Versions, Xauth,
 };
 
+use crate::certificates::Certified;
 use crate::random::Lots;
 use crate::scenario::{Class, ModeConfig, Network, Scenario, Sources, Version, numbered};
 
@@ -33,10 +34,16 @@ pub(crate) struct Plan {
     /// What all peers may, with the key that they share, if they do.
     pub(crate) policy: PolicySnapshot,
     pub(crate) ike: ike::Settings,
+    /// Who certifies the peers of IKEv2, if they have certificates.
+    certified: Option<Arc<Certified>>,
 }
 
 impl Plan {
-    pub(crate) fn new(scenario: Scenario) -> Result<Self> {
+    pub(crate) fn new(scenario: Scenario, certified: Option<Arc<Certified>>) -> Result<Self> {
+        ensure!(
+            certified.is_some() == scenario.tunnel.certificate.is_some(),
+            "tunnel.certificate needs a headend that is started for the run: --headend"
+        );
         let sources = Sources::parse(&scenario.peers.source)?;
         let classes = if scenario.classes.is_empty() {
             vec![Class::default()]
@@ -63,6 +70,7 @@ impl Plan {
             connections,
             policy,
             ike: ike::Settings::default(),
+            certified,
             scenario,
         })
     }
@@ -81,15 +89,17 @@ impl Plan {
         own.unwrap_or(self.scenario.tunnel.version)
     }
 
-    /// The connection of peer `n`: one for all, unless each has an inner address or, in IKEv1, a
-    /// user of its own.
+    /// The connection of peer `n`: one for all, unless each has an inner address, a certificate
+    /// or, in IKEv1, a user of its own.
     pub(crate) fn connection(&self, n: u32) -> Result<Arc<ConnectionPolicy>> {
         let tunnel = &self.scenario.tunnel;
         let version = self.version(n);
         let inner = self.scenario.inner_address(n);
         let user = tunnel.xauth_user.as_ref();
         let user = user.filter(|_| version == Version::V1);
-        if inner.is_none() && user.is_none() {
+        let certified = self.certified.as_ref();
+        let certified = certified.filter(|_| version == Version::V2);
+        if inner.is_none() && user.is_none() && certified.is_none() {
             let [v1, v2] = &self.connections;
             return Ok(Arc::clone(match version {
                 Version::V1 => v1,
@@ -102,6 +112,11 @@ impl Plan {
             user: numbered(user, n).into(),
             password: PreSharedKey::new(tunnel.xauth_password.for_peer(n)),
         });
+        if let Some(certified) = certified {
+            let credential = certified.credential(&self.identity(n)?)?;
+            own.local_auth = AuthPolicy::Certificate(Arc::new(credential));
+            own.remote_auth = AuthPolicy::Certificate(Arc::clone(certified.anchors()));
+        }
         Ok(Arc::new(own))
     }
 
@@ -247,7 +262,7 @@ mod tests {
             ..Scenario::default()
         };
         scenario.peers.psk = "secret".into();
-        Plan::new(scenario).unwrap()
+        Plan::new(scenario, None).unwrap()
     }
 
     #[test]
@@ -265,7 +280,7 @@ mod tests {
     fn a_peer_with_a_key_of_its_own_finds_it() {
         let mut scenario = Scenario::default();
         scenario.peers.psk = "secret-{n}".into();
-        let plan = Plan::new(scenario).unwrap();
+        let plan = Plan::new(scenario, None).unwrap();
         let policy = plan.individual_policy(12).expect("individual");
         let (us, them) = (plan.identity(12).unwrap(), "gw.example".parse().unwrap());
         let key = policy

@@ -61,7 +61,8 @@ pub fn run(args: Args) -> Result<Report> {
         }
         _ => None,
     };
-    let run = Run::start(Plan::new(scenario)?, headend)?;
+    let certified = started.as_ref().and_then(Started::certified);
+    let run = Run::start(Plan::new(scenario, certified)?, headend)?;
     if args.until_stdin_closes {
         let shared = Arc::clone(&run.shared);
         thread::spawn(move || {

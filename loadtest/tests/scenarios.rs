@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use palisade_load::cli::Args;
 use palisade_load::scenario::{
-    Class, DpdBehaviour, Expect, Network, Scenario, Trouble, TroubleKind, Version,
+    CertificateKey, Class, DpdBehaviour, Expect, Network, Scenario, Trouble, TroubleKind, Version,
 };
 
 fn root() -> PathBuf {
@@ -64,6 +64,7 @@ fn keys() -> Vec<String> {
     };
     scenario.target.ike_port = Some(500);
     scenario.target.identity = Some("gateway.example".into());
+    scenario.tunnel.certificate = Some(CertificateKey::EcdsaP256);
     scenario.tunnel.xauth_user = Some("user-{n}".into());
     scenario.tunnel.inner_base = Some([10, 50, 0, 1].into());
     let mut keys = Vec::new();

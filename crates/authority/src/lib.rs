@@ -40,6 +40,8 @@ impl KeyKind {
 pub struct Wanted<'a> {
     /// The kind of its key.
     pub key: KeyKind,
+    /// A key in PEM form that is to be certified, instead of a new one.
+    pub key_of: Option<&'a str>,
     /// Common name: the subject is `C=CH, O=Palisade, CN=…`.
     pub name: &'a str,
     /// Domain names that it speaks for.
@@ -125,10 +127,10 @@ impl Authority {
         &self.certificate
     }
 
-    /// Issues a certificate with a new key.
+    /// Issues a certificate, with a new key unless one is given.
     ///
     /// # Errors
-    /// The library makes no key, or a name is no name.
+    /// The library makes no key or reads none, or a name is no name.
     pub fn issue(&self, wanted: &Wanted<'_>) -> Result<Issued, Error> {
         let mut names = Vec::new();
         for name in wanted.dns {
@@ -156,7 +158,10 @@ impl Authority {
         params.extended_key_usages = purposes.into_iter().collect();
         params.serial_number = wanted.serial.map(SerialNumber::from);
         params.use_authority_key_identifier_extension = true;
-        let key = wanted.key.generate()?;
+        let key = match wanted.key_of {
+            Some(pem) => KeyPair::from_pem(pem)?,
+            None => wanted.key.generate()?,
+        };
         Ok(Issued {
             certificate: params.signed_by(&key, &self.issuer)?.pem(),
             key: key.serialize_pem(),

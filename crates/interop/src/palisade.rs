@@ -318,17 +318,23 @@ fn render_connection(tunnel: &Tunnel, text: &mut String) {
         esp,
         ..
     } = tunnel;
+    let [local_auth, remote_auth] = match &tunnel.auth {
+        Some(ends) => ends.each_ref().map(|settings| lines(settings)),
+        None => ["", ""].map(str::to_owned),
+    };
     let _ = write!(
         text,
         "[connections.{name}]\nversion = {}\n{}{}proposals = {}\n{}\
-         [connections.{name}.local]\nauth = \"psk\"\nid = \"{}\"\n\
-         [connections.{name}.remote]\nauth = \"psk\"\nid = \"{}\"\n",
+         [connections.{name}.local]\n{}id = \"{}\"\n\
+         [connections.{name}.remote]\n{}id = \"{}\"\n",
         tunnel.version,
         addresses("local_addrs", &local.address),
         addresses("remote_addrs", &remote.address),
         list(ike.split(',')),
         lines(&tunnel.connection),
+        local_auth,
         local.id,
+        remote_auth,
         remote.id,
     );
     let mut child = |child: &str, local: &[String], remote: &[String], settings| {

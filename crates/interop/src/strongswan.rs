@@ -56,6 +56,29 @@ impl StrongSwan {
     /// # Errors
     /// When it does not come up or refuses the configuration.
     pub fn start_with(namespace: &Namespace, settings: Settings, swanctl: &str) -> Result<Self> {
+        Self::start_with_files(namespace, settings, swanctl, &[])
+    }
+
+    /// Starts a daemon in `namespace` that finds `files`, each a path below the directory of swanctl
+    /// and its content, beside its `tunnels`: certificates and keys.
+    ///
+    /// # Errors
+    /// When it does not come up or refuses the configuration.
+    pub fn start_certified(
+        namespace: &Namespace,
+        tunnels: &[Tunnel],
+        files: &[(&str, &str)],
+    ) -> Result<Self> {
+        let swanctl = render(tunnels, "");
+        Self::start_with_files(namespace, Settings::default(), &swanctl, files)
+    }
+
+    fn start_with_files(
+        namespace: &Namespace,
+        settings: Settings,
+        swanctl: &str,
+        files: &[(&str, &str)],
+    ) -> Result<Self> {
         let scratch = Scratch::new("strongswan")?;
         let directory = scratch.path().display();
         let uri = format!("unix://{directory}/vici");
@@ -65,6 +88,9 @@ impl StrongSwan {
             &daemon_configuration(&uri, &log, settings),
         )?;
         scratch.write("swanctl/swanctl.conf", swanctl)?;
+        for (name, content) in files {
+            scratch.write(&format!("swanctl/{name}"), content)?;
+        }
         let mut command = namespace.command("charon-systemd");
         command
             .env("STRONGSWAN_CONF", configuration)
@@ -95,7 +121,7 @@ impl StrongSwan {
 
     fn load(&self) -> Result<()> {
         let file = self.scratch.path().join("swanctl/swanctl.conf");
-        // Private key directories are looked for beside the file; there are none.
+        // Directories of certificates and private keys are looked for beside the file.
         let mut last = String::new();
         let loaded = wait::until("swanctl --load-all", START_LIMIT, || {
             let file = file.display().to_string();
@@ -219,16 +245,23 @@ fn render_connection(tunnel: &Tunnel, text: &mut String) {
         version,
         ..
     } = tunnel;
+    let psk = || "      auth = psk\n".to_owned();
+    let [local_auth, remote_auth] = match &tunnel.auth {
+        Some(ends) => ends.each_ref().map(|settings| lines(settings, 6)),
+        None => [psk(), psk()],
+    };
     // Each closing brace on a line of its own: swanctl 5.9 never returns otherwise.
     let _ = write!(
         text,
         "  {name} {{\n    version = {version}\n    mobike = no\n    local_addrs = {}\n    remote_addrs = {}\n    \
-         proposals = {ike}\n{}    local {{\n      auth = psk\n      id = {}\n    }}\n    remote {{\n      \
-         auth = psk\n      id = {}\n    }}\n{}    children {{\n{}",
+         proposals = {ike}\n{}    local {{\n{}      id = {}\n    }}\n    remote {{\n\
+         {}      id = {}\n    }}\n{}    children {{\n{}",
         local.address,
         remote.address,
         lines(&tunnel.connection, 4),
+        local_auth,
         local.id,
+        remote_auth,
         remote.id,
         sections(tunnel),
         render_child(

@@ -52,6 +52,9 @@ pub struct Tunnel {
     /// strongSwan only: further sections of the connection, such as a second round of
     /// authentication: name and settings.
     pub sections: Vec<(String, Vec<(String, String)>)>,
+    /// How our end and the peer's authenticate, in the words of the program that reads it; by secret
+    /// without.
+    pub auth: Option<[Vec<(String, String)>; 2]>,
     /// More children: name, our selector, the peer's.
     pub more_children: Vec<(String, String, String)>,
 }
@@ -70,6 +73,7 @@ impl Tunnel {
             child: Vec::new(),
             version: 2,
             sections: Vec::new(),
+            auth: None,
             more_children: Vec::new(),
         }
     }
@@ -116,6 +120,15 @@ impl Tunnel {
         self
     }
 
+    /// With other settings of authentication for our end and the peer's, in the words of the program
+    /// that reads them.
+    #[must_use]
+    pub fn authenticated(mut self, local: &[(&str, &str)], remote: &[(&str, &str)]) -> Self {
+        let owned = |(key, value): &(&str, &str)| ((*key).to_owned(), (*value).to_owned());
+        self.auth = Some([local, remote].map(|lines| lines.iter().map(owned).collect()));
+        self
+    }
+
     /// With one more section of the connection, for strongSwan only.
     #[must_use]
     pub fn section(mut self, name: &str, settings: &[(&str, &str)]) -> Self {
@@ -142,6 +155,7 @@ impl Tunnel {
             connection: Vec::new(),
             child: Vec::new(),
             sections: Vec::new(),
+            auth: None,
             more_children: self
                 .more_children
                 .iter()

@@ -8,6 +8,10 @@ use super::Scenario;
 
 /// The configuration of a headend for load tests on loopback, on which each scenario builds.
 const HEADEND: &str = include_str!("../../headend.toml");
+/// What is laid over it where peers have certificates.
+const CERTIFIED: &str = "[connections.peers]\n\
+    local = { auth = \"pubkey\", certs = \"headend.pem\", key = \"headend.key\" }\n\
+    remote = { auth = \"pubkey\", cacerts = \"ca.pem\" }\n";
 /// Section of a scenario's file.
 const SHORT: &str = "short";
 
@@ -35,7 +39,7 @@ impl Scenario {
     }
 
     /// The configuration of a headend that serves the scenario on two ports of loopback, with its secret in the
-    /// file `psk` beside it.
+    /// file `psk` beside it, and its certificate, where it needs one, in `headend.pem`.
     ///
     /// # Errors
     /// When it cannot be written as TOML.
@@ -55,6 +59,9 @@ impl Scenario {
             ),
         ]);
         lay_over(&mut whole, own);
+        if self.tunnel.certificate.is_some() {
+            lay_over(&mut whole, CERTIFIED.parse()?);
+        }
         Ok(toml::to_string(&whole)?)
     }
 }
@@ -113,5 +120,13 @@ mod tests {
         assert_eq!(table["dpd"]["interval"].as_str(), Some("20s"));
         assert_eq!(table["dpd"]["mode"].as_str(), Some("periodic"));
         assert_eq!(table["headend"]["nat_port"].as_integer(), Some(2));
+        assert!(table["connections"]["peers"]["local"].get("auth").is_none());
+        let text = format!("tunnel.certificate = \"rsa-2048\"\n{TEXT}");
+        let certified = Scenario::from_toml(&text).unwrap();
+        let text = certified.headend_configuration(1, 2).unwrap();
+        let table: Table = text.parse().unwrap();
+        let local = &table["connections"]["peers"]["local"];
+        assert_eq!(local["auth"].as_str(), Some("pubkey"));
+        assert_eq!(local["id"].as_str(), Some("headend.example"));
     }
 }

@@ -21,7 +21,7 @@ pub use expect::Expect;
 pub use network::Network;
 pub use suite::{EspSuite, IkeSuite};
 pub use trouble::{Flood, Trouble, TroubleKind};
-pub use tunnel::{ModeConfig, Tunnel, Version};
+pub use tunnel::{CertificateKey, ModeConfig, Tunnel, Version};
 
 /// A whole run.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]

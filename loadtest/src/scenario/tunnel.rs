@@ -18,6 +18,9 @@ pub struct Tunnel {
     pub ike_v1: IkeSuite,
     /// ESP suite in swanctl's words, such as `aes128gcm16` or `aes256-sha256-x25519`.
     pub esp: EspSuite,
+    /// IKEv2: the peers and the headend, which is started for the run, prove themselves by certificate
+    /// with keys of this kind, instead of the key that they share.
+    pub certificate: Option<CertificateKey>,
     /// IKEv1: aggressive mode instead of main mode.
     pub aggressive: bool,
     /// IKEv1: how a peer without `inner_base` gets its address.
@@ -44,6 +47,7 @@ impl Default for Tunnel {
             ike: IkeSuite::default(),
             ike_v1: IkeSuite::default_v1(),
             esp: EspSuite::default(),
+            certificate: None,
             aggressive: false,
             mode_config: ModeConfig::default(),
             xauth_user: None,
@@ -106,6 +110,23 @@ impl From<Version> for IkeVersion {
             Version::V2 => Self::V2,
         }
     }
+}
+
+/// What kind of key is certified.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Serialize, Deserialize)]
+pub enum CertificateKey {
+    /// ECDSA on P-256.
+    #[serde(rename = "ecdsa-p256")]
+    EcdsaP256,
+    /// ECDSA on P-384.
+    #[serde(rename = "ecdsa-p384")]
+    EcdsaP384,
+    /// Ed25519.
+    #[serde(rename = "ed25519")]
+    Ed25519,
+    /// RSA with 2048 bits.
+    #[serde(rename = "rsa-2048")]
+    Rsa2048,
 }
 
 /// Who speaks first when a peer of IKEv1 is given its address.

@@ -3,6 +3,7 @@
 
 mod addresses;
 mod algorithms;
+mod certificates;
 mod deletion;
 mod failover;
 mod hostile;
