@@ -3,6 +3,7 @@
 //! a reader breaks a promise; that a reader itself does not panic is the first promise.
 #![forbid(unsafe_code)]
 
+mod certificates;
 mod esp_packets;
 mod esp_text;
 mod ike;
@@ -16,6 +17,7 @@ mod replay_window;
 mod text;
 mod tunnels;
 
+pub use certificates::certificates;
 pub use esp_packets::esp_packets;
 pub use esp_text::esp_text;
 pub use ike::{ikev2_message, ikev2_payloads, udp_encap};
@@ -33,6 +35,7 @@ pub type Target = fn(&[u8]);
 
 /// The readers of octets: cheap, so that every seed is also tried in every mutilation.
 pub const READERS: &[(&str, Target)] = &[
+    ("certificates", certificates),
     ("esp_text", esp_text),
     ("identity_text", identity_text),
     ("ikev1_message", ikev1_message),
