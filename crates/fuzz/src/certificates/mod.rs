@@ -36,7 +36,11 @@ pub fn certificates(data: &[u8]) {
         PeerSignature::EcdsaP256(data.get(..64).unwrap_or(data)),
         PeerSignature::EcdsaP384(data.get(..96).unwrap_or(data)),
     ] {
-        assert!(certificate.verify(signature, b"nobody signed this").is_err());
+        assert!(
+            certificate
+                .verify(signature, b"nobody signed this")
+                .is_err()
+        );
     }
 }
 
@@ -45,5 +49,8 @@ fn check_name(name: &DistinguishedName) {
     assert!(name.same(&canonical) && canonical.same(name));
     assert_eq!(canonical.canonical(), canonical);
     let text = name.to_string();
-    assert!(text.bytes().all(|octet| octet.is_ascii_graphic() || octet == b' '));
+    assert!(
+        text.bytes()
+            .all(|octet| octet.is_ascii_graphic() || octet == b' ')
+    );
 }
