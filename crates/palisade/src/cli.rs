@@ -245,6 +245,9 @@ pub(crate) struct ListArgs {
     /// List this many at most; all if not given
     #[arg(long, value_name = "N")]
     pub(crate) limit: Option<usize>,
+    /// List from the peer after this one on: the `id` (of SAs the `peer`) of the last entry seen
+    #[arg(long, value_name = "ID")]
+    pub(crate) after: Option<String>,
 }
 
 #[derive(Args, Debug)]

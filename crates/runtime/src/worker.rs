@@ -18,6 +18,11 @@ use crate::sink::Sink;
 
 /// Longest sleep: the loop goes round at least this often, which is its sign of life.
 const SLEEP_MAX: Duration = Duration::from_millis(500);
+/// While no ESP moves, a round begins this long after the one before it at the earliest: datagrams that
+/// come one by one, as answers to probes do, would each cost a wake-up.
+const ROUND_MIN: Duration = Duration::from_millis(1);
+/// Without ESP for so long, nobody notices that.
+const ESP_QUIET: Duration = Duration::from_millis(100);
 /// Batches received before timers and mail have their turn.
 const BATCHES_MAX: usize = 8;
 /// Messages taken before packets and timers have their turn.
@@ -43,6 +48,11 @@ pub(crate) struct Worker {
     /// When the last round of work began.
     woke: Instant,
     pub(crate) rounds: u64,
+    /// Whether the latest round left datagrams unread.
+    unread: bool,
+    /// ESP packets seen so far, and when the latest came.
+    esp_packets: u64,
+    esp_at: Option<Instant>,
     /// What is watched, as far as the shard knows.
     watch_generation: u64,
     refused: Vec<Refused>,
@@ -67,6 +77,9 @@ impl Worker {
             batch: Batch::with_capacity(batch * 2),
             woke: clock.now(),
             rounds: 0,
+            unread: false,
+            esp_packets: 0,
+            esp_at: None,
             watch_generation: 0,
             refused: Vec::new(),
             narrow: Vec::new(),
@@ -80,7 +93,8 @@ impl Worker {
             self.sleep();
             self.woke = self.clock.now();
             // Before the timers fire: a try that went unanswered counts only if we have listened.
-            if self.receive() {
+            self.unread = !self.receive();
+            if !self.unread {
                 self.report_health();
             }
             self.read_mail();
@@ -147,6 +161,11 @@ impl Worker {
             .next_deadline()
             .map_or(SLEEP_MAX, |deadline| deadline - now);
         let mut timeout = until_timer.min(SLEEP_MAX);
+        let pause = self.pause(now).min(timeout);
+        if pause > Duration::ZERO {
+            std::thread::sleep(pause);
+            timeout -= pause;
+        }
         if let Some(mailbox) = self.mailbox() {
             mailbox
                 .beat_millis
@@ -166,6 +185,21 @@ impl Worker {
         if let Some(mailbox) = self.mailbox() {
             mailbox.awake();
         }
+    }
+
+    /// How long the next round must wait.
+    fn pause(&mut self, now: Instant) -> Duration {
+        let esp_packets = self.shard.esp_packets();
+        if esp_packets != self.esp_packets {
+            self.esp_packets = esp_packets;
+            self.esp_at = Some(now);
+        }
+        let quiet = self.esp_at.is_none_or(|at| now - at >= ESP_QUIET);
+        let mail = self.mailbox().is_some_and(|mailbox| !mailbox.is_empty());
+        if !quiet || mail || self.unread || !self.sink.quick.is_empty() {
+            return Duration::ZERO;
+        }
+        ROUND_MIN.saturating_sub(now - self.woke)
     }
 
     /// Receives some batches; `true` when nothing is left.

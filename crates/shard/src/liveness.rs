@@ -272,19 +272,17 @@ impl Shard {
     fn send_probe(&mut self, spi: IkeSpi, first: bool, now: Instant, out: &mut impl Output) {
         let refused = self.counters.dropped_count(ShardDrop::SendRefused);
         let sequence = self.next_sequence(spi, first);
-        let again = self.with_sa(spi, now, out, |sa, _, actions| {
-            sa.version() == IkeVersion::V2 && sa.retransmit_outstanding(actions)
+        let asked = self.with_sa(spi, now, out, |sa, ctx, actions| {
+            let again = sa.version() == IkeVersion::V2 && sa.retransmit_outstanding(actions);
+            (
+                again,
+                again || sa.probe(sequence, ctx, actions) == Probe::Sent,
+            )
         });
-        let asked = if again == Some(true) {
-            self.counters.ike_retransmissions_out += 1;
-            again
-        } else {
-            self.with_sa(spi, now, out, |sa, ctx, actions| {
-                sa.probe(sequence, ctx, actions) == Probe::Sent
-            })
-        };
+        let (again, asked) = asked.unwrap_or_default();
+        self.counters.ike_retransmissions_out += u64::from(again);
         let left = self.counters.dropped_count(ShardDrop::SendRefused) == refused;
-        if asked == Some(true) && left {
+        if asked && left {
             return;
         }
         let peer = self.peers.get_mut(spi);

@@ -293,6 +293,12 @@ impl Shard {
         counters.dpd.not_proof(NotProof::OutboundEsp, sent);
     }
 
+    /// ESP packets that were opened or sealed so far.
+    #[must_use]
+    pub fn esp_packets(&self) -> u64 {
+        self.inbound_report.packets + self.outbound_report.packets
+    }
+
     /// Whether every IKE SA is gone, after [`Command::Shutdown`].
     #[must_use]
     pub fn is_empty(&self) -> bool {

@@ -1,11 +1,16 @@
 //! Opening the Encrypted payload, whole or in fragments (RFC 7296 §3.14, RFC 7383 §2.6).
 
+use smallvec::SmallVec;
+
 use crypto::{OpeningKey, ProtectionSuite, Secret};
 use timer::Instant;
 use wire::ikev2::{Encrypted, Message, PayloadType};
 
 use super::reassembly::{Joined, Reassembly};
 use crate::Rejection;
+
+/// Octets of a message that is decrypted without an allocation: a liveness check and its answer.
+const SHORT: usize = 128;
 
 /// The decrypted inside of a message.
 #[derive(PartialEq, Eq, Debug)]
@@ -85,7 +90,7 @@ impl MessageOpener {
     }
 
     fn decrypt(&self, datagram: &[u8], encrypted: &Encrypted) -> Result<Vec<u8>, Rejection> {
-        let mut packet = datagram.to_vec();
+        let mut packet: SmallVec<[u8; SHORT]> = SmallVec::from_slice(datagram);
         let text = OpeningKey::new(self.suite, self.material.expose())
             .open(&mut packet, encrypted.body, None)
             .map_err(|_| Rejection::IcvMismatch)?;

@@ -46,14 +46,21 @@ pub(crate) fn show_crypto(what: &ShowCrypto) -> Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
+fn wanted(args: &ShowArgs) -> super::Wanted<'_> {
+    super::Wanted {
+        connection: args.connection.as_deref(),
+        ..super::Wanted::default()
+    }
+}
+
 fn peers(client: &Client, args: &ShowArgs) -> Result<Vec<PeerView>> {
     let open = |page: PeerPage| (page.peers, page.next);
-    super::collect(client, "peers", args.connection.as_deref(), None, open)
+    super::collect(client, "peers", wanted(args), open)
 }
 
 fn children(client: &Client, args: &ShowArgs) -> Result<Vec<SaView>> {
     let open = |page: SaPage| (page.sas, page.next);
-    super::collect(client, "sas", args.connection.as_deref(), None, open)
+    super::collect(client, "sas", wanted(args), open)
 }
 
 /// Each IKE SA with what stands under it. What has just come or gone between the two lists is left

@@ -16,7 +16,7 @@ mod why_dead;
 use anyhow::{Context as _, Result};
 use control::Client;
 
-use crate::cli::Ask;
+use crate::cli::{Ask, ListArgs};
 use crate::directories;
 
 pub(crate) use clear::clear_session;
@@ -53,33 +53,93 @@ fn page_path(list: &str, connection: Option<&str>, limit: usize, cursor: Option<
     path
 }
 
-/// Entries asked for at a time.
-const PAGE: usize = 500;
+/// Entries asked for at a time: as many as the service gives.
+const PAGE: usize = 1_000;
 
-/// Reads a list page by page, up to `limit` entries.
-fn collect<P, T>(
+/// Which entries of a list are wanted.
+#[derive(Clone, Copy, Default)]
+struct Wanted<'a> {
+    connection: Option<&'a str>,
+    limit: Option<usize>,
+    /// The peer whose entry is before the first.
+    after: Option<&'a str>,
+}
+
+impl<'a> Wanted<'a> {
+    fn of(args: &'a ListArgs) -> Self {
+        Self {
+            connection: args.connection.as_deref(),
+            limit: args.limit,
+            after: args.after.as_deref(),
+        }
+    }
+}
+
+/// Reads a list page by page, and hands each page over as it comes.
+fn each_page<P, T>(
     client: &Client,
     list: &str,
-    connection: Option<&str>,
-    limit: Option<usize>,
+    wanted: Wanted<'_>,
     open: impl Fn(P) -> (Vec<T>, Option<String>),
-) -> Result<Vec<T>>
+    mut take: impl FnMut(Vec<T>) -> Result<()>,
+) -> Result<()>
 where
     P: serde::de::DeserializeOwned,
 {
-    let limit = limit.unwrap_or(usize::MAX);
-    let mut entries = Vec::new();
-    let mut cursor: Option<String> = None;
-    while entries.len() < limit {
-        let wanted = limit.saturating_sub(entries.len()).min(PAGE);
-        let path = page_path(list, connection, wanted, cursor.as_deref());
-        let (page, next) = open(client.get::<P>(&path)?);
-        entries.extend(page);
+    let mut left = wanted.limit.unwrap_or(usize::MAX);
+    let mut cursor = wanted.after.map(ToOwned::to_owned);
+    while left > 0 {
+        let path = page_path(list, wanted.connection, left.min(PAGE), cursor.as_deref());
+        let (mut page, next) = open(client.get::<P>(&path)?);
+        page.truncate(left);
+        left -= page.len();
+        take(page)?;
         cursor = next;
         if cursor.is_none() {
             break;
         }
     }
-    entries.truncate(limit);
+    Ok(())
+}
+
+/// Reads a list that is shown as a whole.
+fn collect<P, T>(
+    client: &Client,
+    list: &str,
+    wanted: Wanted<'_>,
+    open: impl Fn(P) -> (Vec<T>, Option<String>),
+) -> Result<Vec<T>>
+where
+    P: serde::de::DeserializeOwned,
+{
+    let mut entries = Vec::new();
+    each_page(client, list, wanted, open, |page| {
+        entries.extend(page);
+        Ok(())
+    })?;
     Ok(entries)
+}
+
+/// Prints a list as a JSON array, page by page, an entry a line.
+fn stream<P, T>(
+    client: &Client,
+    list: &str,
+    wanted: Wanted<'_>,
+    open: impl Fn(P) -> (Vec<T>, Option<String>),
+) -> Result<()>
+where
+    P: serde::de::DeserializeOwned,
+    T: serde::Serialize,
+{
+    let mut before = "[\n";
+    each_page(client, list, wanted, open, |page| {
+        let mut text = String::new();
+        for entry in &page {
+            text.push_str(before);
+            text.push_str(&serde_json::to_string(entry)?);
+            before = ",\n";
+        }
+        show::write(&text)
+    })?;
+    show::write(if before == "[\n" { "[]\n" } else { "\n]\n" })
 }

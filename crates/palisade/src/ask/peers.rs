@@ -4,24 +4,18 @@ use anyhow::Result;
 use comfy_table::Cell;
 use control::view::{PeerPage, PeerView};
 
-use super::show;
+use super::{Wanted, show};
 use crate::cli::ListArgs;
 
 /// `palisade peers`.
 pub(crate) fn peers(args: &ListArgs) -> Result<ExitCode> {
     let client = super::client(&args.ask)?;
     let open = |page: PeerPage| (page.peers, page.next);
-    let peers = super::collect(
-        &client,
-        "peers",
-        args.connection.as_deref(),
-        args.limit,
-        open,
-    )?;
+    let wanted = Wanted::of(args);
     if args.ask.json {
-        show::json(&peers)?;
+        super::stream(&client, "peers", wanted, open)?;
     } else {
-        text(&peers)?;
+        text(&super::collect(&client, "peers", wanted, open)?)?;
     }
     Ok(ExitCode::SUCCESS)
 }

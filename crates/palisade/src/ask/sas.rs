@@ -4,17 +4,20 @@ use anyhow::Result;
 use comfy_table::Cell;
 use control::view::{SaCounters, SaPage, SaView};
 
-use super::show;
+use super::{Wanted, show};
 use crate::cli::ListArgs;
 
 /// `palisade sas`.
 pub(crate) fn sas(args: &ListArgs) -> Result<ExitCode> {
     let client = super::client(&args.ask)?;
     let open = |page: SaPage| (page.sas, page.next);
-    let sas = super::collect(&client, "sas", args.connection.as_deref(), args.limit, open)?;
+    let wanted = Wanted::of(args);
     if args.ask.json {
-        show::json(&sas)?;
-    } else if sas.is_empty() {
+        super::stream(&client, "sas", wanted, open)?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let sas = super::collect(&client, "sas", wanted, open)?;
+    if sas.is_empty() {
         show::write("No Child SAs.\n")?;
     } else {
         show::print(&table(&sas))?;

@@ -11,6 +11,7 @@ use control::view::{
 };
 use control::{Headend, History, Refusal};
 use metrics::Scrape;
+use ipsec::IkeSpi;
 use runtime::{Busy, Cursor, Service, ShardReport};
 use shard::{PeerRow, SaRow};
 
@@ -195,18 +196,21 @@ fn busy(busy: Busy) -> Refusal {
     Refusal::Busy(busy.to_string())
 }
 
-/// `shard.slot`.
+/// `shard.slot`, or a peer's SPI for the place after it.
 fn cursor(text: Option<&str>, shards: u16) -> Result<Cursor, Refusal> {
     let Some(text) = text else {
         return Ok(Cursor::default());
     };
-    let parts = text.split_once('.').and_then(|(shard, slot)| {
-        Some(Cursor {
-            shard: shard.parse().ok()?,
-            slot: slot.parse().ok()?,
-        })
-    });
+    let parts = match text.split_once('.') {
+        Some((shard, slot)) => shard.parse().ok().zip(slot.parse().ok()),
+        None => u64::from_str_radix(text, 16).ok().and_then(|spi| {
+            let spi = IkeSpi(spi);
+            let slot = usize::try_from(spi.slot()).ok()?;
+            Some((u16::from(spi.shard()), slot.checked_add(1)?))
+        }),
+    };
     parts
+        .map(|(shard, slot)| Cursor { shard, slot })
         .filter(|cursor| cursor.shard < shards)
         .ok_or_else(|| Refusal::Invalid(format!("`{text}` is no cursor of this service")))
 }

@@ -24,13 +24,17 @@ fn peers_and_their_sas_can_be_looked_at_and_changed() {
             .iter()
             .all(|peer| peer["state"] == "established" && peer["connection"] == "load")
     );
-    assert_eq!(
-        stage
-            .json(&["peers", "--limit", "3"])
-            .as_array()
-            .map(Vec::len),
-        Some(3)
-    );
+    // A list goes on after the peer that was listed last.
+    let first = stage.json(&["peers", "--limit", "3"]);
+    assert_eq!(first.as_array().map(Vec::len), Some(3));
+    let last = first[2]["id"].as_str().expect("a number");
+    let rest = stage.json(&["peers", "--after", last]);
+    assert_eq!(rest.as_array().map(Vec::len), Some(5));
+    let ids = |list: &Value| -> Vec<String> {
+        let peers = list.as_array().into_iter().flatten();
+        peers.map(|peer| peer["id"].to_string()).collect()
+    };
+    assert_eq!([ids(&first), ids(&rest)].concat(), ids(&Value::Array(peers.clone())));
     assert_eq!(
         stage.json(&["peers", "--connection", "x"]),
         Value::Array(Vec::new())
