@@ -102,6 +102,8 @@ impl Shard {
             return;
         };
         let first = peer.children.is_empty();
+        // Most peers have one, and a list that grows by itself makes room for four.
+        peer.children.reserve_exact(1);
         peer.children.push(Child {
             inbound: child.inbound,
             outbound: handle,

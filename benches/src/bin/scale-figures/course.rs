@@ -49,6 +49,7 @@ impl Account {
 
 pub(crate) fn run(options: &Options) -> Result<Figures> {
     let headend = Headend::start(options)?;
+    let headend_start = headend.start_time;
     let bound = dpd::DpdPolicy {
         mode: dpd::Mode::Periodic,
         interval: INTERVAL,
@@ -62,7 +63,15 @@ pub(crate) fn run(options: &Options) -> Result<Figures> {
     let start_bytes = resident_bytes(headend.pid())?;
     let generator = Generator::start(options, &headend, INTERVAL + steady + PAUSE, bound)?;
 
-    let settled = generator.progress_until(|progress| progress.settled)?;
+    let mut told = Instant::now();
+    let settled = generator.progress_until(|progress| {
+        if told.elapsed() >= Duration::from_secs(10) {
+            told = Instant::now();
+            let (up, peers, rate) = (progress.up, progress.peers, progress.setup_per_second);
+            eprintln!("{up} of {peers} peers are up, {rate:.0} a second");
+        }
+        progress.settled
+    })?;
     ensure!(
         settled.up == options.peers,
         "{} of {} peers are up",
@@ -71,6 +80,7 @@ pub(crate) fn run(options: &Options) -> Result<Figures> {
     );
     let up = Account::take(&headend)?;
     // One interval, until every peer has its place in the course of probes.
+    eprintln!("all are up; waiting for an interval, then {steady:?} of probes");
     generator.pass(INTERVAL, || Ok(()))?;
     let full_bytes = resident_bytes(headend.pid())?;
     let before = Account::take(&headend)?;
@@ -78,6 +88,8 @@ pub(crate) fn run(options: &Options) -> Result<Figures> {
     let after = Account::take(&headend)?;
 
     let generator_bytes = resident_bytes(generator.pid())?;
+    let dead = options.dead();
+    eprintln!("{dead} peers fall silent soon; waiting for the verdicts");
     let mut control_max = Duration::ZERO;
     let mut ask = || {
         control_max = control_max.max(status_latency(&headend.control_socket())?);
@@ -86,6 +98,9 @@ pub(crate) fn run(options: &Options) -> Result<Figures> {
     let watched = PAUSE + bound.unwrap_or_default() + PAUSE;
     generator.pass(watched, &mut ask)?;
     let end = Account::take(&headend)?;
+    let (list_time, listed) = headend.list()?;
+    ensure!(listed > 0, "no peer is listed");
+    let reload_time = headend.reload()?;
     let report = generator.finish()?;
     headend.stop()?;
 
@@ -122,6 +137,9 @@ pub(crate) fn run(options: &Options) -> Result<Figures> {
         scrape_ms: after.scrape.took.as_secs_f64() * 1e3,
         death_cpu_s: (end.cpu_us_since(&after) - idle(&after, &end)).max(0.0) / 1e6,
         control_ms_max: control_max.as_secs_f64() * 1e3,
+        start_s: headend_start.as_secs_f64(),
+        list_s: list_time.as_secs_f64(),
+        reload_s: reload_time.as_secs_f64(),
         score,
         losses: report.losses.values().sum(),
         generator_rss_bytes: generator_bytes,

@@ -25,6 +25,12 @@ pub(crate) struct Figures {
     pub(crate) death_cpu_s: f64,
     /// Longest time in which the control socket answered meanwhile.
     pub(crate) control_ms_max: f64,
+    /// From the start of the headend until it is ready.
+    pub(crate) start_s: f64,
+    /// To list all peers as JSON.
+    pub(crate) list_s: f64,
+    /// To read the configuration again.
+    pub(crate) reload_s: f64,
     pub(crate) score: Score,
     /// Tunnels that ended though nobody asked for it.
     pub(crate) losses: u32,
@@ -63,6 +69,9 @@ impl Figures {
             "detection_bound_s": self.score.bound_s,
             "death_cpu_s": self.death_cpu_s,
             "control_ms_max": self.control_ms_max,
+            "start_s": self.start_s,
+            "list_s": self.list_s,
+            "reload_s": self.reload_s,
             "losses": self.losses,
             "generator_rss_bytes": self.generator_rss_bytes,
         })
@@ -82,6 +91,7 @@ memory       {:.0} octets a peer; generator {:.0} MB in all
 probes       {:.0} a second, {:.1} us of processor time each ({:.1} % of a core in all)
 timers       {:.0}, late by at most {p50:.0} / {p99:.0} / {p999:.0} / {max:.0} ms (p50 / p99 / p99.9 / max)
 scrape       {:.1} ms
+operation    {:.2} s to start, {:.2} s to list all peers, {:.2} s to read the configuration again
 verdicts     {} of {} dead found, {} late, {} living declared dead
 detection    {:.2} / {:.2} / {:.2} s (p50 / p99 / max), {allowed:.2} s allowed
 deaths       {:.2} s of processor time; the control socket took {:.1} ms at most
@@ -98,6 +108,9 @@ deaths       {:.2} s of processor time; the control socket took {:.1} ms at most
             self.idle_cpu_percent,
             self.timers,
             self.scrape_ms,
+            self.start_s,
+            self.list_s,
+            self.reload_s,
             score.dead_detected,
             score.dead_injected,
             score.dead_late,

@@ -1,4 +1,5 @@
 use std::fmt::Write as _;
+use std::io::{BufRead as _, BufReader};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener, UdpSocket};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -6,7 +7,7 @@ use std::process::{Child, Command, Stdio};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, bail, ensure};
 use rustix::process::{Pid, Signal, kill_process};
 
 use crate::metrics;
@@ -14,6 +15,9 @@ use crate::options::Options;
 
 /// Time in which a headend must be ready, and in which it must have ended.
 const PATIENCE: Duration = Duration::from_secs(60);
+
+/// Both ends are ours and leave with this process; nobody else hears them.
+const SECRET: &str = "a-secret-between-two-processes-on-loopback";
 
 /// A headend as it is shipped, in a process of its own.
 pub(crate) struct Headend {
@@ -23,6 +27,9 @@ pub(crate) struct Headend {
     pub(crate) metrics: SocketAddr,
     /// Its port of UDP encapsulation.
     pub(crate) target: SocketAddr,
+    /// From its start until it was ready for peers.
+    pub(crate) start_time: Duration,
+    program: PathBuf,
 }
 
 impl Headend {
@@ -34,7 +41,10 @@ impl Headend {
         std::fs::write(&file, configuration(options, ike, nat, metrics))?;
         write_secret(&folder.join("psk"))?;
         let log = std::fs::File::create(folder.join("log"))?;
-        let process = Command::new(options.programs.join("palisade"))
+        let program = options.programs.join("palisade");
+        let start = Instant::now();
+        let process = Command::new(&program)
+            .env("PALISADE_LOG", "warn,palisade::run::reload=info")
             .arg("run")
             .arg("--config")
             .arg(&file)
@@ -51,8 +61,11 @@ impl Headend {
             folder,
             metrics,
             target: nat,
+            start_time: Duration::ZERO,
+            program,
         };
         headend.await_ready()?;
+        headend.start_time = start.elapsed();
         Ok(headend)
     }
 
@@ -81,6 +94,36 @@ impl Headend {
 
     pub(crate) fn control_socket(&self) -> PathBuf {
         self.folder.join("run").join("control.sock")
+    }
+
+    /// Has the configuration read again, as an operator does. Returns how long it took.
+    pub(crate) fn reload(&self) -> Result<Duration> {
+        let start = Instant::now();
+        kill_process(Pid::from_child(&self.process), Signal::HUP)?;
+        loop {
+            let log = std::fs::read_to_string(self.folder.join("log"))?;
+            if log.contains("the configuration was read again") {
+                return Ok(start.elapsed());
+            }
+            if start.elapsed() > PATIENCE {
+                bail!("the configuration was not read again within {PATIENCE:?}:\n{log}");
+            }
+            sleep(Duration::from_millis(5));
+        }
+    }
+
+    /// Has all peers listed as JSON. Returns how long it took, and how many lines there were.
+    pub(crate) fn list(&self) -> Result<(Duration, usize)> {
+        let start = Instant::now();
+        let mut listing = Command::new(&self.program)
+            .args(["peers", "--json", "--run-dir"])
+            .arg(self.folder.join("run"))
+            .stdout(Stdio::piped())
+            .spawn()?;
+        let output = listing.stdout.take().context("its output is a pipe")?;
+        let lines = BufReader::new(output).split(b'\n').count();
+        ensure!(listing.wait()?.success(), "the peers cannot be listed");
+        Ok((start.elapsed(), lines))
     }
 
     /// Ends the headend as an operator does, and waits for its end.
@@ -122,8 +165,7 @@ fn write_secret(path: &Path) -> Result<()> {
         .create_new(true)
         .mode(0o600)
         .open(path)?;
-    // Both ends are ours and leave with this process; nobody else hears them.
-    Ok(file.write_all(b"a-secret-between-two-processes-on-loopback")?)
+    Ok(file.write_all(SECRET.as_bytes())?)
 }
 
 fn configuration(
@@ -182,8 +224,14 @@ file = "psk"
         nat.port(),
         options.shards,
     );
-    if !options.paced {
+    for number in 0..options.configured {
         // Writing into a string cannot fail.
+        let _ = write!(
+            text,
+            "\n[secrets.peer-{number}]\nid = \"peer-{number}@load.example\"\nsecret = \"{SECRET}\"\n"
+        );
+    }
+    if !options.paced {
         let _ = write!(
             text,
             "\n[dpd.breaker]\nenabled = false\n\n[dpd.budgets]\nprobes_per_second = 1000000\nverdicts_per_second = 1000000\n"

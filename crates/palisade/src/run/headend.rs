@@ -10,8 +10,8 @@ use control::view::{
     SaPage, Sample, ShardStatus, Span, Status,
 };
 use control::{Headend, History, Refusal};
-use metrics::Scrape;
 use ipsec::IkeSpi;
+use metrics::Scrape;
 use runtime::{Busy, Cursor, Service, ShardReport};
 use shard::{PeerRow, SaRow};
 

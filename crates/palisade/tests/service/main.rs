@@ -34,7 +34,10 @@ fn peers_and_their_sas_can_be_looked_at_and_changed() {
         let peers = list.as_array().into_iter().flatten();
         peers.map(|peer| peer["id"].to_string()).collect()
     };
-    assert_eq!([ids(&first), ids(&rest)].concat(), ids(&Value::Array(peers.clone())));
+    assert_eq!(
+        [ids(&first), ids(&rest)].concat(),
+        ids(&Value::Array(peers.clone()))
+    );
     assert_eq!(
         stage.json(&["peers", "--connection", "x"]),
         Value::Array(Vec::new())
