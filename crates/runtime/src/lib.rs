@@ -14,6 +14,7 @@ mod end_to_end;
 mod entropy;
 mod error;
 mod events;
+mod gather;
 mod insides;
 mod leases;
 mod mailbox;

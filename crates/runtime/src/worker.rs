@@ -12,17 +12,13 @@ use smallvec::SmallVec;
 use timer::Instant;
 
 use crate::clock::Clock;
+use crate::gather::Gather;
 use crate::insides::Inner;
 use crate::mailbox::{Mailbox, Message, Stray};
 use crate::sink::Sink;
 
 /// Longest sleep: the loop goes round at least this often, which is its sign of life.
 const SLEEP_MAX: Duration = Duration::from_millis(500);
-/// While no ESP moves, a round begins this long after the one before it at the earliest: datagrams that
-/// come one by one, as answers to probes do, would each cost a wake-up.
-const ROUND_MIN: Duration = Duration::from_millis(1);
-/// Without ESP for so long, nobody notices that.
-const ESP_QUIET: Duration = Duration::from_millis(100);
 /// Batches received before timers and mail have their turn.
 const BATCHES_MAX: usize = 8;
 /// Messages taken before packets and timers have their turn.
@@ -50,9 +46,7 @@ pub(crate) struct Worker {
     pub(crate) rounds: u64,
     /// Whether the latest round left datagrams unread.
     unread: bool,
-    /// ESP packets seen so far, and when the latest came.
-    esp_packets: u64,
-    esp_at: Option<Instant>,
+    gather: Gather,
     /// What is watched, as far as the shard knows.
     watch_generation: u64,
     refused: Vec<Refused>,
@@ -78,8 +72,7 @@ impl Worker {
             woke: clock.now(),
             rounds: 0,
             unread: false,
-            esp_packets: 0,
-            esp_at: None,
+            gather: Gather::default(),
             watch_generation: 0,
             refused: Vec::new(),
             narrow: Vec::new(),
@@ -190,16 +183,12 @@ impl Worker {
     /// How long the next round must wait.
     fn pause(&mut self, now: Instant) -> Duration {
         let esp_packets = self.shard.esp_packets();
-        if esp_packets != self.esp_packets {
-            self.esp_packets = esp_packets;
-            self.esp_at = Some(now);
-        }
-        let quiet = self.esp_at.is_none_or(|at| now - at >= ESP_QUIET);
+        let pause = self.gather.pause(esp_packets, self.woke, now);
         let mail = self.mailbox().is_some_and(|mailbox| !mailbox.is_empty());
-        if !quiet || mail || self.unread || !self.sink.quick.is_empty() {
+        if mail || self.unread || !self.sink.quick.is_empty() {
             return Duration::ZERO;
         }
-        ROUND_MIN.saturating_sub(now - self.woke)
+        pause
     }
 
     /// Receives some batches; `true` when nothing is left.
