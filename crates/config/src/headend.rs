@@ -1,12 +1,13 @@
 //! Sections `headend`, `metrics`, `log` and `control`.
 
 use core::net::IpAddr;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 
 use crate::keys::{CONTROL, HEADEND, INNER, LOG, METRICS};
 use crate::settings::{
     ControlSettings, Engine, HeadendSettings, InnerDevice, LogFormat, LogLevel, LogSettings,
-    MetricsSettings,
+    MetricsSettings, Offload,
 };
 use crate::table::{Fault, Table, Value};
 use crate::value::{address, decimal, duration, flag, number_as, size, socket_address, word};
@@ -48,7 +49,7 @@ pub(crate) fn read(root: &Table<'_, '_>) -> HeadendSettings {
         engine: table
             .read("engine", |value| word(value, ENGINES))
             .unwrap_or(default.engine),
-        offload: table.read("offload", flag).unwrap_or(default.offload),
+        offload: table.read("offload", offload).unwrap_or(default.offload),
         inner: inner(&table).unwrap_or(default.inner),
         raw_esp: table.read("raw_esp", flag).unwrap_or(default.raw_esp),
         install_routes: table
@@ -92,6 +93,17 @@ pub(crate) fn read(root: &Table<'_, '_>) -> HeadendSettings {
         shutdown_time: table
             .read("shutdown_time", duration)
             .unwrap_or(default.shutdown_time),
+    }
+}
+
+/// All of them, none, or a list.
+fn offload(value: &Value<'_>) -> Result<BTreeSet<Offload>, Fault> {
+    let all = Offload::ALL.iter().map(|(_, offload)| *offload);
+    match (flag(value), value.items()) {
+        (Ok(true), _) => Ok(all.collect()),
+        (Ok(false), _) => Ok(BTreeSet::new()),
+        (Err(_), Ok(items)) => items.iter().map(|item| word(item, Offload::ALL)).collect(),
+        (Err(_), Err(_)) => Err(value.mismatch("true, false or a list of offloads")),
     }
 }
 

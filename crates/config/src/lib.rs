@@ -37,6 +37,6 @@ pub use keys::{SECTIONS, Section};
 pub use load::load;
 pub use settings::{
     Config, ControlSettings, Engine, FailoverSettings, FrontVrfSettings, HeadendSettings,
-    InnerDevice, InnerVrfSettings, LogFormat, LogLevel, LogSettings, MetricsSettings, PeerDpd,
-    VrfSettings,
+    InnerDevice, InnerVrfSettings, LogFormat, LogLevel, LogSettings, MetricsSettings, Offload,
+    PeerDpd, VrfSettings,
 };

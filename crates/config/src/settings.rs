@@ -2,6 +2,7 @@
 
 use core::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use core::time::Duration;
+use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -92,8 +93,8 @@ pub struct HeadendSettings {
     pub shards: Option<u16>,
     /// How sockets are driven.
     pub engine: Engine,
-    /// Whether packets pass the kernel in runs where it can.
-    pub offload: bool,
+    /// What the kernel shall do for us, where it can.
+    pub offload: BTreeSet<Offload>,
     /// Where inner packets go.
     pub inner: InnerDevice,
     /// Whether ESP is also served as IP protocol 50.
@@ -145,7 +146,7 @@ impl Default for HeadendSettings {
             nat_port: 4_500,
             shards: None,
             engine: Engine::Auto,
-            offload: true,
+            offload: Offload::ALL.iter().map(|(_, offload)| *offload).collect(),
             inner: InnerDevice::default(),
             raw_esp: false,
             install_routes: true,
@@ -167,6 +168,38 @@ impl Default for HeadendSettings {
             shutdown_time: Duration::from_secs(5),
         }
     }
+}
+
+/// Something that the kernel can do for us.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
+pub enum Offload {
+    /// Datagrams to one peer are sent as one.
+    UdpGso,
+    /// Datagrams from one peer are received as one.
+    UdpGro,
+    /// TCP packets come from the TUN device as one.
+    TunTso,
+    /// UDP packets come from the TUN device as one.
+    TunUso,
+    /// Packets are written to the TUN device as one.
+    TunCoalescing,
+    /// Datagrams are placed among the workers by the SPI in them.
+    Steering,
+    /// Packets of IP protocol 50 are placed among the workers by the SPI in them.
+    RawFanOut,
+}
+
+impl Offload {
+    /// All of them, with their names in the file.
+    pub const ALL: &[(&str, Self)] = &[
+        ("udp-gso", Self::UdpGso),
+        ("udp-gro", Self::UdpGro),
+        ("tun-tso", Self::TunTso),
+        ("tun-uso", Self::TunUso),
+        ("tun-coalescing", Self::TunCoalescing),
+        ("steering", Self::Steering),
+        ("raw-fanout", Self::RawFanOut),
+    ];
 }
 
 /// How sockets are driven.

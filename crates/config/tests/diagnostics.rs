@@ -457,6 +457,11 @@ fn wrong_types_and_ranges() {
         ("[headend]\nlisten = [\"::\", \"::\"]\n", "\"::\""),
         ("[headend]\nshards = 0\n", "0"),
         ("[headend]\nengine = \"uring\"\n", "\"uring\""),
+        ("[headend]\noffload = 7\n", "7"),
+        (
+            "[headend]\noffload = [\"udp-gso\", \"tso\"]\n",
+            "[\"udp-gso\", \"tso\"]",
+        ),
         ("[headend]\ninner = \"tap\"\n", "\"tap\""),
         ("[headend]\ninner = { mtu = 500 }\n", "500"),
         (

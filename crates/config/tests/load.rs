@@ -151,7 +151,7 @@ fn process_settings() {
         (5500, 5501, Some(3))
     );
     assert_eq!(headend.engine, Engine::Epoll);
-    assert!(!headend.offload);
+    assert!(headend.offload.is_empty());
     let addrs = vec![("10.9.0.1".parse().expect("v4"), 16)];
     assert_eq!(
         headend.inner,

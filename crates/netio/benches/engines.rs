@@ -14,8 +14,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use netio::{
-    Batch, Engine, EngineKind, EngineSettings, OuterSend, OuterSocket, Tun, TunQueue, TunSettings,
-    UdpSettings, in_namespace, thread_cpu_time,
+    Batch, Engine, EngineKind, EngineSettings, Offloads, OuterSend, OuterSocket, Tun, TunQueue,
+    TunSettings, UdpSettings, in_namespace, thread_cpu_time,
 };
 
 const PORT: u16 = 4500;
@@ -67,39 +67,39 @@ enum Load {
 struct Case {
     name: &'static str,
     load: Load,
-    offload: bool,
+    offload: Offloads,
 }
 
 const CASES: [Case; 6] = [
     Case {
         name: "TCP",
         load: Load::Stream,
-        offload: true,
+        offload: Offloads::ALL,
     },
     Case {
         name: "UDP 1,300",
         load: Load::Datagrams(1300),
-        offload: true,
+        offload: Offloads::ALL,
     },
     Case {
         name: "UDP 64",
         load: Load::Datagrams(64),
-        offload: true,
+        offload: Offloads::ALL,
     },
     Case {
         name: "TCP, no offloads",
         load: Load::Stream,
-        offload: false,
+        offload: Offloads::NONE,
     },
     Case {
         name: "UDP 1,300, no offloads",
         load: Load::Datagrams(1300),
-        offload: false,
+        offload: Offloads::NONE,
     },
     Case {
         name: "UDP 64, no offloads",
         load: Load::Datagrams(64),
-        offload: false,
+        offload: Offloads::NONE,
     },
 ];
 
@@ -228,7 +228,7 @@ fn forward(
     own: &End,
     other: &End,
     kind: EngineKind,
-    offload: bool,
+    offload: Offloads,
     stop: &AtomicBool,
     ready: &mpsc::Sender<()>,
 ) -> io::Result<Forwarded> {

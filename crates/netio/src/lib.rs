@@ -13,6 +13,8 @@ mod buffer;
 mod cmsg;
 mod counters;
 mod engine;
+mod fan_out;
+mod ipv4;
 mod namespace;
 mod narrow;
 mod netlink;

@@ -53,11 +53,7 @@ impl Scout {
     pub(crate) fn new(bind: IpAddr, device: Option<&str>) -> io::Result<Self> {
         let bind = SocketAddr::new(bind, 0);
         let socket = Socket::new(Domain::for_address(bind), Type::DGRAM, Some(Protocol::UDP))?;
-        sockopt::attach_program(
-            &socket,
-            libc::SO_ATTACH_FILTER,
-            Program::nothing().instructions(),
-        )?;
+        sockopt::attach_filter(&socket, Program::nothing().instructions())?;
         socket.bind_device(device.map(str::as_bytes))?;
         if !bind.ip().is_unspecified() {
             socket.bind(&bind.into())?;

@@ -1,8 +1,9 @@
 //! Outer sockets: UDP, and raw ones for one IP protocol.
 
-use core::net::{IpAddr, SocketAddr};
+use core::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
+use std::sync::Arc;
 
 use socket2::{Domain, Protocol, Socket, Type};
 
@@ -79,11 +80,15 @@ pub(crate) enum SocketKind {
     /// IPv4 raw sockets deliver the IP header, IPv6 ones do not (RFC 3542 §3).
     RawV4,
     RawV6,
+    /// Packet sockets deliver the IP header, and all that is known stands in it.
+    Tap,
 }
 
 /// A socket ready to be attached to an engine.
 pub struct OuterSocket {
+    /// Sends, and receives if there is no tap.
     socket: Socket,
+    tap: Option<Tap>,
     pub(crate) kind: SocketKind,
     local: SocketAddr,
     scout: Scout,
@@ -116,6 +121,7 @@ impl OuterSocket {
         let local = socket.local_addr()?.as_socket().unwrap_or(settings.bind);
         Ok(Self {
             socket,
+            tap: None,
             kind: SocketKind::Udp,
             local,
             scout: Scout::new(local.ip(), settings.device.as_deref())?,
@@ -134,13 +140,7 @@ impl OuterSocket {
         let bind = SocketAddr::new(settings.bind, 0);
         let protocol = Protocol::from(i32::from(settings.protocol));
         let socket = Socket::new(Domain::for_address(bind), Type::RAW, Some(protocol))?;
-        let common = Common {
-            ipv6: bind.is_ipv6(),
-            rx_buffer_bytes: settings.rx_buffer_bytes,
-            tx_buffer_bytes: settings.tx_buffer_bytes,
-            device: settings.device.as_deref(),
-        };
-        common.apply(&socket)?;
+        Common::of_raw(settings).apply(&socket)?;
         socket.bind(&bind.into())?;
         let kind = if bind.is_ipv6() {
             SocketKind::RawV6
@@ -149,10 +149,26 @@ impl OuterSocket {
         };
         Ok(Self {
             socket,
+            tap: None,
             kind,
             local: bind,
             scout: Scout::new(settings.bind, settings.device.as_deref())?,
         })
+    }
+
+    /// A raw socket that sends, and a tap that receives for it.
+    pub(crate) fn tapped(socket: Socket, tap: Tap, bind: Ipv4Addr) -> io::Result<Self> {
+        Ok(Self {
+            socket,
+            tap: Some(tap),
+            kind: SocketKind::Tap,
+            local: SocketAddr::from((bind, 0)),
+            scout: Scout::new(bind.into(), None)?,
+        })
+    }
+
+    fn receiver(&self) -> &Socket {
+        self.tap.as_ref().map_or(&self.socket, |tap| &tap.receiver)
     }
 
     /// The address and port it is bound to.
@@ -167,7 +183,7 @@ impl OuterSocket {
     /// Those of the operating system.
     pub fn buffer_bytes(&self) -> io::Result<(usize, usize)> {
         Ok((
-            self.socket.recv_buffer_size()?,
+            self.receiver().recv_buffer_size()?,
             self.socket.send_buffer_size()?,
         ))
     }
@@ -180,6 +196,7 @@ impl OuterSocket {
     pub fn steer(&self, program: &Program) -> io::Result<()> {
         sockopt::attach_program(
             &self.socket,
+            libc::SOL_SOCKET,
             libc::SO_ATTACH_REUSEPORT_CBPF,
             program.instructions(),
         )
@@ -190,7 +207,7 @@ impl OuterSocket {
     /// # Errors
     /// The kernel refuses an invalid program.
     pub fn filter(&self, program: &Program) -> io::Result<()> {
-        sockopt::attach_program(&self.socket, libc::SO_ATTACH_FILTER, program.instructions())
+        sockopt::attach_filter(self.receiver(), program.instructions())
     }
 
     /// Octets of the largest IP packet that the kernel believes to reach `remote` from here in one
@@ -229,20 +246,42 @@ impl OuterSocket {
         self.is_udp() && sockopt::set_int(&self.socket, libc::SOL_UDP, libc::UDP_GRO, 1).is_ok()
     }
 
-    pub(crate) fn fd(&self) -> RawFd {
+    pub(crate) fn receive_fd(&self) -> RawFd {
+        self.receiver().as_raw_fd()
+    }
+
+    pub(crate) fn send_fd(&self) -> RawFd {
         self.socket.as_raw_fd()
     }
 }
 
-struct Common<'a> {
+/// What receives in place of a raw socket.
+pub(crate) struct Tap {
+    pub(crate) receiver: Socket,
+    /// Stands for the protocol in the eyes of the kernel as long as one of the group lives.
+    pub(crate) _silent: Arc<Socket>,
+}
+
+pub(crate) struct Common<'a> {
     ipv6: bool,
     rx_buffer_bytes: usize,
     tx_buffer_bytes: usize,
     device: Option<&'a str>,
 }
 
+impl<'a> Common<'a> {
+    pub(crate) fn of_raw(settings: &'a RawSettings) -> Self {
+        Self {
+            ipv6: settings.bind.is_ipv6(),
+            rx_buffer_bytes: settings.rx_buffer_bytes,
+            tx_buffer_bytes: settings.tx_buffer_bytes,
+            device: settings.device.as_deref(),
+        }
+    }
+}
+
 impl Common<'_> {
-    fn apply(&self, socket: &Socket) -> io::Result<()> {
+    pub(crate) fn apply(&self, socket: &Socket) -> io::Result<()> {
         socket.set_nonblocking(true)?;
         if self.ipv6 {
             socket.set_only_v6(true).or_else(raw_has_no_v6only)?;
@@ -259,10 +298,14 @@ impl Common<'_> {
                 io::Error::new(error.kind(), format!("device `{device}`: {error}"))
             })?;
         }
-        grow(socket, libc::SO_RCVBUFFORCE, self.rx_buffer_bytes)
-            .or_else(|_| socket.set_recv_buffer_size(self.rx_buffer_bytes))?;
+        self.grow_rx(socket)?;
         grow(socket, libc::SO_SNDBUFFORCE, self.tx_buffer_bytes)
             .or_else(|_| socket.set_send_buffer_size(self.tx_buffer_bytes))
+    }
+
+    pub(crate) fn grow_rx(&self, socket: &Socket) -> io::Result<()> {
+        grow(socket, libc::SO_RCVBUFFORCE, self.rx_buffer_bytes)
+            .or_else(|_| socket.set_recv_buffer_size(self.rx_buffer_bytes))
     }
 }
 

@@ -43,9 +43,15 @@ pub(crate) fn int(fd: &impl AsRawFd, level: i32, name: i32) -> io::Result<i32> {
     check(result).map(|()| value)
 }
 
-/// Attaches a classic BPF program as `SO_ATTACH_FILTER` or `SO_ATTACH_REUSEPORT_CBPF`.
+/// Has a classic BPF program decide which datagrams a socket receives.
+pub(crate) fn attach_filter(fd: &impl AsRawFd, instructions: &[Instruction]) -> io::Result<()> {
+    attach_program(fd, libc::SOL_SOCKET, libc::SO_ATTACH_FILTER, instructions)
+}
+
+/// Attaches a classic BPF program by an option that takes one.
 pub(crate) fn attach_program(
     fd: &impl AsRawFd,
+    level: i32,
     name: i32,
     instructions: &[Instruction],
 ) -> io::Result<()> {
@@ -67,10 +73,32 @@ pub(crate) fn attach_program(
     let result = unsafe {
         libc::setsockopt(
             fd.as_raw_fd(),
-            libc::SOL_SOCKET,
+            level,
             name,
             ptr::from_ref(&program).cast(),
             size_of::<libc::sock_fprog>() as libc::socklen_t,
+        )
+    };
+    check(result)
+}
+
+/// Binds a packet socket to a protocol (in the order of the wire) on all devices.
+pub(crate) fn bind_packets(fd: &impl AsRawFd, protocol: u16) -> io::Result<()> {
+    let address = libc::sockaddr_ll {
+        sll_family: libc::AF_PACKET as u16,
+        sll_protocol: protocol,
+        sll_ifindex: 0,
+        sll_hatype: 0,
+        sll_pkttype: 0,
+        sll_halen: 0,
+        sll_addr: [0; 8],
+    };
+    // SAFETY: the pointer is valid for reads of the length that is passed, and the kernel copies.
+    let result = unsafe {
+        libc::bind(
+            fd.as_raw_fd(),
+            ptr::from_ref(&address).cast(),
+            size_of::<libc::sockaddr_ll>() as libc::socklen_t,
         )
     };
     check(result)

@@ -1,5 +1,7 @@
 //! Classic BPF that picks a socket by the octets of a datagram.
 
+use core::net::Ipv4Addr;
+
 /// One classic BPF instruction.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Instruction {
@@ -81,6 +83,12 @@ const JUMP_AT_LEAST: u16 = 0x35;
 const RETURN_A: u16 = 0x16;
 const RETURN_CONSTANT: u16 = 0x06;
 
+/// Where the kernel tells for whom a packet is: beyond all octets (`SKF_AD_OFF + SKF_AD_PKTTYPE`).
+const PACKET_TYPE: u32 = (-0x1000_i32 + 4).cast_unsigned();
+/// Offsets into an IPv4 header.
+const IPV4_PROTOCOL: u32 = 9;
+const IPV4_DESTINATION: u32 = 16;
+
 /// No socket has this number, so the kernel falls back to its own hash of the addresses.
 const NO_SOCKET: u32 = u32::MAX;
 
@@ -99,16 +107,60 @@ impl Program {
     /// whose octet names no socket, is placed by the kernel's hash of the addresses.
     #[must_use]
     pub fn select(rules: &[Rule]) -> Self {
-        let mut instructions = Vec::new();
+        Self::selecting(rules, Base::Payload)
+    }
+
+    /// The same for [`OuterSocket::fan_out`](crate::OuterSocket::fan_out): datagrams start with an IPv4
+    /// header, which the offsets do not count. One that is nobody's goes to any socket.
+    #[must_use]
+    pub fn select_behind_header(rules: &[Rule]) -> Self {
+        Self::selecting(rules, Base::AfterIpHeader)
+    }
+
+    fn selecting(rules: &[Rule], base: Base) -> Self {
+        let mut instructions = base.prelude();
         for rule in rules {
             let verdict = [
-                plain(LOAD_OCTET_ABSOLUTE, rule.offset),
+                plain(base.load_octet(), rule.offset),
                 plain(SHIFT_RIGHT, u32::from(rule.shift_right)),
                 plain(RETURN_A, 0),
             ];
-            append_rule(&mut instructions, &rule.conditions, &verdict, Base::Payload);
+            append_rule(&mut instructions, &rule.conditions, &verdict, base);
         }
         instructions.push(plain(RETURN_CONSTANT, NO_SOCKET));
+        Self { instructions }
+    }
+
+    /// A filter of a packet socket: IPv4 packets of one protocol that came to this host, and to `address`
+    /// if that is not unspecified.
+    #[must_use]
+    pub(crate) fn of_protocol(protocol: u8, address: Ipv4Addr) -> Self {
+        let mut tests = vec![
+            (
+                plain(LOAD_WORD_ABSOLUTE, PACKET_TYPE),
+                u32::from(libc::PACKET_HOST),
+            ),
+            (
+                plain(LOAD_OCTET_ABSOLUTE, IPV4_PROTOCOL),
+                u32::from(protocol),
+            ),
+        ];
+        if !address.is_unspecified() {
+            let load = plain(LOAD_WORD_ABSOLUTE, IPV4_DESTINATION);
+            tests.push((load, address.to_bits()));
+        }
+        let mut instructions = Vec::new();
+        for (load, value) in tests {
+            instructions.push(load);
+            instructions.push(Instruction {
+                code: JUMP_EQUAL,
+                jump_true: 1,
+                jump_false: 0,
+                operand: value,
+            });
+            instructions.push(plain(RETURN_CONSTANT, 0));
+        }
+        instructions.push(plain(RETURN_CONSTANT, u32::MAX));
         Self { instructions }
     }
 
@@ -119,18 +171,15 @@ impl Program {
     /// `ip_header` says that a datagram starts with an IPv4 header, which the offsets do not count.
     #[must_use]
     pub fn accept(rules: &[Rule], index: u8, ip_header: bool) -> Self {
-        let (base, octet) = if ip_header {
-            (Base::AfterIpHeader, LOAD_OCTET_INDEXED)
+        let base = if ip_header {
+            Base::AfterIpHeader
         } else {
-            (Base::Payload, LOAD_OCTET_ABSOLUTE)
+            Base::Payload
         };
-        let mut instructions = Vec::new();
-        if ip_header {
-            instructions.push(plain(LOAD_X_IP_HEADER_LENGTH, 0));
-        }
+        let mut instructions = base.prelude();
         for rule in rules {
             let verdict = [
-                plain(octet, rule.offset),
+                plain(base.load_octet(), rule.offset),
                 plain(SHIFT_RIGHT, u32::from(rule.shift_right)),
                 Instruction {
                     code: JUMP_EQUAL,
@@ -168,6 +217,22 @@ enum Base {
     Payload,
     /// The index register holds the length of the IPv4 header.
     AfterIpHeader,
+}
+
+impl Base {
+    fn prelude(self) -> Vec<Instruction> {
+        match self {
+            Self::Payload => Vec::new(),
+            Self::AfterIpHeader => vec![plain(LOAD_X_IP_HEADER_LENGTH, 0)],
+        }
+    }
+
+    const fn load_octet(self) -> u16 {
+        match self {
+            Self::Payload => LOAD_OCTET_ABSOLUTE,
+            Self::AfterIpHeader => LOAD_OCTET_INDEXED,
+        }
+    }
 }
 
 /// Rules are few and short: a jump over the rest of one never exceeds the 255 of its field.

@@ -9,7 +9,7 @@ use std::os::unix::fs::OpenOptionsExt;
 use std::sync::Arc;
 
 use crate::netlink::Netlink;
-use crate::{AddressGuard, Route, RouteGuard, in_namespace};
+use crate::{AddressGuard, Offloads, Route, RouteGuard, in_namespace};
 
 const NAME_LEN: usize = libc::IFNAMSIZ;
 
@@ -28,8 +28,8 @@ pub struct TunSettings {
     pub namespace: Option<String>,
     /// The routing table into which routes through the device go, `None` for the main one.
     pub table: Option<u32>,
-    /// Whether packets of one flow cross the device as one, if the kernel can.
-    pub offload: bool,
+    /// Which packets of one flow shall cross the device as one, if the kernel can.
+    pub offload: Offloads,
 }
 
 /// A TUN device. It exists as long as one of its queues is open; its addresses and routes go with
@@ -53,6 +53,8 @@ pub struct TunQueue {
 pub(crate) struct TunOffload {
     pub(crate) tcp: bool,
     pub(crate) udp: bool,
+    /// Whether packets are to be written as one.
+    pub(crate) coalescing: bool,
 }
 
 /// The kernel's `struct ifreq`, of which the name and the flags are used.
@@ -76,10 +78,9 @@ impl Tun {
     fn open_here(settings: &TunSettings) -> io::Result<(Self, Vec<TunQueue>)> {
         let multi = settings.queues > 1;
         let (first, name) = TunQueue::open(&settings.name, multi, settings.offload)?;
-        let offload = first.offload.is_some();
         let mut queues = vec![first];
         while queues.len() < settings.queues {
-            queues.push(TunQueue::open(&name, multi, offload)?.0);
+            queues.push(TunQueue::open(&name, multi, settings.offload)?.0);
         }
         let index = interface_index(&name)?;
         let netlink = Arc::new(Netlink::open()?);
@@ -132,14 +133,14 @@ impl Tun {
 }
 
 impl TunQueue {
-    fn open(name: &str, multi: bool, offload: bool) -> io::Result<(Self, String)> {
+    fn open(name: &str, multi: bool, wanted: Offloads) -> io::Result<(Self, String)> {
         let file = OpenOptions::new()
             .read(true)
             .write(true)
             .custom_flags(libc::O_NONBLOCK | libc::O_CLOEXEC)
             .open("/dev/net/tun")?;
         let multi = if multi { libc::IFF_MULTI_QUEUE } else { 0 };
-        let offload = offload && supports_header(&file);
+        let offload = wanted.any_of_tun() && supports_header(&file);
         let header = if offload { libc::IFF_VNET_HDR } else { 0 };
         let mut request = InterfaceRequest {
             name: encode_name(name)?,
@@ -152,7 +153,7 @@ impl TunQueue {
         if result < 0 {
             return Err(io::Error::last_os_error());
         }
-        let offload = offload.then(|| take_offloads(&file));
+        let offload = offload.then(|| take_offloads(&file, wanted));
         Ok((Self { file, offload }, decode_name(&request.name)))
     }
 
@@ -178,19 +179,22 @@ fn supports_header(file: &File) -> bool {
 }
 
 /// Tells the kernel which packets it may leave unfinished: as much as it knows of.
-fn take_offloads(file: &File) -> TunOffload {
+fn take_offloads(file: &File, wanted: Offloads) -> TunOffload {
+    let only_if = |wanted, features| if wanted { features } else { 0 };
     let tcp = libc::TUN_F_CSUM | libc::TUN_F_TSO4 | libc::TUN_F_TSO6;
-    let udp = libc::TUN_F_USO4 | libc::TUN_F_USO6;
+    let udp = libc::TUN_F_CSUM | libc::TUN_F_USO4 | libc::TUN_F_USO6;
+    let tcp = only_if(wanted.tun_tcp, tcp);
     let takes = |features: c_uint| {
         let features = c_ulong::from(features);
         // SAFETY: the argument is a number.
         let result = unsafe { libc::ioctl(file.as_raw_fd(), libc::TUNSETOFFLOAD, features) };
         result == 0
     };
-    let both = takes(tcp | udp);
+    let all = takes(tcp | only_if(wanted.tun_udp, udp));
     TunOffload {
-        tcp: both || takes(tcp),
-        udp: both,
+        tcp: wanted.tun_tcp && (all || takes(tcp)),
+        udp: wanted.tun_udp && all,
+        coalescing: wanted.tun_coalescing,
     }
 }
 

@@ -14,7 +14,7 @@ use ipsec::{
     IdentityPattern, IkeProposal, PeerEndpoint, PolicySnapshot, PreSharedKey, RekeyPolicy,
     SecretEntry, StartAction, TrafficSelector,
 };
-use netio::{EngineKind, EngineSettings};
+use netio::{EngineKind, EngineSettings, Offloads};
 use shard::{EventKind, Policy, Which};
 
 use crate::mailbox::Message;
@@ -117,7 +117,7 @@ fn policy(connections: Vec<ConnectionPolicy>, pools: Vec<AddressPool>, dpd: DpdP
 #[derive(Clone, Copy)]
 struct Plan {
     kind: EngineKind,
-    offload: bool,
+    offload: Offloads,
     shards: u16,
     peers: usize,
     /// Tells the addresses of one test from those of another.
@@ -331,7 +331,7 @@ fn traffic_flows(plan: Plan) {
 fn traffic_flows_with_epoll() {
     traffic_flows(Plan {
         kind: EngineKind::Epoll,
-        offload: true,
+        offload: Offloads::ALL,
         shards: 1,
         peers: 5,
         net: 1,
@@ -342,7 +342,7 @@ fn traffic_flows_with_epoll() {
 fn traffic_flows_with_io_uring() {
     traffic_flows(Plan {
         kind: EngineKind::IoUring,
-        offload: true,
+        offload: Offloads::ALL,
         shards: 1,
         peers: 5,
         net: 2,
@@ -354,7 +354,7 @@ fn traffic_flows_without_offloads() {
     for (kind, net) in [(EngineKind::Epoll, 9), (EngineKind::IoUring, 10)] {
         traffic_flows(Plan {
             kind,
-            offload: false,
+            offload: Offloads::NONE,
             shards: 1,
             peers: 5,
             net,
@@ -366,7 +366,7 @@ fn traffic_flows_without_offloads() {
 fn traffic_flows_over_several_shards() {
     traffic_flows(Plan {
         kind: EngineKind::Epoll,
-        offload: true,
+        offload: Offloads::ALL,
         shards: 3,
         peers: 20,
         net: 3,
@@ -377,7 +377,7 @@ fn traffic_flows_over_several_shards() {
 fn a_packet_on_the_wrong_shard_reaches_the_right_one() {
     let plan = Plan {
         kind: EngineKind::Epoll,
-        offload: true,
+        offload: Offloads::ALL,
         shards: 2,
         peers: 4,
         net: 4,
@@ -408,7 +408,7 @@ fn a_packet_on_the_wrong_shard_reaches_the_right_one() {
 fn a_dead_peer_is_found_in_time_and_a_living_one_is_kept() {
     let plan = Plan {
         kind: EngineKind::Epoll,
-        offload: true,
+        offload: Offloads::ALL,
         shards: 1,
         peers: 3,
         net: 5,
@@ -453,7 +453,7 @@ fn a_dead_peer_is_found_in_time_and_a_living_one_is_kept() {
 fn a_stopping_headend_tells_its_peers() {
     let plan = Plan {
         kind: EngineKind::IoUring,
-        offload: true,
+        offload: Offloads::ALL,
         shards: 2,
         peers: 4,
         net: 6,
@@ -476,7 +476,7 @@ fn a_stopping_headend_tells_its_peers() {
 fn a_port_that_is_taken_is_named() {
     let plan = Plan {
         kind: EngineKind::Epoll,
-        offload: true,
+        offload: Offloads::ALL,
         shards: 1,
         peers: 0,
         net: 7,
@@ -497,7 +497,7 @@ fn a_port_that_is_taken_is_named() {
 fn a_failed_start_leaves_nothing_behind() {
     let plan = Plan {
         kind: EngineKind::IoUring,
-        offload: true,
+        offload: Offloads::ALL,
         shards: 2,
         peers: 0,
         net: 8,

@@ -74,9 +74,9 @@ impl Service {
         &self.parts.inner
     }
 
-    /// The smallest receive buffer that the kernel granted to a socket, in octets (its own
-    /// bookkeeping included). Less than twice what was asked for means that its limit
-    /// (`net.core.rmem_max`) is too low.
+    /// The smallest receive or send buffer that the kernel granted to a socket, in octets (its own
+    /// bookkeeping included). Less than twice what was asked for means that its limits
+    /// (`net.core.rmem_max`, `net.core.wmem_max`) are too low.
     #[must_use]
     pub fn socket_buffer_bytes(&self) -> usize {
         self.parts.socket_buffer_bytes

@@ -1,11 +1,11 @@
 //! Opens the sockets of all shards before any of them runs, so that whatever is wrong is said at
 //! the start.
 
-use core::net::{IpAddr, SocketAddr};
+use core::net::SocketAddr;
 use std::io;
 
 use ipsec::{EspSpiLayout, FrontVrf};
-use netio::{OuterSocket, Program, RawSettings, UdpSettings};
+use netio::{Offloads, OuterSocket, Program, RawSettings, UdpSettings};
 use shard::{FrontSocket, Listener};
 
 use crate::{Listen, StartError, steering};
@@ -27,20 +27,34 @@ pub(crate) struct Sockets {
     pub(crate) places: Vec<Place>,
     /// By shard.
     pub(crate) of_shard: Vec<Vec<OuterSocket>>,
-    /// The smallest receive buffer that one was granted, in octets.
+    /// The smallest buffer that one was granted, in octets.
     pub(crate) buffer_bytes: usize,
+    /// What of steering and sharing is in use.
+    pub(crate) offloads: Offloads,
+}
+
+/// What all sockets have in common.
+#[derive(Clone, Copy)]
+pub(crate) struct Common {
+    pub(crate) shards: u16,
+    /// Octets of each buffer that are asked for.
+    pub(crate) buffer_bytes: usize,
+    /// What the operator allows.
+    pub(crate) wanted: Offloads,
 }
 
 impl Sockets {
-    pub(crate) fn open(
-        listen: &[Listen],
-        shards: u16,
-        buffer_bytes: usize,
-    ) -> Result<Self, StartError> {
+    pub(crate) fn open(listen: &[Listen], common: Common) -> Result<Self, StartError> {
+        let Common {
+            shards,
+            buffer_bytes,
+            wanted,
+        } = common;
         let mut sockets = Self {
             places: Vec::new(),
             of_shard: (0..shards).map(|_| Vec::new()).collect(),
             buffer_bytes: 0,
+            offloads: Offloads::NONE,
         };
         let layout = EspSpiLayout::for_shards(shards);
         for entry in listen {
@@ -51,17 +65,18 @@ impl Sockets {
             let udp = Udp {
                 entry,
                 buffer_bytes,
+                steered: shards > 1 && wanted.steering,
                 shared: shards > 1 || listen.iter().any(neighbour),
             };
             sockets.add_udp(&udp, Listener::Ike, &steering::ike_program())?;
             sockets.add_udp(&udp, Listener::Nat, &steering::nat_program(layout))?;
             if entry.raw_esp {
-                sockets.add_raw(entry, buffer_bytes, layout)?;
+                sockets.add_raw(entry, common, layout)?;
             }
         }
         let granted = sockets.of_shard.iter().flatten();
         let granted = granted.filter_map(|socket| socket.buffer_bytes().ok());
-        sockets.buffer_bytes = granted.map(|(rx, _)| rx).min().unwrap_or(0);
+        sockets.buffer_bytes = granted.map(|(rx, tx)| rx.min(tx)).min().unwrap_or(0);
         Ok(sockets)
     }
 
@@ -75,20 +90,17 @@ impl Sockets {
             Listener::Nat => (udp.entry.nat_port, "UDP (NAT traversal)"),
             Listener::Ike | Listener::RawEsp => (udp.entry.ike_port, "UDP (IKE)"),
         };
-        let many = self.of_shard.len() > 1;
         for (index, list) in self.of_shard.iter_mut().enumerate() {
             let address = SocketAddr::new(udp.entry.address, port);
-            let bound = udp.open(address).and_then(|socket| {
-                if many && index == 0 {
-                    socket.steer(program)?;
-                }
-                Ok(socket)
-            });
-            let socket = bound.map_err(|source| StartError::Bind {
+            let socket = udp.open(address).map_err(|source| StartError::Bind {
                 address,
                 protocol,
                 source,
             })?;
+            // Where the kernel takes no program its hash places datagrams, and shards pass them on.
+            if udp.steered && index == 0 {
+                self.offloads.steering |= socket.steer(program).is_ok();
+            }
             port = socket.local().port();
             list.push(socket);
         }
@@ -103,18 +115,25 @@ impl Sockets {
     fn add_raw(
         &mut self,
         entry: &Listen,
-        buffer_bytes: usize,
+        common: Common,
         layout: EspSpiLayout,
     ) -> Result<(), StartError> {
-        let many = self.of_shard.len() > 1;
-        for (list, shard) in self.of_shard.iter_mut().zip(0_u8..=u8::MAX) {
-            let filter = many.then(|| steering::raw_filter(layout, shard, entry.address.is_ipv6()));
-            let socket = open_raw(entry, buffer_bytes, filter.as_ref());
-            list.push(socket.map_err(|source| StartError::Bind {
-                address: SocketAddr::new(entry.address, 0),
-                protocol: "IP protocol 50 (ESP)",
-                source,
-            })?);
+        let many = common.shards > 1;
+        let shared = (many && common.wanted.raw_fan_out)
+            .then(|| share_raw(entry, common, layout))
+            .flatten();
+        self.offloads.raw_fan_out |= shared.is_some();
+        let opened = match shared {
+            Some(sockets) => Ok(sockets),
+            None => filter_raw(entry, common, layout),
+        };
+        let sockets = opened.map_err(|source| StartError::Bind {
+            address: SocketAddr::new(entry.address, 0),
+            protocol: "IP protocol 50 (ESP)",
+            source,
+        })?;
+        for (list, socket) in self.of_shard.iter_mut().zip(sockets) {
+            list.push(socket);
         }
         self.places.push(Place {
             fvrf: entry.fvrf,
@@ -139,6 +158,8 @@ impl Sockets {
 struct Udp<'a> {
     entry: &'a Listen,
     buffer_bytes: usize,
+    /// Whether a program places datagrams among the shards.
+    steered: bool,
     shared: bool,
 }
 
@@ -157,21 +178,39 @@ impl Udp<'_> {
     }
 }
 
-fn open_raw(
+/// Sockets that share what comes; `None` where they cannot: IPv6, an instance bound to a device, a
+/// system that allows no packet sockets.
+fn share_raw(entry: &Listen, common: Common, layout: EspSpiLayout) -> Option<Vec<OuterSocket>> {
+    let program = steering::raw_program(layout);
+    let members = usize::from(common.shards);
+    OuterSocket::fan_out(&raw(entry, common), &program, members).ok()
+}
+
+/// Sockets that each see everything and keep what is theirs.
+fn filter_raw(
     entry: &Listen,
-    buffer_bytes: usize,
-    filter: Option<&Program>,
-) -> io::Result<OuterSocket> {
-    let address: IpAddr = entry.address;
-    let socket = OuterSocket::raw(&RawSettings {
-        rx_buffer_bytes: buffer_bytes,
-        tx_buffer_bytes: buffer_bytes,
+    common: Common,
+    layout: EspSpiLayout,
+) -> io::Result<Vec<OuterSocket>> {
+    let shards = (0_u8..=u8::MAX).take(usize::from(common.shards));
+    shards
+        .map(|shard| {
+            let socket = OuterSocket::raw(&raw(entry, common))?;
+            if common.shards > 1 {
+                let ipv6 = entry.address.is_ipv6();
+                socket.filter(&steering::raw_filter(layout, shard, ipv6))?;
+            }
+            Ok(socket)
+        })
+        .collect()
+}
+
+fn raw(entry: &Listen, common: Common) -> RawSettings {
+    RawSettings {
+        rx_buffer_bytes: common.buffer_bytes,
+        tx_buffer_bytes: common.buffer_bytes,
         device: entry.device.clone(),
         namespace: entry.namespace.clone(),
-        ..RawSettings::new(address, ESP)
-    })?;
-    if let Some(filter) = filter {
-        socket.filter(filter)?;
+        ..RawSettings::new(entry.address, ESP)
     }
-    Ok(socket)
 }

@@ -22,7 +22,7 @@ use crate::quick::QuickQueue;
 use crate::resolver::{Resolver, ResolverQueue};
 use crate::routes::{RouteQueue, Routes};
 use crate::sink::{InnerDrops, Sink};
-use crate::sockets::{Place, Sockets};
+use crate::sockets::{Common, Place, Sockets};
 use crate::traces::Traces;
 use crate::worker::Worker;
 use crate::{InnerDevice, Settings, StartError};
@@ -38,7 +38,7 @@ pub(crate) struct Parts {
     pub(crate) engine: EngineKind,
     pub(crate) offloads: Offloads,
     pub(crate) inner: String,
-    /// The smallest receive buffer that a socket was granted, in octets.
+    /// The smallest buffer that a socket was granted, in octets.
     pub(crate) socket_buffer_bytes: usize,
     pub(crate) compute: ComputePool,
     pub(crate) resolver: Resolver,
@@ -75,7 +75,12 @@ enum InnerPart {
 pub(crate) fn start(settings: Settings) -> Result<Parts, StartError> {
     let cpus = netio::available_cpus().map_err(StartError::System)?;
     let shards = shard_count(&settings, cpus.len())?;
-    let mut sockets = Sockets::open(&settings.listen, shards, settings.socket_buffer_bytes)?;
+    let common = Common {
+        shards,
+        buffer_bytes: settings.socket_buffer_bytes,
+        wanted: settings.engine.offload,
+    };
+    let mut sockets = Sockets::open(&settings.listen, common)?;
     let inner = InnerDevices::open(&settings, shards)?;
     let clock = Clock::new();
     let mailboxes: Arc<[Mailbox]> = (0..shards)
@@ -165,6 +170,8 @@ pub(crate) fn start(settings: Settings) -> Result<Parts, StartError> {
         let outcome = outcomes.recv().unwrap_or_else(|_| Err(silent()));
         (parts.engine, parts.offloads) = outcome.map_err(StartError::Engine)?;
     }
+    parts.offloads.steering = sockets.offloads.steering;
+    parts.offloads.raw_fan_out = sockets.offloads.raw_fan_out;
     Ok(parts)
 }
 

@@ -32,6 +32,11 @@ pub(crate) fn nat_program(layout: EspSpiLayout) -> Program {
     Program::select(&rules)
 }
 
+/// For raw sockets that share the datagrams of all shards.
+pub(crate) fn raw_program(layout: EspSpiLayout) -> Program {
+    Program::select_behind_header(&[esp_rule(layout)])
+}
+
 /// For the raw socket of one shard, which sees the datagrams of all.
 pub(crate) fn raw_filter(layout: EspSpiLayout, shard: u8, ipv6: bool) -> Program {
     Program::accept(&[esp_rule(layout)], shard, !ipv6)

@@ -1,6 +1,7 @@
 //! What a shell script would otherwise do: `cargo xtask test`, `cargo xtask ci` and `cargo xtask bench`.
 #![forbid(unsafe_code)]
 
+mod asan;
 mod baselines;
 mod bench;
 mod cargo;
@@ -31,7 +32,9 @@ struct Arguments {
 enum Task {
     /// Runs all tests: those that need nothing, and as root those with real peers too.
     Test,
-    /// Runs all tests, then formatting, lints and documentation; anything not run is a failure.
+    /// Runs the tests of the room that may use `unsafe` with AddressSanitizer.
+    Asan,
+    /// Runs all tests, AddressSanitizer, formatting, lints and documentation; anything not run is a failure.
     Ci,
     /// Measures, and prints the figures of docs/performance.md.
     #[command(subcommand)]
@@ -41,6 +44,7 @@ enum Task {
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().task {
         Task::Test => test().map(|report| report.conclude(strict())),
+        Task::Asan => asan().map(|report| report.conclude(strict())),
         Task::Ci => ci().map(|report| report.conclude(strict())),
         Task::Bench(bench) => bench::run(&bench).map(|succeeded| match succeeded {
             true => ExitCode::SUCCESS,
@@ -62,8 +66,15 @@ fn test() -> Result<Report> {
     Ok(report)
 }
 
+fn asan() -> Result<Report> {
+    let mut report = Report::new();
+    asan::run(&mut report)?;
+    Ok(report)
+}
+
 fn ci() -> Result<Report> {
     let mut report = test()?;
+    asan::run(&mut report)?;
     checks::run(&mut report)?;
     Ok(report)
 }

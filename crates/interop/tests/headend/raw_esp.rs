@@ -42,13 +42,37 @@ fn protocol_50_over_ipv4() -> Result<()> {
 }
 
 #[test]
-fn protocol_50_over_ipv6() -> Result<()> {
-    let tunnel = Tunnel::new(
+fn protocol_50_shared_by_several_workers() -> Result<()> {
+    for offload in ["true", "false"] {
+        let sections = format!("{RAW}shards = 3\noffload = {offload}\n");
+        talk(&Tunnel::of_pair(), "ip proto 50", (LEFT, RIGHT), &sections)
+            .map_err(|error| error.context(offload))?;
+    }
+    Ok(())
+}
+
+#[test]
+fn protocol_50_over_ipv6_shared_by_several_workers() -> Result<()> {
+    let sections = format!("{RAW}shards = 3\n");
+    talk(
+        &ipv6(),
+        "ip6 proto 50",
+        ("fd00:1::1", "fd00:2::1"),
+        &sections,
+    )
+}
+
+fn ipv6() -> Tunnel {
+    Tunnel::new(
         "net",
         End::new("2001:db8::1", "left.test", &["fd00:1::/64"]),
         End::new("2001:db8::2", "right.test", &["fd00:2::/64"]),
-    );
-    talk(&tunnel, "ip6 proto 50", ("fd00:1::1", "fd00:2::1"), RAW)
+    )
+}
+
+#[test]
+fn protocol_50_over_ipv6() -> Result<()> {
+    talk(&ipv6(), "ip6 proto 50", ("fd00:1::1", "fd00:2::1"), RAW)
 }
 
 #[test]

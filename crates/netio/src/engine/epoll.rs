@@ -8,7 +8,7 @@ use mio::{Events, Interest, Poll, Token};
 use super::inventory::Inventory;
 use super::messages::Messages;
 use super::{ERRORS_IN_A_ROW_MAX, EngineSettings, Wakeup};
-use crate::{Batch, Buffer, OuterSend, SendError, SocketId, TunId, Waker};
+use crate::{Batch, Buffer, Offloads, OuterSend, SendError, SocketId, TunId, Waker};
 
 const WAKER: Token = Token(usize::MAX);
 /// Runs of datagrams that one call receives. Each may hold as many datagrams as a whole batch.
@@ -26,7 +26,7 @@ pub(super) struct Epoll {
     rx_buffers: Vec<Buffer>,
     /// The same for sockets that receive runs.
     rx_runs: Vec<Buffer>,
-    offload: bool,
+    offload: Offloads,
     tx_queues: Vec<Vec<(OuterSend, Buffer)>>,
     tx_queue_max: usize,
 }
@@ -76,12 +76,10 @@ impl Epoll {
         inventory: &mut Inventory,
         id: SocketId,
     ) -> io::Result<()> {
-        if self.offload {
-            inventory.use_runs(id, RUNS_AT_ONCE * 2);
-        }
+        inventory.use_runs(id, self.offload, RUNS_AT_ONCE * 2);
         let socket = inventory.socket(id).ok_or(io::ErrorKind::NotFound)?;
         self.tx_queues.push(Vec::with_capacity(self.tx_queue_max));
-        self.watch(socket.fd(), SourceKind::Socket(id))
+        self.watch(socket.receive_fd(), SourceKind::Socket(id))
     }
 
     pub(super) fn watch_tun(&mut self, inventory: &Inventory, id: TunId) -> io::Result<()> {
@@ -179,7 +177,7 @@ impl Epoll {
             inventory.counters.rx_no_buffer += 1;
             return Drained::More;
         }
-        let Some(fd) = inventory.socket(id).map(|socket| socket.fd()) else {
+        let Some(fd) = inventory.socket(id).map(|socket| socket.receive_fd()) else {
             return Drained::Empty;
         };
         inventory.counters.rx_calls += 1;
@@ -256,7 +254,10 @@ fn flush_queue(
         let Some((first, _)) = run.first() else {
             continue;
         };
-        let Some(fd) = inventory.socket(first.socket).map(|socket| socket.fd()) else {
+        let Some(fd) = inventory
+            .socket(first.socket)
+            .map(|socket| socket.send_fd())
+        else {
             continue;
         };
         inventory.adjust(first);

@@ -1,4 +1,5 @@
-use core::net::SocketAddr;
+use core::net::{IpAddr, SocketAddr};
+use core::ops::Range;
 use std::io;
 
 use super::EngineSettings;
@@ -6,6 +7,7 @@ use super::lent::{Lent, Octets};
 use super::messages::Arrival;
 use super::tun::TunEntry;
 use crate::cmsg::{self, Control};
+use crate::ipv4::{self, Ipv4Header};
 use crate::narrow::NarrowPaths;
 use crate::segmentation::{Coalescer, HEADER_LEN, SUPER_LEN_MAX};
 use crate::socket::SocketKind;
@@ -14,7 +16,6 @@ use crate::{
     Refused, SendError, SocketId, TunId, TunQueue,
 };
 
-const IPV4_HEADER_MIN: usize = 20;
 /// Octets of the longest run that passes the kernel as one: a super-packet behind its header, and one
 /// octet more than can come, since a device truncates without a word. A run of datagrams is shorter.
 const RUN_LEN_MAX: usize = HEADER_LEN + SUPER_LEN_MAX + 1;
@@ -98,14 +99,14 @@ impl Inventory {
         self.narrow.note(send.socket, send.remote);
     }
 
-    /// Has runs of datagrams of a socket pass as one, where the kernel can. `buffers` runs may be
-    /// under way at once.
-    pub(super) fn use_runs(&mut self, id: SocketId, buffers: usize) {
+    /// Has runs of datagrams of a socket pass as one, as is wanted and where the kernel can. `buffers`
+    /// runs may be under way at once.
+    pub(super) fn use_runs(&mut self, id: SocketId, wanted: Offloads, buffers: usize) {
         let Some(entry) = self.sockets.get_mut(usize::from(id.0)) else {
             return;
         };
-        entry.send_runs = entry.socket.can_send_runs();
-        entry.receive_runs = entry.socket.receive_runs();
+        entry.send_runs = wanted.udp_send && entry.socket.can_send_runs();
+        entry.receive_runs = wanted.udp_receive && entry.socket.receive_runs();
         self.offloads.udp_send |= entry.send_runs;
         self.offloads.udp_receive |= entry.receive_runs;
         if entry.receive_runs && !self.receives_runs {
@@ -142,9 +143,10 @@ impl Inventory {
 
     pub(super) fn add_tun(&mut self, queue: TunQueue) -> io::Result<TunId> {
         let id = u16::try_from(self.tuns.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
-        self.offloads.tun_tcp |= queue.offload().is_some_and(|offload| offload.tcp);
-        self.offloads.tun_udp |= queue.offload().is_some_and(|offload| offload.udp);
-        if queue.offload().is_some() {
+        if let Some(offload) = queue.offload() {
+            self.offloads.tun_tcp |= offload.tcp;
+            self.offloads.tun_udp |= offload.udp;
+            self.offloads.tun_coalescing |= offload.coalescing;
             self.runs.extend(SUPERS_AT_ONCE);
         }
         self.tuns.push(TunEntry::new(queue));
@@ -201,31 +203,22 @@ impl Inventory {
         arrival: &Arrival,
         mut buffer: Buffer,
     ) -> Option<OuterPacket> {
-        let told = &arrival.told;
         let socket = self.socket(id)?;
         let bound = socket.local();
-        let header_len = match socket.kind {
-            SocketKind::RawV4 => ipv4_header_len(buffer.bytes()),
-            SocketKind::Udp | SocketKind::RawV6 => Some(0),
-        };
-        let local = told.local.unwrap_or(bound.ip());
-        let (Some(mut remote), Some(header_len)) = (arrival.remote, header_len) else {
+        let Some(heading) = Heading::read(socket.kind, arrival, buffer.bytes()) else {
             self.give(buffer);
             return None;
         };
-        if !socket.is_udp() {
-            // A raw socket's address carries the protocol number where a port would be.
-            remote.set_port(0);
-        }
-        let range = buffer.range();
-        buffer.set_range(range.start + header_len..range.end);
-        let is_run = datagrams(buffer.len(), told.segment) > 1;
+        let start = buffer.range().start;
+        buffer.set_range(start + heading.payload.start..start + heading.payload.end);
+        let segment = arrival.told.segment;
+        let is_run = datagrams(buffer.len(), segment) > 1;
         Some(OuterPacket {
             socket: id,
-            local: SocketAddr::new(local, bound.port()),
-            remote,
-            tos: told.tos,
-            segment: if is_run { told.segment } else { 0 },
+            local: SocketAddr::new(heading.local.unwrap_or(bound.ip()), bound.port()),
+            remote: heading.remote,
+            tos: heading.tos,
+            segment: if is_run { segment } else { 0 },
             buffer,
         })
     }
@@ -332,7 +325,39 @@ fn datagrams(len: usize, segment: u16) -> u64 {
     }
 }
 
-fn ipv4_header_len(packet: &[u8]) -> Option<usize> {
-    let len = usize::from(packet.first()? & 0x0f) * 4;
-    (len >= IPV4_HEADER_MIN && len <= packet.len()).then_some(len)
+/// What a datagram's headers said, from wherever that is known.
+struct Heading {
+    local: Option<IpAddr>,
+    remote: SocketAddr,
+    tos: u8,
+    payload: Range<usize>,
+}
+
+impl Heading {
+    fn read(kind: SocketKind, arrival: &Arrival, octets: &[u8]) -> Option<Self> {
+        if kind == SocketKind::Tap {
+            let header = Ipv4Header::read(octets)?;
+            return Some(Self {
+                local: Some(header.destination.into()),
+                remote: SocketAddr::from((header.source, 0)),
+                tos: header.tos,
+                payload: header.payload,
+            });
+        }
+        let mut remote = arrival.remote?;
+        if kind != SocketKind::Udp {
+            // A raw socket's address carries the protocol number where a port would be.
+            remote.set_port(0);
+        }
+        let start = match kind {
+            SocketKind::RawV4 => ipv4::header_len(octets)?,
+            _ => 0,
+        };
+        Some(Self {
+            local: arrival.told.local,
+            remote,
+            tos: arrival.told.tos,
+            payload: start..octets.len(),
+        })
+    }
 }

@@ -51,8 +51,8 @@ pub struct EngineSettings {
     pub buffers: usize,
     /// Octets of the largest payload; larger datagrams are dropped and counted.
     pub payload_max: usize,
-    /// Whether runs of datagrams pass the kernel as one, where it can.
-    pub offload: bool,
+    /// What the kernel shall do for us, where it can.
+    pub offload: Offloads,
 }
 
 impl Default for EngineSettings {
@@ -62,7 +62,7 @@ impl Default for EngineSettings {
             batch: 64,
             buffers: 1024,
             payload_max: 9216,
-            offload: true,
+            offload: Offloads::ALL,
         }
     }
 }

@@ -9,6 +9,9 @@ use super::lent::Octets;
 use crate::segmentation::{Arriving, HEADER_LEN, Header, Leaving, Next, PACKETS_MAX, Split};
 use crate::{Batch, Buffer, Counters, HEADROOM, InnerPacket, OuterPacket, TunId, TunQueue};
 
+/// The header before a packet that is complete and no run.
+const PLAIN: [u8; HEADER_LEN] = [0; HEADER_LEN];
+
 /// A queue, and the super-packet of it that is being taken apart.
 pub(super) struct TunEntry {
     pub(super) queue: TunQueue,
@@ -185,7 +188,7 @@ impl Inventory {
         for (number, (tun, _)) in departing.iter().enumerate() {
             let entry = tuns.get(usize::from(tun.0));
             match entry.and_then(|entry| entry.queue.offload()) {
-                Some(offload) => {
+                Some(offload) if offload.coalescing => {
                     let packet = Arriving {
                         number,
                         tun: *tun,
@@ -193,9 +196,9 @@ impl Inventory {
                     };
                     coalescer.push(packet, &source, &mut write);
                 }
-                None => write(&Leaving {
+                offload => write(&Leaving {
                     tun: *tun,
-                    head: &[],
+                    head: if offload.is_some() { &PLAIN } else { &[] },
                     parts: &[source(number)],
                 }),
             }

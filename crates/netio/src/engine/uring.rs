@@ -18,7 +18,8 @@ use super::{EngineSettings, Wakeup};
 use crate::address::{self, NAME_LEN};
 use crate::cmsg::{self, CONTROL_LEN};
 use crate::{
-    Batch, Buffer, HEADROOM, InnerPacket, OuterPacket, OuterSend, SendError, SocketId, TunId, Waker,
+    Batch, Buffer, HEADROOM, InnerPacket, Offloads, OuterPacket, OuterSend, SendError, SocketId,
+    TunId, Waker,
 };
 
 /// `struct io_uring_recvmsg_out`, then room for name and control messages, then the payload.
@@ -55,7 +56,7 @@ pub(super) struct Uring {
     /// What the kernel did not take as one, or not without fragments.
     singles: VecDeque<(OuterSend, Buffer)>,
     batch: usize,
-    offload: bool,
+    offload: Offloads,
 }
 
 enum Staged {
@@ -104,9 +105,7 @@ impl Uring {
         inventory: &mut Inventory,
         id: SocketId,
     ) -> io::Result<()> {
-        if self.offload {
-            inventory.use_runs(id, usize::from(RUNS_AT_ONCE) * 2);
-        }
+        inventory.use_runs(id, self.offload, usize::from(RUNS_AT_ONCE) * 2);
         let ring = &self.submission.ring;
         if inventory.receives_runs(id) {
             self.rings.add_runs(ring, RUNS_AT_ONCE)?;
@@ -161,7 +160,7 @@ impl Uring {
             let group = Rings::of_socket(inventory.receives_runs(id));
             if self.sockets[i].is_wanted() && self.rings.has_buffers(group) {
                 let template = &raw const *self.template;
-                let receive = opcode::RecvMsgMulti::new(Fd(socket.fd()), template, group);
+                let receive = opcode::RecvMsgMulti::new(Fd(socket.receive_fd()), template, group);
                 let purpose = Purpose::Socket(id.0);
                 self.sockets[i].armed = self.submission.push(&receive.build(), purpose);
             }
@@ -334,7 +333,10 @@ impl Uring {
             return;
         };
         let send = *send;
-        let Some(fd) = inventory.socket(send.socket).map(|socket| Fd(socket.fd())) else {
+        let Some(fd) = inventory
+            .socket(send.socket)
+            .map(|socket| Fd(socket.send_fd()))
+        else {
             return;
         };
         if inventory.must_switch(&send) {

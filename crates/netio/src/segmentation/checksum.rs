@@ -5,11 +5,11 @@ use super::octets::is_ipv6;
 /// A ones' complement sum in the machine's octet order, which RFC 1071 §2 (B) allows as long as it
 /// is stored in that order, too. It has room for 2³² words.
 #[derive(Clone, Copy, Default)]
-pub(super) struct Sum(u64);
+pub(crate) struct Sum(u64);
 
 impl Sum {
     /// Adds octets that begin at an even place; only the last ones added may be of odd length.
-    pub(super) fn add(self, octets: &[u8]) -> Self {
+    pub(crate) fn add(self, octets: &[u8]) -> Self {
         let (words, rest) = octets.as_chunks();
         let mut sum = self.0;
         for word in words {
@@ -28,7 +28,7 @@ impl Sum {
     }
 
     /// The sum as it stands in a header, not complemented.
-    pub(super) fn fold(self) -> [u8; 2] {
+    pub(crate) fn fold(self) -> [u8; 2] {
         let mut sum = (self.0 & 0xffff_ffff) + (self.0 >> 32);
         while sum > 0xffff {
             sum = (sum & 0xffff) + (sum >> 16);

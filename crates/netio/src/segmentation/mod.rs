@@ -11,6 +11,7 @@ mod split;
 #[cfg(test)]
 mod tests;
 
+pub(crate) use checksum::Sum;
 pub(crate) use coalesce::PACKETS_MAX;
 pub use coalesce::{Arriving, Coalescer, Leaving, Source, Write};
 pub use header::{HEADER_LEN, Header};

@@ -66,8 +66,10 @@ fn datagrams_reach_their_socket_one_by_one() {
                     assert!(payload[..len].iter().all(|octet| *octet == number as u8));
                 }
                 let counters = *engine.counters();
-                let runs = engine.offloads().tun_udp;
-                assert!(runs || !kind.1, "this kernel takes UDP packets as one");
+                let offloads = engine.offloads();
+                assert_eq!(offloads.tun_udp, kind.1.tun_udp, "as this kernel can");
+                assert_eq!(offloads.tun_coalescing, kind.1.tun_coalescing);
+                let runs = offloads.tun_udp && offloads.tun_coalescing;
                 assert_eq!(counters.tun_tx_runs > 3, runs, "{counters:?}");
                 assert_eq!(counters.tun_tx_errors, 0, "{counters:?}");
                 let packets = counters.tun_tx_packets - before.tun_tx_packets;

@@ -2,6 +2,7 @@
 //! they stand behind the feature `namespaces`, which `cargo xtask test` turns on where it can.
 
 mod coalescing;
+mod fan_out;
 mod lent;
 mod packets;
 
@@ -12,19 +13,50 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use netio::{
-    Batch, Condition, Engine, EngineKind, EngineSettings, OuterSend, OuterSocket, Program,
-    RawSettings, Rule, Tun, TunSettings, UdpSettings,
+    Batch, Condition, Engine, EngineKind, EngineSettings, Offloads, OuterSend, OuterSocket,
+    Program, RawSettings, Rule, Tun, TunSettings, UdpSettings,
 };
 
-/// An engine, and whether it uses the offloads that it has.
-type Way = (EngineKind, bool);
+/// An engine, and the offloads that it shall use.
+type Way = (EngineKind, Offloads);
 
-const KINDS: [Way; 4] = [
-    (EngineKind::Epoll, true),
-    (EngineKind::Epoll, false),
-    (EngineKind::IoUring, true),
-    (EngineKind::IoUring, false),
+/// With all of them, with none, and without each.
+const WANTED: [Offloads; 7] = [
+    Offloads::ALL,
+    Offloads::NONE,
+    Offloads {
+        udp_send: false,
+        ..Offloads::ALL
+    },
+    Offloads {
+        udp_receive: false,
+        ..Offloads::ALL
+    },
+    Offloads {
+        tun_tcp: false,
+        ..Offloads::ALL
+    },
+    Offloads {
+        tun_udp: false,
+        ..Offloads::ALL
+    },
+    Offloads {
+        tun_coalescing: false,
+        ..Offloads::ALL
+    },
 ];
+
+const KINDS: [Way; 2 * WANTED.len()] = {
+    let mut ways = [(EngineKind::Epoll, Offloads::NONE); 2 * WANTED.len()];
+    let mut number = 0;
+    while number < WANTED.len() {
+        // The end of a ring may end a later wait of its thread: it comes last.
+        ways[number] = (EngineKind::Epoll, WANTED[number]);
+        ways[WANTED.len() + number] = (EngineKind::IoUring, WANTED[number]);
+        number += 1;
+    }
+    ways
+};
 const PATIENCE: Duration = Duration::from_secs(5);
 
 /// Runs `story` on a thread that has left the host's network behind.
@@ -212,7 +244,7 @@ fn a_tcp_stream_crosses_the_device_unharmed() {
                 let id = engine
                     .attach_tun(queues.into_iter().next().unwrap())
                     .unwrap();
-                assert_eq!(engine.offloads().tun_tcp, kind.1, "{kind:?}");
+                assert_eq!(engine.offloads().tun_tcp, kind.1.tun_tcp, "{kind:?}");
                 let sent: Vec<u8> = (0_u32..2_000_000).map(|i| (i * 7 / 8) as u8).collect();
                 let done = AtomicBool::new(false);
                 std::thread::scope(|scope| {
@@ -230,8 +262,12 @@ fn a_tcp_stream_crosses_the_device_unharmed() {
                     assert!(reader.join().unwrap().unwrap() == *sent, "{kind:?}");
                 });
                 let counters = engine.counters();
-                assert_eq!(counters.tun_rx_runs > 10, kind.1, "{counters:?}");
-                assert_eq!(counters.tun_tx_runs > 10, kind.1, "{counters:?}");
+                assert_eq!(counters.tun_rx_runs > 10, kind.1.tun_tcp, "{counters:?}");
+                assert_eq!(
+                    counters.tun_tx_runs > 10,
+                    kind.1.tun_coalescing,
+                    "{counters:?}"
+                );
                 assert_eq!(counters.tun_tx_errors, 0, "{counters:?}");
                 assert_eq!(counters.tun_rx_malformed, 0, "{counters:?}");
                 assert!(counters.tun_tx_packets > 1400);
@@ -380,6 +416,50 @@ fn ipv6_headers_and_fragmentation_obey_too() {
     }
 }
 
+/// Before Linux 6.11 a run needs a device that computes checksums: without one it is refused once, and no
+/// more are tried. Later kernels compute them.
+#[test]
+fn runs_through_a_device_that_computes_no_checksums_arrive() {
+    for kind in [EngineKind::Epoll, EngineKind::IoUring] {
+        in_namespace(move || {
+            let plain = (kind, Offloads::NONE);
+            let (_tun, queues) = Tun::open(&tun_settings(1, plain)).unwrap();
+            let mut engine = engine((kind, Offloads::ALL));
+            let queue = queues.into_iter().next().unwrap();
+            engine.attach_tun(queue).unwrap();
+            let socket = OuterSocket::udp(&UdpSettings::new("10.9.0.1:500".parse().unwrap()));
+            let socket = engine.attach_socket(socket.unwrap()).unwrap();
+            assert!(engine.offloads().udp_send);
+            let send = OuterSend {
+                socket,
+                local: None,
+                remote: "10.9.0.2:9".parse().unwrap(),
+                tos: 0,
+                dont_fragment: true,
+                segment: 0,
+                tag: 0,
+            };
+            for round in 0..2 {
+                for number in 0..8 {
+                    engine.send_bytes(send, &[round * 8 + number; 500]);
+                }
+                engine.flush();
+                let seen = read_several(&mut engine, 8, is_to_port_9);
+                let seen: Vec<_> = seen.iter().map(|packet| packet[28]).collect();
+                let sent: Vec<_> = (round * 8..round * 8 + 8).collect();
+                assert_eq!(seen, sent, "{kind:?}");
+            }
+            let counters = engine.counters();
+            assert_eq!(counters.tx_packets, 16, "{kind:?}");
+            let outcome = (counters.tx_runs, counters.tx_runs_refused);
+            assert!(
+                outcome == (0, 1) || outcome == (2, 0),
+                "{kind:?} {outcome:?}"
+            );
+        });
+    }
+}
+
 #[test]
 fn what_the_kernel_refuses_as_a_run_goes_singly() {
     for kind in KINDS {
@@ -422,7 +502,7 @@ fn what_the_kernel_refuses_as_a_run_goes_singly() {
             assert_eq!(counters.tx_packets, 3, "{kind:?}");
             assert_eq!(counters.tx_narrow, 0, "{kind:?}");
             assert_eq!(counters.tx_runs, 0, "{kind:?}");
-            assert_eq!(counters.tx_runs_refused > 0, kind.1);
+            assert_eq!(counters.tx_runs_refused > 0, kind.1.udp_send);
         });
     }
 }
@@ -479,7 +559,7 @@ fn what_is_too_large_for_its_path_leaves_in_fragments() {
                 assert_eq!(seen, expected, "{kind:?}");
                 assert_eq!(engine.counters().tx_packets, 6, "{kind:?}");
                 // The shorter one at the end of the run shares its fate.
-                let too_large = if kind.1 { 5 } else { 4 };
+                let too_large = if kind.1.udp_send { 5 } else { 4 };
                 assert_eq!(engine.counters().tx_narrow, too_large, "{kind:?}");
                 assert_eq!(narrow(&mut engine), [mtu], "{kind:?}");
                 assert_eq!(narrow(&mut engine), [], "{kind:?}");

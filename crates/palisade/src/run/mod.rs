@@ -183,4 +183,15 @@ fn tell_start(
         metrics = metrics.map(|address| address.to_string()).unwrap_or_default(),
         "ready for peers"
     );
+    // The kernel doubles what it grants, for its own bookkeeping.
+    let asked = config.headend.socket_buffer_bytes;
+    let granted = service.socket_buffer_bytes() as u64 / 2;
+    if granted < asked {
+        tracing::warn!(
+            asked,
+            granted,
+            "the kernel grants smaller socket buffers than `socket_buffer`: raise net.core.rmem_max \
+             and net.core.wmem_max, or give the service CAP_NET_ADMIN"
+        );
+    }
 }

@@ -1,11 +1,12 @@
 //! From the configuration's words to the settings of the rooms.
 
 use core::net::{IpAddr, Ipv6Addr};
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use config::{Config, Engine, FailoverSettings, FrontVrfSettings, HeadendSettings};
+use config::{Config, Engine, FailoverSettings, FrontVrfSettings, HeadendSettings, Offload};
 use ipsec::{FrontVrf, GLOBAL_VRF};
-use netio::EngineKind;
+use netio::{EngineKind, Offloads};
 use runtime::{InnerDevice, Listen, Settings};
 
 /// IKE SAs of one worker at most, half-open ones included.
@@ -49,7 +50,7 @@ pub(super) fn of(config: &Config) -> Settings {
         Engine::IoUring => EngineKind::IoUring,
         Engine::Epoll => EngineKind::Epoll,
     };
-    settings.engine.offload = headend.offload;
+    settings.engine.offload = offloads(&headend.offload);
     let routes = headend.install_routes;
     settings.inner = inner(&headend.inner, routes, None, None);
     let vrfs = config.vrfs.inner.iter();
@@ -57,6 +58,22 @@ pub(super) fn of(config: &Config) -> Settings {
         .map(|vrf| inner(&vrf.device, routes, vrf.namespace.as_ref(), vrf.table))
         .collect();
     settings
+}
+
+fn offloads(wanted: &BTreeSet<Offload>) -> Offloads {
+    let mut offloads = Offloads::NONE;
+    for offload in wanted {
+        *match offload {
+            Offload::UdpGso => &mut offloads.udp_send,
+            Offload::UdpGro => &mut offloads.udp_receive,
+            Offload::TunTso => &mut offloads.tun_tcp,
+            Offload::TunUso => &mut offloads.tun_udp,
+            Offload::TunCoalescing => &mut offloads.tun_coalescing,
+            Offload::Steering => &mut offloads.steering,
+            Offload::RawFanOut => &mut offloads.raw_fan_out,
+        } = true;
+    }
+    offloads
 }
 
 fn hold(failover: &FailoverSettings) -> shard::HoldLimits {
@@ -175,6 +192,16 @@ pub(super) fn engine_name(engine: EngineKind) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn offloads_are_logged_by_the_names_that_the_file_has() {
+        for (name, offload) in Offload::ALL {
+            let only = offloads(&BTreeSet::from([*offload]));
+            assert_eq!(only.to_string(), *name);
+        }
+        let all = HeadendSettings::default().offload;
+        assert_eq!(offloads(&all), Offloads::ALL);
+    }
 
     #[test]
     fn limits_that_nobody_configured_are_those_of_ike() {
