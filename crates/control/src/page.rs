@@ -18,7 +18,7 @@ td,th{padding:.3rem .6rem;border-bottom:1px solid #d5dce4;text-align:left}td.n,t
 font-variant-numeric:tabular-nums}.up{color:#11734b}.down{color:#a3221b}a{color:#1457a8}\
 @media(prefers-color-scheme:dark){body{color:#dde5ee;background:#12181f}td,th{border-color:#2d3947}\
 .up{color:#5fd3a2}.down{color:#ff8f86}a{color:#7db7ff}svg text{fill:#dde5ee}svg line{stroke:#2d3947}}\
-section{display:grid;grid-template-columns:repeat(auto-fit,minmax(24rem,1fr));gap:1rem}\
+section{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(30rem,100%),1fr));gap:1rem}\
 svg{width:100%;height:auto}";
 
 pub(crate) fn render(status: &Status, samples: &[Sample], span: Span) -> String {

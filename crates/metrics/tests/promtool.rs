@@ -51,16 +51,51 @@ fn promtool_accepts_the_exposition() {
     );
 }
 
-#[test]
-fn promtool_accepts_the_alert_rules() {
-    let rules = concat!(
-        env!("CARGO_MANIFEST_DIR"),
-        "/../../deploy/prometheus/palisade.rules.yml"
-    );
+fn check_rules(rules: impl AsRef<std::ffi::OsStr>) {
     let output = Command::new("promtool")
-        .args(["check", "rules", rules])
+        .args(["check", "rules"])
+        .arg(rules)
         .output()
         .expect("promtool is installed");
     let complaint = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success(), "{complaint}");
+}
+
+#[test]
+fn promtool_accepts_the_alert_rules() {
+    check_rules(concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../deploy/prometheus/palisade.rules.yml"
+    ));
+}
+
+/// The expressions of the dashboard, with its variables filled in, as rules that record: JSON is YAML.
+#[test]
+fn promtool_accepts_the_expressions_of_the_dashboard() {
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../deploy/grafana/palisade.json"
+    );
+    let text = std::fs::read_to_string(path).expect("the dashboard");
+    let text = text
+        .replace("$__rate_interval", "5m")
+        .replace("$instance", ".*");
+    let dashboard: serde_json::Value = serde_json::from_str(&text).expect("JSON");
+    let panels = dashboard["panels"].as_array().expect("panels");
+    let targets = panels
+        .iter()
+        .filter_map(|panel| panel["targets"].as_array());
+    let rules: Vec<_> = targets
+        .flatten()
+        .enumerate()
+        .map(|(number, target)| {
+            serde_json::json!({ "record": format!("panel:{number}"), "expr": target["expr"] })
+        })
+        .collect();
+    assert!(rules.len() >= 40, "{}", rules.len());
+    let rules = serde_json::json!({ "groups": [{ "name": "dashboard", "rules": rules }] });
+    let file = std::env::temp_dir().join(format!("dashboard-{}.yml", std::process::id()));
+    std::fs::write(&file, rules.to_string()).expect("written");
+    check_rules(&file);
+    std::fs::remove_file(&file).expect("it was there");
 }

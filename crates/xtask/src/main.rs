@@ -6,6 +6,7 @@ mod baselines;
 mod bench;
 mod cargo;
 mod checks;
+mod deb;
 mod gated;
 mod packages;
 mod report;
@@ -36,6 +37,8 @@ enum Task {
     Asan,
     /// Runs all tests, AddressSanitizer, formatting, lints and documentation; anything not run is a failure.
     Ci,
+    /// Makes the Debian package, in target/debian.
+    Deb,
     /// Measures, and prints the figures of docs/performance.md.
     #[command(subcommand)]
     Bench(bench::Bench),
@@ -46,10 +49,8 @@ fn main() -> ExitCode {
         Task::Test => test().map(|report| report.conclude(strict())),
         Task::Asan => asan().map(|report| report.conclude(strict())),
         Task::Ci => ci().map(|report| report.conclude(strict())),
-        Task::Bench(bench) => bench::run(&bench).map(|succeeded| match succeeded {
-            true => ExitCode::SUCCESS,
-            false => ExitCode::FAILURE,
-        }),
+        Task::Deb => deb::run().map(code),
+        Task::Bench(bench) => bench::run(&bench).map(code),
     };
     match outcome {
         Ok(code) => code,
@@ -57,6 +58,13 @@ fn main() -> ExitCode {
             eprintln!("error: {error:#}");
             ExitCode::FAILURE
         }
+    }
+}
+
+fn code(succeeded: bool) -> ExitCode {
+    match succeeded {
+        true => ExitCode::SUCCESS,
+        false => ExitCode::FAILURE,
     }
 }
 

@@ -23,6 +23,7 @@ const PACKAGES: &[&str] = &[
     "tcpdump",
     "procps",
     "prometheus",
+    "chromium",
 ];
 
 /// Whether packages can be installed here.

@@ -12,6 +12,8 @@ pub(crate) enum Requirement {
     Libreswan,
     /// Prometheus's linter for metrics.
     Promtool,
+    /// A browser.
+    Chromium,
 }
 
 /// Programs that tests in namespaces call.
@@ -41,6 +43,7 @@ impl Requirement {
             "namespaces" => Some(Self::Namespaces),
             "libreswan" => Some(Self::Libreswan),
             "promtool" => Some(Self::Promtool),
+            "chromium" => Some(Self::Chromium),
             _ => None,
         }
     }
@@ -49,6 +52,7 @@ impl Requirement {
     pub(crate) fn lacking(self) -> Vec<String> {
         match self {
             Self::Promtool => missing_programs(&["promtool"]),
+            Self::Chromium => missing_programs(&["chromium"]),
             Self::Libreswan => {
                 let mut lacking = Self::Namespaces.lacking();
                 lacking.extend(missing_programs(&["certutil", "cc"]));
