@@ -1,5 +1,6 @@
 //! The machine on virtual time: its states, and the truth of its verdicts.
 
 mod estate;
+mod million;
 mod states;
 mod verdicts;
