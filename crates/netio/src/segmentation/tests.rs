@@ -563,3 +563,28 @@ fn a_checksum_of_zero_comes_back_as_it_was_written() {
         assert_eq!(back, sent);
     }
 }
+
+/// RFC 768: a UDP packet without a checksum may add up all the same. Splitting would give it one.
+#[test]
+fn a_datagram_without_a_checksum_stays_out_even_if_it_adds_up() {
+    let spec = Spec {
+        flow: 4,
+        payload: 500,
+        bare: true,
+        ..PLAIN
+    };
+    let bare = |id| {
+        let mut bare = packet(&spec, 1, id);
+        let last = bare.len() - 2;
+        put(&mut bare, last, &[0, 0]).unwrap();
+        let sum = pseudo_header(&bare, PROTOCOL_UDP, 508).unwrap();
+        let missing = sum.add(&bare[20..]).checksum();
+        put(&mut bare, last, &missing).unwrap();
+        assert!(is_right(&bare, PROTOCOL_UDP, 20));
+        bare
+    };
+    let sent = [bare(5), bare(6)];
+    let written = coalesce(&sent);
+    assert_eq!(written.len(), 2);
+    assert_eq!(written[0].1, sent[0]);
+}
