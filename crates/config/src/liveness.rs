@@ -82,6 +82,8 @@ impl<'a, 'r> Layer<'a, 'r> {
                 .read("peers_min", |value| number_as(value, 1, 1_000_000))
                 .unwrap_or(default.peers_min),
             window: table.read("window", window).unwrap_or(default.window),
+            // The workers themselves know how many they are.
+            shards: default.shards,
         }
     }
 

@@ -62,6 +62,28 @@ pub struct Status {
     pub setup_failures: u64,
     /// Verdicts "dead" since the start.
     pub dead: u64,
+    /// IKE SAs established per second, lately.
+    #[serde(default)]
+    pub setups_per_second: f64,
+    /// Established peers that have left more than one try unanswered and were not heard since.
+    #[serde(default)]
+    pub silent: u64,
+    /// Seconds until half-open and silent peers are back if set-up goes on as it does; absent when nobody waits or nothing is
+    /// set up.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub recovery_s: Option<f64>,
+    /// Verdicts that wait for the budget of teardowns.
+    #[serde(default)]
+    pub verdicts_waiting: u64,
+    /// Seconds until the last of them has its turn.
+    #[serde(default)]
+    pub verdicts_wait_s: f64,
+    /// Tries of probes sent.
+    #[serde(default)]
+    pub dpd_tries: u64,
+    /// Tries that could have been answered and were not.
+    #[serde(default)]
+    pub dpd_unanswered: u64,
     /// ESP packets opened.
     pub esp_packets_in: u64,
     /// ESP packets sealed.

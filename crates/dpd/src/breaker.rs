@@ -2,6 +2,7 @@
 //! probably ours or the path's, so nobody is killed until it is known better.
 
 use core::fmt;
+use core::num::NonZeroU16;
 use core::time::Duration;
 use std::collections::{BTreeMap, VecDeque};
 
@@ -16,7 +17,7 @@ const EVENTS_MAX: usize = 64;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 #[repr(u32)]
 pub enum FaultDomain {
-    /// The interface that their datagrams leave by.
+    /// The interface that their datagrams leave by, told by our address on it.
     EgressInterface,
     /// IPv4 or IPv6.
     AddressFamily,
@@ -83,6 +84,9 @@ pub struct BreakerPolicy {
     pub share_percent: u8,
     /// Peers that have to fall silent within the window, however small the domain.
     pub peers_min: u32,
+    /// Shards over which the peers of a domain are spread: each sees its part of them, and opens at its part of
+    /// `peers_min`. A shard's own domain is seen as a whole.
+    pub shards: NonZeroU16,
     /// The window.
     pub window: Duration,
 }
@@ -93,6 +97,7 @@ impl Default for BreakerPolicy {
             enabled: true,
             share_percent: 5,
             peers_min: 200,
+            shards: NonZeroU16::MIN,
             window: Duration::from_secs(10),
         }
     }
@@ -175,7 +180,10 @@ impl Breaker {
             };
             domain.silent += 1;
             let fell = domain.fell(now, self.policy.window).min(domain.silent);
-            if self.policy.enabled && !domain.open && fell >= self.policy.threshold(domain.peers) {
+            if self.policy.enabled
+                && !domain.open
+                && fell >= self.policy.threshold(*key, domain.peers)
+            {
                 self.turn(now, *key, true);
             }
         }
@@ -189,7 +197,9 @@ impl Breaker {
             };
             domain.silent = domain.silent.saturating_sub(1);
             // It closes at half of what opened it, so that it does not flutter.
-            if domain.open && domain.silent < self.policy.threshold(domain.peers).div_ceil(2) {
+            if domain.open
+                && domain.silent < self.policy.threshold(*key, domain.peers).div_ceil(2)
+            {
                 self.turn(now, *key, false);
             }
         }
@@ -230,6 +240,12 @@ impl Breaker {
         self.domains.values().filter(|domain| domain.open).count()
     }
 
+    /// Peers of a domain that are silent now: they left more than one try unanswered.
+    #[must_use]
+    pub fn silent_in(&self, domain: DomainKey) -> u32 {
+        self.domains.get(&domain).map_or(0, |domain| domain.silent)
+    }
+
     /// How many times a peer belonged to a domain that was beyond the bound.
     #[must_use]
     pub fn unwatched(&self) -> u64 {
@@ -244,11 +260,15 @@ impl Breaker {
 
 impl BreakerPolicy {
     /// Silent peers at which the breaker opens for a domain of this size.
-    fn threshold(&self, peers: u32) -> u32 {
+    fn threshold(&self, domain: DomainKey, peers: u32) -> u32 {
+        let shards = match domain.kind() {
+            FaultDomain::Shard => NonZeroU16::MIN,
+            _ => self.shards,
+        };
         let share = u64::from(peers) * u64::from(self.share_percent);
         u32::try_from(share.div_ceil(100))
             .unwrap_or(u32::MAX)
-            .max(self.peers_min)
+            .max(self.peers_min.div_ceil(u32::from(shards.get())))
             .max(1)
     }
 }
@@ -305,6 +325,26 @@ mod tests {
             assert_eq!(breaker.open_for(HERE), Some(HERE[0]), "of {peers}");
             assert_eq!(breaker.open_for(THERE), None);
         }
+    }
+
+    #[test]
+    fn what_many_shards_share_opens_at_each_ones_part_of_the_floor() {
+        let family = [DomainKey::new(FaultDomain::AddressFamily, 4)];
+        let mut breaker = Breaker::new(BreakerPolicy {
+            shards: NonZeroU16::new(8).expect("not zero"),
+            ..BreakerPolicy::default()
+        });
+        // A shard's part of an estate of 800.
+        for _ in 0..100 {
+            breaker.joined(&[family[0], HERE[0]]);
+        }
+        for silent in 1..=25 {
+            assert_eq!(breaker.open_for(&family), None, "{silent}");
+            breaker.silent(Instant::from_secs(1), &[family[0], HERE[0]]);
+        }
+        assert_eq!(breaker.open_for(&family), Some(family[0]));
+        assert_eq!(breaker.open_for(HERE), None, "a shard sees all of its own");
+        assert_eq!(breaker.silent_in(HERE[0]), 25);
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Paced work: how many probes, teardowns and re-initiations a shard starts in a second.
 
 use core::num::NonZeroU32;
+use core::time::Duration;
 
 use timer::Instant;
 
@@ -41,6 +42,19 @@ impl TokenBucket {
             self.book(now);
         }
         valid
+    }
+
+    /// How many tokens of the future are promised.
+    #[must_use]
+    pub fn promised(&self, now: Instant) -> u64 {
+        let nanos = (self.next - now).as_nanos() / u128::from(self.period_nanos.max(1));
+        u64::try_from(nanos).unwrap_or(u64::MAX)
+    }
+
+    /// How long it takes until all promised tokens are valid.
+    #[must_use]
+    pub fn paid_off(&self, now: Instant) -> Duration {
+        self.next - now
     }
 
     fn first_free(&self, now: Instant) -> Instant {
@@ -120,6 +134,19 @@ mod tests {
             .map(|_| (bucket.book(now) - now).as_millis())
             .collect();
         assert_eq!(waits, [0, 0, 0, 100, 200]);
+    }
+
+    #[test]
+    fn what_is_promised_can_be_told() {
+        let mut bucket = bucket(10, 3);
+        let now = Instant::from_secs(5);
+        assert_eq!((bucket.promised(now), bucket.paid_off(now)), (0, Duration::ZERO));
+        for _ in 0..8 {
+            bucket.book(now);
+        }
+        // Three at once, then one every tenth of a second: the sixth is the next.
+        assert_eq!(bucket.promised(now), 6);
+        assert_eq!(bucket.paid_off(now), Duration::from_millis(600));
     }
 
     #[test]

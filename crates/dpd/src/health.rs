@@ -29,6 +29,12 @@ impl ServiceHealth {
         }
     }
 
+    /// Whether what arrived just before `now` has been read, and soon enough to be an answer.
+    pub(crate) fn listens(&self, now: Instant, retry: Duration) -> bool {
+        let slack = retry / 4;
+        now - self.rx_serviced <= slack && self.queue_delay <= slack
+    }
+
     /// What the silence after a try that left at `sent_at`, when `rx_drops_then` datagrams had been
     /// dropped, means at `now`.
     pub(crate) fn judge(

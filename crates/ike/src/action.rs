@@ -69,6 +69,10 @@ pub enum Action {
     /// The IKE SA should be authenticated anew: the owner initiates a new one for the same
     /// connection and then deletes this one with [`CloseReason::Reauthenticated`].
     ReauthenticationDue,
+    /// IKEv2: a request went unanswered to its last retransmission. RFC 7296 §2.4: the peer is gone, and the IKE SA is
+    /// to be closed with [`CloseReason::Unresponsive`]; but whether the silence is the peer's is for the owner to judge, so
+    /// the request is sent on, with the longest gap, and this comes with each time until it is answered or the IKE SA closed.
+    Unanswered,
     /// IKEv1: the peer has deleted the IKE SA and not its Child SAs, which do not depend on it. The
     /// owner hands them over to another IKE SA with the peer, old or new, or closes this one with
     /// [`CloseReason::PeerDeleted`]; soon it closes by itself.

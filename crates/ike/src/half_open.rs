@@ -67,14 +67,14 @@ impl HalfOpenTable {
     /// (RFC 8019 §4).
     pub(crate) fn admission(&self, source: IpAddr, settings: &Settings) -> Admission {
         let from_prefix = self.count(source).all;
-        if from_prefix >= settings.half_open_prefix_max {
+        if from_prefix >= settings.part(settings.half_open_prefix_max) {
             return Admission::Full(Rejection::HalfOpenPrefixLimit);
         }
-        if self.by_key.len() >= settings.half_open_max {
+        if self.by_key.len() >= settings.part(settings.half_open_max) {
             return Admission::Full(Rejection::HalfOpenLimit);
         }
-        if from_prefix >= settings.cookie_threshold_prefix
-            || self.by_key.len() >= settings.cookie_threshold
+        if from_prefix >= settings.part(settings.cookie_threshold_prefix)
+            || self.by_key.len() >= settings.part(settings.cookie_threshold)
         {
             return Admission::CookieNeeded;
         }
@@ -83,19 +83,22 @@ impl HalfOpenTable {
 
     /// As [`admission`](Self::admission), for a version without cookies: it keeps state for
     /// addresses that may be forged, so the places for those are no more than the thresholds above
-    /// which others must prove theirs. What is left stays for peers that can.
+    /// which others must prove theirs. What is left stays for peers that can. All peers behind one
+    /// address meet in one shard, so that the limits of a prefix are not parted here.
     pub(crate) fn admit_unproved(
         &self,
         source: IpAddr,
         settings: &Settings,
     ) -> Result<(), Rejection> {
-        if let Admission::Full(rejection) = self.admission(source, settings) {
-            return Err(rejection);
-        }
-        if self.count(source).unproved >= settings.cookie_threshold_prefix {
+        let from_prefix = self.count(source);
+        if from_prefix.all >= settings.half_open_prefix_max
+            || from_prefix.unproved >= settings.cookie_threshold_prefix
+        {
             return Err(Rejection::HalfOpenPrefixLimit);
         }
-        if self.unproved >= settings.cookie_threshold {
+        if self.by_key.len() >= settings.part(settings.half_open_max)
+            || self.unproved >= settings.part(settings.cookie_threshold)
+        {
             return Err(Rejection::HalfOpenLimit);
         }
         Ok(())
@@ -214,6 +217,24 @@ mod tests {
             Admission::CookieNeeded
         );
         table.insert(key("[2001:db8::1]:500", 7), IkeSpi(7));
+        assert_eq!(
+            table.admission(stranger, &settings),
+            Admission::Full(Rejection::HalfOpenLimit)
+        );
+    }
+
+    #[test]
+    fn limits_hold_over_all_shards_together() {
+        let mut table = HalfOpenTable::default();
+        let settings = Settings {
+            shards: core::num::NonZeroU16::new(3).expect("not zero"),
+            ..settings()
+        };
+        let stranger = "198.51.100.1".parse().expect("an address");
+        // Of five half-open IKE SAs above which cookies are wanted, two are this shard's part; of six at most, two as well.
+        table.insert(key("203.0.113.1:500", 1), IkeSpi(1));
+        assert_eq!(table.admission(stranger, &settings), Admission::Free);
+        table.insert(key("203.0.114.1:500", 2), IkeSpi(2));
         assert_eq!(
             table.admission(stranger, &settings),
             Admission::Full(Rejection::HalfOpenLimit)

@@ -1,3 +1,4 @@
+use core::num::NonZeroU16;
 use core::time::Duration;
 
 /// Limits and times that hold for every IKE SA of a shard.
@@ -16,6 +17,9 @@ pub struct Settings {
     pub half_open_timeout: Duration,
     /// Time in which a computation must come back; then its exchange is given up.
     pub computation_timeout: Duration,
+    /// Shards over which newcomers are spread by their addresses and ports: each counts its part of them, and holds it against its part of
+    /// the limits that follow.
+    pub shards: NonZeroU16,
     /// Half-open IKE SAs at most, from all sources.
     pub half_open_max: usize,
     /// Half-open IKE SAs at most from one source prefix (IPv4 /24, IPv6 /64).
@@ -41,6 +45,16 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// One shard's part of a limit that all share.
+    pub(crate) fn part(&self, limit: usize) -> usize {
+        limit.div_ceil(usize::from(self.shards.get()))
+    }
+
+    /// One shard's part of the unprotected refusals that may leave in a second.
+    pub(crate) fn refusals_part(&self) -> u32 {
+        self.refusals_per_second.div_ceil(u32::from(self.shards.get()))
+    }
+
     /// The pause after the transmission with this number (0 is the first) of a request.
     #[must_use]
     pub fn retransmit_gap(&self, transmission: u8) -> Duration {
@@ -64,6 +78,7 @@ impl Default for Settings {
             retransmits_max: 7,
             half_open_timeout: Duration::from_secs(30),
             computation_timeout: Duration::from_secs(10),
+            shards: NonZeroU16::MIN,
             half_open_max: 20_000,
             half_open_prefix_max: 2_000,
             cookie_threshold: 2_000,

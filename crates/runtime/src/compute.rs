@@ -62,6 +62,12 @@ pub(crate) struct ComputeQueue {
 }
 
 impl ComputeQueue {
+    /// Whether there is room for the key exchange of a newcomer: the last quarter is kept for exchanges of those who are in.
+    pub(crate) fn has_room(&self) -> bool {
+        let room = self.orders.capacity().unwrap_or(usize::MAX);
+        self.orders.len() < room - room / 4
+    }
+
     /// Has a job done, or drops and counts it when too many wait. The exchange that waits for it is
     /// repaired by the peer's retransmission or ended by its timeout.
     pub(crate) fn order(&self, ticket: Ticket, job: Job) {

@@ -4,6 +4,7 @@
 //! [`Service::start`] brings it up; everything else is asked of the [`Service`].
 #![forbid(unsafe_code)]
 
+mod backlog;
 mod clock;
 mod compute;
 mod directory;

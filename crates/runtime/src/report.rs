@@ -96,7 +96,7 @@ impl Worker {
         let mailbox = self.sink.mailboxes.get(self.index);
         ShardReport {
             shard: self.index as u16,
-            counters: self.shard.counters(),
+            counters: self.shard.counters_at(self.clock.now()),
             net: *self.sink.engine.counters(),
             inner_drops: self.sink.inner_drops,
             mailbox_depth: mailbox.map_or(0, |m| m.len()),

@@ -151,6 +151,10 @@ impl Output for Sink {
         }
     }
 
+    fn has_room_to_compute(&self) -> bool {
+        self.compute.has_room()
+    }
+
     fn resolve(&mut self, question: Question, name: &Arc<str>) {
         self.resolver.order(question, name);
     }

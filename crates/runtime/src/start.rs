@@ -52,6 +52,8 @@ struct Seedling {
     cpu: Option<usize>,
     setup: Setup,
     sockets: Vec<OuterSocket>,
+    /// What the receive buffer of each holds, in octets.
+    buffer_bytes: usize,
     places: Vec<Place>,
     /// By inner VRF.
     inner: Vec<InnerPart>,
@@ -146,6 +148,7 @@ pub(crate) fn start(settings: Settings) -> Result<Parts, StartError> {
             cpu: pinned(settings.pin_threads, &cpus, index),
             setup,
             sockets: own.map(core::mem::take).unwrap_or_default(),
+            buffer_bytes: parts.socket_buffer_bytes,
             places: sockets.places.clone(),
             inner,
             settings: settings.engine,
@@ -351,5 +354,6 @@ fn build(seedling: Seedling) -> io::Result<Worker> {
     };
     let shard = Shard::new(seedling.setup);
     let batch = seedling.settings.batch;
-    Ok(Worker::new(shard, sink, seedling.clock, batch))
+    let (clock, buffer_bytes) = (seedling.clock, seedling.buffer_bytes);
+    Ok(Worker::new(shard, sink, clock, batch, buffer_bytes))
 }

@@ -11,6 +11,7 @@ use shard::{Command, InnerPacket, Listener, OuterPacket, Shard};
 use smallvec::SmallVec;
 use timer::Instant;
 
+use crate::backlog::Backlog;
 use crate::clock::Clock;
 use crate::gather::Gather;
 use crate::insides::Inner;
@@ -43,6 +44,7 @@ pub(crate) struct Worker {
     batch: Batch,
     /// When the last round of work began.
     woke: Instant,
+    backlog: Backlog,
     pub(crate) rounds: u64,
     /// Whether the latest round left datagrams unread.
     unread: bool,
@@ -54,7 +56,14 @@ pub(crate) struct Worker {
 }
 
 impl Worker {
-    pub(crate) fn new(shard: Shard, sink: Sink, clock: Clock, batch: usize) -> Self {
+    /// `buffer_bytes` is what a socket's buffer holds, by the kernel's own count.
+    pub(crate) fn new(
+        shard: Shard,
+        sink: Sink,
+        clock: Clock,
+        batch: usize,
+        buffer_bytes: usize,
+    ) -> Self {
         let mailboxes = Arc::clone(&sink.mailboxes);
         let index = usize::from(shard.id().0);
         if let Some(mailbox) = mailboxes.get(index) {
@@ -70,6 +79,7 @@ impl Worker {
             mailboxes,
             batch: Batch::with_capacity(batch * 2),
             woke: clock.now(),
+            backlog: Backlog::new(buffer_bytes, clock.now()),
             rounds: 0,
             unread: false,
             gather: Gather::default(),
@@ -87,9 +97,7 @@ impl Worker {
             self.woke = self.clock.now();
             // Before the timers fire: a try that went unanswered counts only if we have listened.
             self.unread = !self.receive();
-            if !self.unread {
-                self.report_health();
-            }
+            self.report_health(!self.unread);
             self.read_mail();
             self.compute_quick();
             self.note_watchers();
@@ -213,6 +221,7 @@ impl Worker {
         let now = self.clock.now();
         let mut packets: SmallVec<[OuterPacket<'_>; INLINE]> = SmallVec::new();
         for run in &mut self.batch.outer {
+            self.backlog.read(run.socket.0);
             let Some(socket) = self.sink.doors.place(run.socket) else {
                 continue;
             };
@@ -310,14 +319,23 @@ impl Worker {
         self.sink.engine.give(buffer);
     }
 
-    /// Everything that had arrived is read: silence after this means something. What was read last
-    /// waited no longer than this round of work has taken.
-    fn report_health(&mut self) {
+    /// Tells the shard up to when everything that had arrived has been read: silence until then means something. What was
+    /// read last from sockets that were `emptied` waited no longer than this round of work has taken; where they are
+    /// never found empty, no longer than their buffers take to pass.
+    fn report_health(&mut self, emptied: bool) {
         let now = self.clock.now();
+        let (rx_serviced, queue_delay) = if emptied {
+            self.backlog.emptied(now);
+            (now, now - self.woke)
+        } else if let Some(passed) = self.backlog.passed(now) {
+            (passed, now - passed)
+        } else {
+            return;
+        };
         let drops = self.sink.engine.counters().rx_kernel_drops;
         self.shard.serviced(ServiceHealth {
-            rx_serviced: now,
-            queue_delay: now - self.woke,
+            rx_serviced,
+            queue_delay,
             rx_drops: drops as u32,
         });
     }

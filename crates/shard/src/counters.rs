@@ -1,5 +1,7 @@
 //! Plain counters of one shard. Nothing is shared: the runtime copies them when it is asked.
 
+use core::time::Duration;
+
 use esp::{InboundDrop, OutboundDrop};
 use hdrhistogram::Histogram;
 use ike::{ChildFailure, CloseReason, Refusal, Rejection, RemovalReason};
@@ -27,6 +29,8 @@ reasons! {
             "The inner packet is no valid IP packet.";
         SendRefused = "send_refused",
             "The socket did not take the datagram.";
+        ComputeFull = "compute_full",
+            "A new IKE SA was asked for while as many key exchanges wait as may; the peer asks again.";
         PeersFull = "peers_full",
             "The shard has no room for another IKE SA.";
     }
@@ -109,6 +113,14 @@ pub struct Counters {
     pub held_now: u64,
     /// Paths now that take less than is configured.
     pub narrow_paths: u64,
+    /// IKE SAs established per second, over the last whole seconds.
+    pub setups_per_second: f64,
+    /// Peers that have left more than one try unanswered, and are neither heard nor gone since.
+    pub silent: u64,
+    /// Verdicts that are due and wait for the budget of teardowns.
+    pub verdicts_waiting: u64,
+    /// How long it takes until the last of them has its turn.
+    pub verdicts_wait: Duration,
 }
 
 impl Counters {
@@ -152,6 +164,10 @@ impl Counters {
             timers: 0,
             held_now: 0,
             narrow_paths: 0,
+            setups_per_second: 0.0,
+            silent: 0,
+            verdicts_waiting: 0,
+            verdicts_wait: Duration::ZERO,
         }
     }
 

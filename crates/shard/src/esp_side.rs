@@ -48,7 +48,8 @@ struct Origin {
 }
 
 impl Shard {
-    /// Takes datagrams from outside, in the order of their arrival.
+    /// Takes datagrams from outside: whatever belongs to standing SAs in the order of its arrival, then
+    /// whoever knocks. So no answer to a probe of ours, and none to a peer's, waits behind newcomers.
     pub fn outer(&mut self, packets: &mut [OuterPacket<'_>], now: Instant, out: &mut impl Output) {
         self.outer_from(packets, false, now, out);
     }
@@ -65,9 +66,27 @@ impl Shard {
         now: Instant,
         out: &mut impl Output,
     ) {
+        let mut knocking: SmallVec<[(usize, usize, Route); BATCH]> = SmallVec::new();
+        self.outer_known(packets, forwarded, &mut knocking, now, out);
+        for (place, start, route) in knocking {
+            if let Some(packet) = packets.get(place) {
+                self.ike_message(packet, start, route, now, out);
+            }
+        }
+    }
+
+    /// Handles all but first messages, and says where in `packets` those are.
+    fn outer_known(
+        &mut self,
+        packets: &mut [OuterPacket<'_>],
+        forwarded: bool,
+        knocking: &mut SmallVec<[(usize, usize, Route); BATCH]>,
+        now: Instant,
+        out: &mut impl Output,
+    ) {
         let mut opening = Opening::new();
         let mut origins = Origins::new();
-        for packet in packets {
+        for (place, packet) in packets.iter_mut().enumerate() {
             match self.classify(packet, forwarded) {
                 Class::Esp => {
                     origins.push(Origin {
@@ -81,6 +100,9 @@ impl Shard {
                     if opening.len() == BATCH {
                         self.open_all(&mut opening, &mut origins, now, out);
                     }
+                }
+                Class::Ike(start, route @ (Route::FrontDoor | Route::FrontDoorV1)) => {
+                    knocking.push((place, start, route));
                 }
                 Class::Ike(start, route) => {
                     // What came before it is finished before it: a DELETE must not overtake ESP.

@@ -30,6 +30,11 @@ impl Shard {
             self.counters.dropped(ShardDrop::ShuttingDown);
             return;
         }
+        if !out.has_room_to_compute() {
+            // Nothing is kept: the peer asks again, and what is under way gets done.
+            self.counters.dropped(ShardDrop::ComputeFull);
+            return;
+        }
         let mut actions = core::mem::take(&mut self.actions);
         let tracing = self.traces_stranger(&path);
         if tracing && let Some(message) = Summary::read(message) {
@@ -241,6 +246,7 @@ impl Shard {
                 self.rearm_ike(redundant);
             }
             Action::ReauthenticationDue => self.reauthenticate(spi, now, out),
+            Action::Unanswered => self.unanswered(spi, now, out),
             Action::DeletedByPeer => self.deleted_by_peer(spi, now, out),
             Action::PathChanged { path } => self.path_changed(spi, path, now, out),
             Action::AddressProved(key) => self.front.address_proved(key),
@@ -296,6 +302,7 @@ impl Shard {
             given.clone()
         };
         self.counters.established[usize::from(role == Role::Responder)] += 1;
+        self.setups.count(now);
         let micros = u64::try_from(setup.as_micros()).unwrap_or(u64::MAX);
         self.counters.handshake_us.saturating_record(micros);
         for address in facts.addresses {

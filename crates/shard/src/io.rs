@@ -116,6 +116,9 @@ pub trait Output {
     /// Has slow work done; the result comes back through [`Shard::computed`](crate::Shard::computed).
     fn compute(&mut self, ticket: Ticket, job: Job);
 
+    /// Whether the computations that a new IKE SA needs would be taken. When not, newcomers are turned away before any state is kept for them.
+    fn has_room_to_compute(&self) -> bool;
+
     /// Has a host name resolved; the addresses come back through
     /// [`Shard::resolved`](crate::Shard::resolved).
     fn resolve(&mut self, question: Question, name: &Arc<str>);

@@ -15,6 +15,7 @@ mod ike_side;
 mod initiate;
 mod io;
 mod liveness;
+mod meter;
 mod obituary;
 mod orders;
 mod path_mtu;

@@ -146,6 +146,19 @@ impl Shard {
         }
     }
 
+    /// A request of ours went unanswered to its last retransmission. Whether that means a death is for `dpd` to say; who is
+    /// not watched at all goes at once (RFC 7296 §2.4).
+    pub(crate) fn unanswered(&mut self, spi: IkeSpi, now: Instant, out: &mut impl Output) {
+        let watched = |peer: &Peer| peer.liveness.is_some();
+        if self.peers.get(spi).is_some_and(watched) {
+            self.with_liveness(spi, now, out, Liveness::gave_up);
+            return;
+        }
+        self.with_sa(spi, now, out, |sa, ctx, actions| {
+            sa.close(CloseReason::Unresponsive, false, ctx, actions);
+        });
+    }
+
     fn with_liveness(
         &mut self,
         spi: IkeSpi,
@@ -380,9 +393,9 @@ pub(crate) fn nobody(shard: ShardId) -> PeerRef {
 
 /// What a peer shares with others, so that one fault may silence them together. The same address in
 /// another front-door VRF is somewhere else.
-fn domains(shard: u8, path: Path) -> [DomainKey; 3] {
+fn domains(shard: u8, path: Path) -> [DomainKey; 4] {
     let vrf = u32::from(path.fvrf.0).rotate_right(8);
-    let (family, prefix) = match path.remote.ip() {
+    let (family, prefix) = match path.remote.ip().to_canonical() {
         IpAddr::V4(address) => (4, u32::from(address) >> 8),
         IpAddr::V6(address) => {
             let [a, b, c, ..] = address.segments();
@@ -392,9 +405,18 @@ fn domains(shard: u8, path: Path) -> [DomainKey; 3] {
             )
         }
     };
+    // Each uplink has an address of ours; which one a datagram takes is the kernel's business.
+    let uplink = match path.local.ip().to_canonical() {
+        IpAddr::V4(address) => u32::from(address),
+        IpAddr::V6(address) => {
+            let words = address.segments().into_iter().map(u32::from);
+            words.fold(0_u32, |mixed, word| mixed.rotate_left(7) ^ word)
+        }
+    };
     [
         DomainKey::new(FaultDomain::Shard, u32::from(shard)),
         DomainKey::new(FaultDomain::AddressFamily, family),
         DomainKey::new(FaultDomain::SourcePrefix, prefix ^ vrf),
+        DomainKey::new(FaultDomain::EgressInterface, uplink ^ vrf),
     ]
 }

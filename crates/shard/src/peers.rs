@@ -17,7 +17,7 @@ pub(crate) struct Peer {
     /// Present from authentication on.
     pub(crate) liveness: Option<Liveness>,
     /// The fault domains that the breaker was told when liveness began.
-    pub(crate) domains: [DomainKey; 3],
+    pub(crate) domains: [DomainKey; 4],
     pub(crate) ike_timer: Option<(TimerKey, Instant)>,
     pub(crate) dpd_timer: Option<(TimerKey, Instant)>,
     pub(crate) keepalive_timer: Option<TimerKey>,
@@ -78,7 +78,7 @@ impl Peer {
         Self {
             sa,
             liveness: None,
-            domains: [DomainKey::new(FaultDomain::Shard, 0); 3],
+            domains: [DomainKey::new(FaultDomain::Shard, 0); 4],
             ike_timer: None,
             dpd_timer: None,
             keepalive_timer: None,

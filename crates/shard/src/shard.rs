@@ -1,8 +1,11 @@
+use core::num::NonZeroU16;
 use core::time::Duration;
 use std::sync::Arc;
 
 use crypto::Entropy;
-use dpd::{BreakerPolicy, BudgetPolicy, NotProof, ServiceHealth, Watch};
+use dpd::{
+    BreakerPolicy, BudgetPolicy, DomainKey, FaultDomain, NotProof, ServiceHealth, Watch,
+};
 use esp::{InboundDrop, InboundReport, OutboundReport};
 use ike::trace::Stage;
 use ike::{Action, FrontDoor};
@@ -12,6 +15,7 @@ use timer::{Instant, Wheel};
 use crate::counters::Counters;
 use crate::host::World;
 use crate::initiate::Initiations;
+use crate::meter::Meter;
 use crate::obituary::Obituaries;
 use crate::path_mtu::NarrowPaths;
 use crate::peers::{FetchStep, Peers};
@@ -114,6 +118,8 @@ pub struct Shard {
     /// Who is at home to first messages of IKEv1.
     pub(crate) homes: Homes,
     pub(crate) counters: Counters,
+    /// IKE SAs that were established.
+    pub(crate) setups: Meter,
     pub(crate) obituaries: Obituaries,
     pub(crate) inbound_report: InboundReport,
     pub(crate) outbound_report: OutboundReport,
@@ -142,7 +148,7 @@ impl Shard {
         let Setup {
             id,
             shards,
-            settings,
+            mut settings,
             policy,
             directory,
             mut entropy,
@@ -150,6 +156,10 @@ impl Shard {
             now,
         } = setup;
         let layout = EspSpiLayout::for_shards(shards);
+        // Whatever holds for all shards together is shared out.
+        let sharers = NonZeroU16::new(shards).unwrap_or(NonZeroU16::MIN);
+        settings.ike.shards = sharers;
+        settings.breaker.shards = sharers;
         Self {
             id,
             shards,
@@ -163,6 +173,7 @@ impl Shard {
             initiations: Initiations::new(&policy.snapshot.connections, spi_entropy.next_u64()),
             homes: Homes::of(&policy.snapshot, shards),
             counters: Counters::new(),
+            setups: Meter::default(),
             obituaries: Obituaries::default(),
             inbound_report: InboundReport::default(),
             outbound_report: OutboundReport::default(),
@@ -258,6 +269,20 @@ impl Shard {
     pub fn mail(&mut self, mail: Mail, now: Instant, out: &mut impl Output) {
         match mail {
             Mail::Replaced { spi, notify } => self.replaced(spi, notify, now, out),
+        }
+    }
+
+    /// A copy of everything that this shard counts, with its gauges as of `now`.
+    #[must_use]
+    pub fn counters_at(&self, now: Instant) -> Counters {
+        let kills = &self.watch.budgets.kills;
+        let own = DomainKey::new(FaultDomain::Shard, u32::from(self.id.0));
+        Counters {
+            setups_per_second: self.setups.clone().lately(now),
+            silent: u64::from(self.watch.breaker.silent_in(own)),
+            verdicts_waiting: kills.promised(now),
+            verdicts_wait: kills.paid_off(now),
+            ..self.counters()
         }
     }
 

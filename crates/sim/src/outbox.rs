@@ -78,6 +78,10 @@ impl Output for Outbox {
         self.jobs.push((ticket, job));
     }
 
+    fn has_room_to_compute(&self) -> bool {
+        true
+    }
+
     fn hand_over_outer(&mut self, to: ShardId, packet: &OuterPacket<'_>) {
         let datagram = Datagram {
             from: packet.remote,

@@ -145,6 +145,10 @@ impl Worker {
                     Action::Closed { reason } => outcome.closed = Some(reason),
                     Action::ReauthenticationDue => outcome.renewal_due = true,
                     Action::Established(_) if which == Which::Other => outcome.takes_over = true,
+                    // A peer has nobody else to ask whether the responder lives.
+                    Action::Unanswered => self.with_context(slot, false, now, |ctx| {
+                        sa.close(CloseReason::Unresponsive, false, ctx, &mut actions);
+                    }),
                     other => self.carry_out(slot, other, now),
                 }
             }
@@ -278,6 +282,7 @@ impl Worker {
             | Action::AddressProved(_)
             | Action::HalfOpenEnded(_)
             | Action::Refused(_)
+            | Action::Unanswered
             | Action::Trace(_)
             | Action::Compute(_)
             | Action::Rekeyed { .. }

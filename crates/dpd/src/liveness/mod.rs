@@ -13,7 +13,7 @@ use timer::Instant;
 
 use crate::breaker::DomainKey;
 use crate::decision::{Context, Decision, TimerChange, Watch};
-use crate::evidence::{Evidence, VerdictReason};
+use crate::evidence::{Evidence, SuspicionCause, VerdictReason};
 use crate::policy::{DpdPolicy, Mode, Protocol, SuppressOn};
 use crate::proof::Proof;
 use crate::stamp::Stamp;
@@ -179,9 +179,11 @@ impl Liveness {
     }
 
     /// Another request of ours went unanswered to its last retransmission (RFC 7296 §2.4: the IKE SA
-    /// is then to be closed, in every mode).
+    /// is then to be closed, in every mode). To be called again as long as it is; while our own service fails, or many
+    /// others are silent too, it makes the peer suspect instead.
     pub fn gave_up(&mut self, ctx: &mut Context<'_>) -> Decision {
-        if self.state == State::Dead {
+        let waits = |evidence: &Evidence| evidence.condemned.is_some();
+        if self.state == State::Dead || self.evidence.as_deref().is_some_and(waits) {
             return Decision::NOTHING;
         }
         if !matches!(self.state, State::Probing | State::Suspect) {
@@ -190,6 +192,9 @@ impl Liveness {
         }
         self.heard.question();
         self.tell_breaker(ctx);
+        if !ctx.health.listens(ctx.now, ctx.policy.retry) && !self.suspicion_expired(ctx) {
+            return self.suspect(ctx, SuspicionCause::OwnService);
+        }
         self.verdict(ctx, VerdictReason::Retransmissions)
     }
 

@@ -189,7 +189,7 @@ impl FrontDoor {
         ctx: &mut Context<'_>,
         actions: &mut Vec<Action>,
     ) -> Rejection {
-        let rate = ctx.settings.refusals_per_second;
+        let rate = ctx.settings.refusals_part();
         if !self.refusals.take(ctx.now, rate) {
             return Rejection::RefusalLimit;
         }

@@ -206,7 +206,7 @@ impl FrontDoor {
     ) -> Rejection {
         if !self
             .refusals
-            .take(ctx.now, ctx.settings.refusals_per_second)
+            .take(ctx.now, ctx.settings.refusals_part())
         {
             return Rejection::RefusalLimit;
         }

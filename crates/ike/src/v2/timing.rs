@@ -78,7 +78,13 @@ impl IkeSa {
             request.retransmit(path, ctx.now, ctx.settings, actions);
             return;
         }
-        // RFC 7296 §2.4: a peer that answers nothing is gone, and the whole IKE SA with it.
+        let deletes = matches!(exchange, Exchange::DeleteIke { .. });
+        if !deletes && self.is_standing() {
+            return self.go_on_asking(ctx, actions);
+        }
+        let Some(Task::Awaiting { exchange, .. }) = self.task.as_deref() else {
+            return;
+        };
         let reason = match exchange {
             Exchange::DeleteIke { reason } => *reason,
             _ => self
@@ -87,6 +93,22 @@ impl IkeSa {
                 .unwrap_or(CloseReason::Unresponsive),
         };
         self.terminate(reason, ctx, actions);
+    }
+
+    /// Whether it is established and no other IKE SA has taken its place.
+    fn is_standing(&self) -> bool {
+        self.standing()
+            .is_some_and(|standing| standing.replaced.is_none())
+    }
+
+    /// Repeats the outstanding request though its retransmissions are over: whether the peer is gone is not decided here.
+    fn go_on_asking(&mut self, ctx: &mut Context<'_>, actions: &mut Vec<Action>) {
+        let path = self.path;
+        if let Some(Task::Awaiting { request, .. }) = self.task.as_deref_mut() {
+            super::window::send_all(path, &request.datagrams, actions);
+            request.due = ctx.now + ctx.settings.retransmit_gap_max;
+            actions.push(Action::Unanswered);
+        }
     }
 
     /// A pool that is full drops jobs: nobody must wait for their results for ever.

@@ -143,6 +143,8 @@ pub(crate) struct End {
     pub(crate) active: BTreeMap<u16, u32>,
     pub(crate) established: Vec<Established>,
     pub(crate) outbox: Vec<Datagram>,
+    /// IKE SAs whose request went unanswered to its last retransmission.
+    unanswered: Vec<u64>,
     /// Computations that wait: run at once unless `hold_jobs`.
     pub(crate) jobs: Vec<(u64, Job)>,
     pub(crate) hold_jobs: bool,
@@ -168,6 +170,7 @@ impl End {
             active: BTreeMap::new(),
             established: vec![],
             outbox: vec![],
+            unanswered: vec![],
             jobs: vec![],
             hold_jobs: false,
             jobs_left: usize::MAX,
@@ -315,6 +318,11 @@ impl End {
         for spi in due {
             self.with(spi, now, IkeSa::on_timer);
         }
+        for spi in std::mem::take(&mut self.unanswered) {
+            self.with(spi, now, |sa, ctx, actions| {
+                sa.close(CloseReason::Unresponsive, false, ctx, actions);
+            });
+        }
     }
 
     fn carry_out(&mut self, spi: u64, actions: Vec<Action>) {
@@ -334,6 +342,7 @@ impl End {
                 });
             }
             Action::Compute(job) => return self.jobs.push((spi, job)),
+            Action::Unanswered => return self.unanswered.push(spi),
             Action::AddressProved(key) => return self.door.address_proved(key),
             Action::HalfOpenEnded(key) => return self.door.half_open_ended(key),
             Action::Established(established) => {

@@ -382,7 +382,7 @@ impl End {
                 Event::Removed(child.0, reason)
             }
             Action::ChildFailed { reason, .. } => Event::ChildFailed(reason),
-            Action::Rekeyed { .. } | Action::Redundant { .. } => {
+            Action::Rekeyed { .. } | Action::Redundant { .. } | Action::Unanswered => {
                 panic!("an IKE SA of IKEv1 has no successor of its own")
             }
             Action::ReauthenticationDue => Event::ReauthenticationDue,

@@ -56,9 +56,15 @@ fn text(status: &Status) -> Result<()> {
                 status.setups, status.setup_failures
             ),
         ),
+        ("recovery", recovery(status)),
         (
             "declared dead",
-            format!("{} ({} probes sent)", status.dead, status.dpd_probes),
+            format!(
+                "{} ({} probes sent){}",
+                status.dead,
+                status.dpd_probes,
+                waiting(status)
+            ),
         ),
         (
             "ESP",
@@ -90,6 +96,30 @@ fn text(status: &Status) -> Result<()> {
     }
     show::write("\n")?;
     show::print(&shards)
+}
+
+/// Who has to come back, how fast that goes, and how long it will take.
+fn recovery(status: &Status) -> String {
+    let rate = format!("{:.0} set-ups/s", status.setups_per_second);
+    let silent = match status.silent {
+        0 => String::new(),
+        silent => format!(", {silent} peers silent"),
+    };
+    match status.recovery_s {
+        Some(seconds) => format!("about {} at {rate}{silent}", show::seconds(seconds)),
+        None => format!("{rate}{silent}"),
+    }
+}
+
+/// What the budget of teardowns holds back.
+fn waiting(status: &Status) -> String {
+    match status.verdicts_waiting {
+        0 => String::new(),
+        count => format!(
+            "; {count} verdicts wait for their turn, the last for {}",
+            show::seconds(status.verdicts_wait_s)
+        ),
+    }
 }
 
 /// Nothing where nobody speaks IKEv1.

@@ -12,6 +12,7 @@ use control::view::{
 use control::{Headend, History, Refusal};
 use ipsec::IkeSpi;
 use metrics::Scrape;
+use dpd::TryOutcome;
 use runtime::{Busy, Cursor, Service, ShardReport};
 use shard::{PeerRow, SaRow};
 
@@ -88,6 +89,7 @@ impl Front {
         for report in reports {
             add(&mut status, report);
         }
+        status.recovery_s = recovery(&status);
         status
     }
 
@@ -370,6 +372,14 @@ impl Headend for Front {
     }
 }
 
+/// How long it takes until whoever knocks or has fallen silent is back, at the rate of the last seconds. A silent peer that
+/// comes back replaces itself; one that never does is waited for in vain until its verdict.
+fn recovery(status: &Status) -> Option<f64> {
+    let waiting = status.ike_half_open.saturating_add(status.silent);
+    let moving = waiting > 0 && status.setups_per_second > 0.0;
+    moving.then(|| waiting as f64 / status.setups_per_second)
+}
+
 /// Adds what one worker counted.
 fn add(status: &mut Status, report: &ShardReport) {
     let counters = &report.counters;
@@ -392,6 +402,15 @@ fn add(status: &mut Status, report: &ShardReport) {
     status.esp_bytes_out += counters.esp_out.1;
     status.esp_drops += sum(&counters.esp_in_dropped) + sum(&counters.esp_out_dropped);
     status.dpd_probes += counters.dpd.probes;
+    status.dpd_tries += counters.dpd.tries;
+    let unanswered = counters.dpd.outcomes.get(TryOutcome::Unanswered.index());
+    status.dpd_unanswered += unanswered.copied().unwrap_or(0);
+    status.setups_per_second += counters.setups_per_second;
+    status.silent += counters.silent;
+    status.verdicts_waiting += counters.verdicts_waiting;
+    // The workers tear down side by side.
+    let wait = counters.verdicts_wait.as_secs_f64();
+    status.verdicts_wait_s = status.verdicts_wait_s.max(wait);
     status.shards.push(ShardStatus {
         shard: report.shard,
         peers: established,

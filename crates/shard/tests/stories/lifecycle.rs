@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use ipsec::StartAction;
-use shard::{Command, EventKind};
+use shard::{Command, EventKind, ShardDrop};
 
 use crate::world::{End, Terms, World};
 
@@ -96,4 +96,63 @@ fn started_connections_come_up_by_themselves() {
     });
     world.start(End::Client);
     assert!(world.ping(End::Client, "10.9.0.1", "10.1.0.1"));
+}
+
+#[test]
+fn newcomers_wait_outside_while_computations_queue() {
+    let mut world = World::new(&Terms::default());
+    world.busy = Some(End::Headend);
+    world.command(
+        End::Client,
+        Command::Initiate {
+            connection: 0,
+            child: 0,
+        },
+    );
+    let counters = world.headend.counters();
+    assert_eq!((counters.ike_sas, counters.half_open), (0, 0));
+    assert_eq!(counters.dropped[ShardDrop::ComputeFull.index()], 1);
+    world.busy = None;
+    world.pass(Duration::from_secs(1));
+    assert_eq!(world.headend.counters().children, 1, "it asked again");
+}
+
+/// A message that knocks arrives before one of an IKE SA that stands, and is answered after it.
+#[test]
+fn who_is_in_is_served_before_whoever_knocks() {
+    /// Octet of the exchange type, after the marker if there is one.
+    fn exchange(octets: &[u8]) -> u8 {
+        let marker = if octets.starts_with(&[0; 4]) { 4 } else { 0 };
+        octets[marker + 18]
+    }
+    let mut world = World::connected(&Terms::default());
+    world.dead = Some(End::Headend);
+    world.tape = Some(Vec::new());
+    let spi = world.client.events[0].peer.spi;
+    world.command(End::Client, Command::Terminate { spi });
+    world.command(
+        End::Client,
+        Command::Initiate {
+            connection: 0,
+            child: 0,
+        },
+    );
+    let tape = world.tape.replace(Vec::new()).expect("it runs");
+    let sent = |kind: u8| {
+        let mut sent = tape.iter().map(|(_, datagram)| datagram.clone());
+        sent.find(|datagram| exchange(&datagram.octets) == kind)
+    };
+    let delete = sent(37).expect("an INFORMATIONAL request");
+    let mut knock = sent(34).expect("an IKE_SA_INIT request");
+    // Of a version that does not exist: it is refused on the spot.
+    let marker = if knock.octets.starts_with(&[0; 4]) { 4 } else { 0 };
+    knock.octets[marker + 17] = 0x30;
+    world.dead = Some(End::Client);
+    world.deliver(End::Headend, &[knock, delete]);
+    let answers = world.tape.take().expect("it runs");
+    let kinds: Vec<u8> = answers
+        .iter()
+        .map(|(_, datagram)| exchange(&datagram.octets))
+        .collect();
+    assert_eq!(kinds, [37, 34]);
 }

@@ -204,6 +204,8 @@ pub(crate) struct Effects {
     routes: Vec<(InnerVrf, RouteChange)>,
     pub(crate) questions: Vec<(Question, Arc<str>)>,
     refuse: bool,
+    /// No room for computations.
+    busy: bool,
     /// Refusals are told after the fact, as by a queue that is flushed later.
     refuse_late: bool,
     /// The senders of what was refused late.
@@ -285,6 +287,10 @@ impl Output for Effects {
         self.jobs.push((ticket, job));
     }
 
+    fn has_room_to_compute(&self) -> bool {
+        !self.busy
+    }
+
     fn hand_over_outer(&mut self, to: ShardId, _packet: &OuterPacket<'_>) {
         panic!("{to:?} does not exist");
     }
@@ -332,6 +338,8 @@ pub(crate) struct World {
     pub(crate) refusing: Option<End>,
     /// They say so only when their queues are flushed.
     pub(crate) refusing_late: bool,
+    /// At whose end no more computations are taken.
+    pub(crate) busy: Option<End>,
     /// IKE messages and ESP packets that an end sent.
     pub(crate) ike_sent: [u64; 2],
     pub(crate) esp_sent: [u64; 2],
@@ -596,6 +604,7 @@ impl World {
             dead: None,
             refusing: None,
             refusing_late: false,
+            busy: None,
             ike_sent: [0; 2],
             esp_sent: [0; 2],
             nat: None,
@@ -674,6 +683,7 @@ impl World {
         let effects = Effects {
             refuse: self.refusing == Some(end),
             refuse_late: self.refusing_late,
+            busy: self.busy == Some(end),
             ..Effects::default()
         };
         let effects = self.side(end).step(now, effects, act);

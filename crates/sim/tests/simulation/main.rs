@@ -8,3 +8,4 @@ mod rekey;
 mod reload;
 mod stage;
 mod stall;
+mod verdicts;
