@@ -137,12 +137,12 @@ impl Watched {
     }
 
     /// Looks at it, and does to it what the scenario has in store for this second of the run. `settled` says that every
-    /// peer has been up, or has failed.
+    /// peer has been up, or has failed; memory is watched from then on, or from the beginning of the flood.
     pub(crate) fn look(&mut self, scenario: &Scenario, second: f64, settled: bool) -> Result<()> {
         let stop = |trouble: &&crate::scenario::Trouble| trouble.kind == TroubleKind::Stop;
         let mut stops = scenario.troubles.iter().filter(stop);
         self.hold(stops.any(|trouble| trouble.lasts_at(second)))?;
-        if settled {
+        if settled || scenario.flood.has_begun_at(second) {
             let resident = self.process.resident_bytes();
             self.report.settled_bytes.get_or_insert(resident);
             self.report.resident_bytes_max = self.report.resident_bytes_max.max(resident);

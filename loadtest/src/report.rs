@@ -167,7 +167,7 @@ pub struct FloodReport {
 /// How the headend's process fared.
 #[derive(Clone, PartialEq, Debug, Default, Serialize, Deserialize)]
 pub struct HeadendReport {
-    /// Resident memory when every peer had settled for the first time, in octets.
+    /// Resident memory when every peer had settled for the first time, or when the flood began, in octets.
     pub settled_bytes: Option<u64>,
     /// The most resident memory from then on, in octets.
     pub resident_bytes_max: u64,

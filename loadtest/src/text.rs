@@ -111,7 +111,7 @@ fn write_headend(report: &Report, out: &mut String) -> std::fmt::Result {
         mib(headend.resident_bytes_max)
     )?;
     match headend.settled_bytes {
-        Some(settled) => writeln!(out, ", {:.1} when all were up", mib(settled)),
+        Some(settled) => writeln!(out, ", {:.1} before", mib(settled)),
         None => writeln!(out),
     }
 }

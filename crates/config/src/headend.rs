@@ -68,6 +68,22 @@ pub(crate) fn read(root: &Table<'_, '_>) -> HeadendSettings {
             0,
             default.cookie_threshold_per_prefix,
         ),
+        puzzle_threshold: u32_of("puzzle_threshold", 0, default.puzzle_threshold),
+        puzzle_threshold_per_prefix: u32_of(
+            "puzzle_threshold_per_prefix",
+            0,
+            default.puzzle_threshold_per_prefix,
+        ),
+        // RFC 8019 §4.4: fewer than eight are too easy; more than 24 nobody solves in time.
+        puzzle_bits: table
+            .read("puzzle_bits", |value| number_as(value, 8, 24))
+            .unwrap_or(default.puzzle_bits),
+        puzzle_bits_max: table
+            .read("puzzle_bits_max", |value| number_as(value, 8, 24))
+            .unwrap_or(default.puzzle_bits_max),
+        puzzle_bits_accepted: table
+            .read("puzzle_bits_accepted", |value| number_as(value, 0, 24))
+            .unwrap_or(default.puzzle_bits_accepted),
         retransmit_timeout: time_of(&table, "retransmit_timeout", default.retransmit_timeout),
         retransmit_base_percent: table
             .read("retransmit_base", growth)

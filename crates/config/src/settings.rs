@@ -111,6 +111,16 @@ pub struct HeadendSettings {
     pub cookie_threshold: u32,
     /// Half-open IKE SAs from one source prefix above which that prefix must return a cookie.
     pub cookie_threshold_per_prefix: u32,
+    /// Half-open IKE SAs above which every source must solve a puzzle (RFC 8019).
+    pub puzzle_threshold: u32,
+    /// Half-open IKE SAs from one source prefix above which that prefix must solve a puzzle.
+    pub puzzle_threshold_per_prefix: u32,
+    /// Zero bits of a puzzle at the threshold.
+    pub puzzle_bits: u8,
+    /// Zero bits of a puzzle when the last place is nearly taken.
+    pub puzzle_bits_max: u8,
+    /// Zero bits of the hardest puzzle that we solve as initiator; 0 to solve none.
+    pub puzzle_bits_accepted: u8,
     /// Time until a request is sent for the second time.
     pub retransmit_timeout: Duration,
     /// Each gap between transmissions is this many percent of the gap before.
@@ -155,6 +165,11 @@ impl Default for HeadendSettings {
             half_open_timeout: Duration::from_secs(30),
             cookie_threshold: 2_000,
             cookie_threshold_per_prefix: 200,
+            puzzle_threshold: 10_000,
+            puzzle_threshold_per_prefix: 1_000,
+            puzzle_bits: 16,
+            puzzle_bits_max: 20,
+            puzzle_bits_accepted: 20,
             retransmit_timeout: Duration::from_millis(500),
             retransmit_base_percent: 200,
             retransmit_limit: Duration::from_secs(32),

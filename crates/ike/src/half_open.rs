@@ -27,6 +27,8 @@ pub(crate) enum Admission {
     Free,
     /// Return a cookie first.
     CookieNeeded,
+    /// Solve a puzzle of so many zero bits first (RFC 8019).
+    PuzzleNeeded(u8),
     /// Stay out, whatever it returns.
     Full(Rejection),
 }
@@ -73,12 +75,57 @@ impl HalfOpenTable {
         if self.by_key.len() >= settings.part(settings.half_open_max) {
             return Admission::Full(Rejection::HalfOpenLimit);
         }
+        if let Some(bits) = self.puzzle_bits(from_prefix, settings) {
+            return Admission::PuzzleNeeded(bits);
+        }
         if from_prefix >= settings.part(settings.cookie_threshold_prefix)
             || self.by_key.len() >= settings.part(settings.cookie_threshold)
         {
             return Admission::CookieNeeded;
         }
         Admission::Free
+    }
+
+    /// How hard a puzzle is called for, if one is: the harder the fewer places are left, in the prefix or in all.
+    fn puzzle_bits(&self, from_prefix: usize, settings: &Settings) -> Option<u8> {
+        let levels = [
+            (
+                from_prefix,
+                settings.puzzle_threshold_prefix,
+                settings.half_open_prefix_max,
+            ),
+            (
+                self.by_key.len(),
+                settings.puzzle_threshold,
+                settings.half_open_max,
+            ),
+        ];
+        let fullest = levels
+            .into_iter()
+            .filter_map(|(taken, threshold, max)| {
+                let (threshold, max) = (settings.part(threshold), settings.part(max));
+                let above = taken.checked_sub(threshold)?;
+                Some((above * 100) / max.saturating_sub(threshold).max(1))
+            })
+            .max()?;
+        let range = usize::from(settings.puzzle_bits_max.saturating_sub(settings.puzzle_bits));
+        let more = u8::try_from(range * fullest.min(100) / 100).unwrap_or(u8::MAX);
+        Some(settings.puzzle_bits.saturating_add(more))
+    }
+
+    /// Of 256 requests of those who return a cookie and solve no puzzle, those that are let in: half at the threshold, and the fewer
+    /// the fewer places are left (RFC 8019 §7.1.5).
+    pub(crate) fn unsolved_chance(&self, source: IpAddr, settings: &Settings) -> u8 {
+        let share = |taken: usize, max: usize| {
+            let left = max.saturating_sub(taken);
+            left * 128 / max.max(1)
+        };
+        let of_prefix = share(
+            self.count(source).all,
+            settings.part(settings.half_open_prefix_max),
+        );
+        let of_all = share(self.by_key.len(), settings.part(settings.half_open_max));
+        u8::try_from(of_prefix.min(of_all)).unwrap_or(u8::MAX)
     }
 
     /// As [`admission`](Self::admission), for a version without cookies: it keeps state for
@@ -235,6 +282,38 @@ mod tests {
         table.insert(key("203.0.113.1:500", 1), IkeSpi(1));
         assert_eq!(table.admission(stranger, &settings), Admission::Free);
         table.insert(key("203.0.114.1:500", 2), IkeSpi(2));
+        assert_eq!(
+            table.admission(stranger, &settings),
+            Admission::Full(Rejection::HalfOpenLimit)
+        );
+    }
+
+    #[test]
+    fn puzzles_get_harder_as_places_run_out() {
+        let mut table = HalfOpenTable::default();
+        let settings = Settings {
+            half_open_max: 9,
+            cookie_threshold: 2,
+            puzzle_threshold: 5,
+            puzzle_bits: 16,
+            puzzle_bits_max: 20,
+            ..Settings::default()
+        };
+        let stranger = "198.51.100.1".parse().expect("an address");
+        let mut seen = Vec::new();
+        let mut chances = Vec::new();
+        for n in 0..9u64 {
+            seen.push(table.admission(stranger, &settings));
+            chances.push(table.unsolved_chance(stranger, &settings));
+            table.insert(key(&format!("203.0.{n}.1:500"), n), IkeSpi(n));
+        }
+        assert_eq!(seen[..2], [Admission::Free; 2]);
+        assert_eq!(seen[2..5], [Admission::CookieNeeded; 3]);
+        assert_eq!(
+            seen[5..],
+            [16, 17, 18, 19].map(Admission::PuzzleNeeded)
+        );
+        assert!(chances.is_sorted_by(|a, b| a > b), "{chances:?}");
         assert_eq!(
             table.admission(stranger, &settings),
             Admission::Full(Rejection::HalfOpenLimit)

@@ -3,6 +3,7 @@ use zeroize::Zeroizing;
 
 use crate::CloseReason;
 use crate::signed::{Authentication, Proofs};
+use crate::v2::puzzle::Challenge;
 
 /// Which exchange of an IKE SA waits for a computation: at most one on each side at a time.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
@@ -44,6 +45,7 @@ enum Work {
         peer: Box<[u8]>,
     },
     Authenticate(Box<Authentication>),
+    Solve(Challenge),
 }
 
 /// The result of a [`Job`], to be handed to [`IkeSa::on_computed`](crate::v2::IkeSa::on_computed).
@@ -61,6 +63,8 @@ pub(crate) enum Output {
     Answered(Option<(Box<[u8]>, Secret)>),
     /// What certificates and signatures are worth.
     Authenticated(Result<Proofs, CloseReason>),
+    /// The solution of a puzzle; `None` when the search was given up.
+    Solved(Option<Box<[u8]>>),
 }
 
 impl Job {
@@ -110,6 +114,13 @@ impl Job {
         }
     }
 
+    pub(crate) fn solve(id: JobId, challenge: Challenge) -> Self {
+        Self {
+            id,
+            work: Work::Solve(challenge),
+        }
+    }
+
     /// Which computation of its IKE SA this is.
     #[must_use]
     pub fn id(&self) -> JobId {
@@ -125,6 +136,7 @@ impl Job {
             Work::Agree { pair, .. } => pair.method(),
             // Two signatures to be checked and one to be made, at the least.
             Work::Authenticate(_) => return false,
+            Work::Solve(_) => return false,
         };
         matches!(
             method,
@@ -132,14 +144,15 @@ impl Job {
         )
     }
 
-    /// Computes. Takes from tens of microseconds (X25519) to milliseconds (MODP 4096). Certificates
-    /// are judged by the time `now`.
+    /// Computes. Takes from tens of microseconds (X25519) to milliseconds (MODP 4096), and seconds for a
+    /// hard puzzle. Certificates are judged by the time `now`.
     #[must_use]
     pub fn run(self, now: UnixTime) -> Computed {
         let output = match self.work {
             Work::Generate { method, mut seed } => {
                 Output::Generated(KeyPair::generate(method, &mut seed))
             }
+            Work::Solve(challenge) => Output::Solved(challenge.solve()),
             Work::Agree { pair, peer } => Output::Agreed(pair.agree(&peer).ok()),
             Work::GenerateAndAgree {
                 method,

@@ -22,6 +22,9 @@ reasons! {
         Closed = "closed", "The IKE SA is closed.";
         CookieRequired = "cookie_required", "A cookie was asked for; no state was kept.";
         CookieInvalid = "cookie_invalid", "The returned cookie is not ours or too old.";
+        PuzzleRequired = "puzzle_required", "A puzzle was sent along with a cookie; no state was kept.";
+        PuzzleWrong = "puzzle_wrong", "The solution of the puzzle is wrong, or took less work than was asked for.";
+        PuzzleUnsolved = "puzzle_unsolved", "The puzzle came back unsolved, and the lot decided against the peer, which may ask again.";
         HalfOpenLimit = "half_open_limit", "Too many half-open IKE SAs.";
         HalfOpenPrefixLimit = "half_open_prefix_limit", "Too many half-open IKE SAs from one source prefix.";
         NoConnection = "no_connection", "No connection allows IKE between these addresses.";

@@ -28,6 +28,16 @@ pub struct Settings {
     pub cookie_threshold: usize,
     /// Half-open IKE SAs from one source prefix above which that prefix must return a cookie.
     pub cookie_threshold_prefix: usize,
+    /// Half-open IKE SAs from all sources above which every source must solve a puzzle (RFC 8019).
+    pub puzzle_threshold: usize,
+    /// Half-open IKE SAs from one source prefix above which that prefix must solve a puzzle.
+    pub puzzle_threshold_prefix: usize,
+    /// Zero bits of a puzzle at the threshold.
+    pub puzzle_bits: u8,
+    /// Zero bits of a puzzle when the last place is nearly taken.
+    pub puzzle_bits_max: u8,
+    /// Zero bits of the hardest puzzle that we solve as initiator; 0 to solve none.
+    pub puzzle_bits_accepted: u8,
     /// Time after which the cookie secret is replaced; the one before stays good for as long again.
     pub cookie_lifetime: Duration,
     /// Unprotected refusals (INVALID_KE_PAYLOAD and the like) sent per second at most.
@@ -83,6 +93,11 @@ impl Default for Settings {
             half_open_prefix_max: 2_000,
             cookie_threshold: 2_000,
             cookie_threshold_prefix: 200,
+            puzzle_threshold: 10_000,
+            puzzle_threshold_prefix: 1_000,
+            puzzle_bits: 16,
+            puzzle_bits_max: 20,
+            puzzle_bits_accepted: 20,
             cookie_lifetime: Duration::from_secs(60),
             refusals_per_second: 200,
             children_max: 64,

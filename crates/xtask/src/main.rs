@@ -1,4 +1,4 @@
-//! What a shell script would otherwise do: `cargo xtask test`, `cargo xtask ci` and `cargo xtask bench`.
+//! What a shell script would otherwise do: `cargo xtask test`, `ci`, `bench` and `scenarios`.
 #![forbid(unsafe_code)]
 
 mod asan;
@@ -11,6 +11,7 @@ mod gated;
 mod packages;
 mod report;
 mod requirement;
+mod scenarios;
 mod tally;
 mod tests_run;
 
@@ -42,6 +43,8 @@ enum Task {
     /// Measures, and prints the figures of docs/performance.md.
     #[command(subcommand)]
     Bench(bench::Bench),
+    /// Runs the scenarios of the peer generator against a headend: about a minute each, or in full.
+    Scenarios(scenarios::Scenarios),
 }
 
 fn main() -> ExitCode {
@@ -51,6 +54,7 @@ fn main() -> ExitCode {
         Task::Ci => ci().map(|report| report.conclude(strict())),
         Task::Deb => deb::run().map(code),
         Task::Bench(bench) => bench::run(&bench).map(code),
+        Task::Scenarios(chosen) => scenarios::run(&chosen).map(code),
     };
     match outcome {
         Ok(code) => code,

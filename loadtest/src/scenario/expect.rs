@@ -46,7 +46,7 @@ pub struct Expect {
     /// Rekeys of Child SAs that succeed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub child_rekeys_min: Option<f64>,
-    /// Growth of the headend's resident memory after every peer had settled for the first time, in
+    /// Growth of the headend's resident memory after every peer had settled for the first time, or since the flood began, in
     /// MiB.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub headend_growth_mib_max: Option<f64>,
@@ -117,7 +117,7 @@ impl Expect {
                 percent(r.return_ms.count, u64::from(r.returned))
             }),
             at_most("lost_max", self.lost_max, |r| {
-                Some(r.losses.values().copied().map(f64::from).sum())
+                Some(f64::from(r.losses.values().sum::<u32>()))
             }),
             at_most("false_dead_max", self.false_dead_max, |r| {
                 r.score.as_ref().map(|score| f64::from(score.false_dead))

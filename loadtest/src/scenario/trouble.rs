@@ -84,6 +84,12 @@ impl Default for Flood {
 }
 
 impl Flood {
+    /// Whether there is one and its time has come.
+    #[must_use]
+    pub fn has_begun_at(&self, second: f64) -> bool {
+        self.rate_per_second > 0.0 && second >= self.at_s
+    }
+
     /// Whether it is under way at this second of the run.
     #[must_use]
     pub fn lasts_at(&self, second: f64) -> bool {

@@ -142,7 +142,9 @@ impl FrontDoor {
         // It costs a key exchange before the address is proved: not while others need cookies.
         match self.half_open.admission(remote, ctx.settings) {
             Admission::Free => self.half_open.admit_unproved(remote, ctx.settings)?,
-            Admission::CookieNeeded => return Err(Rejection::HalfOpenLimit),
+            Admission::CookieNeeded | Admission::PuzzleNeeded(_) => {
+                return Err(Rejection::HalfOpenLimit);
+            }
             Admission::Full(rejection) => return Err(rejection),
         }
         let opening = Opening::read(first.payloads)?;

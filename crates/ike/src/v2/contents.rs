@@ -18,6 +18,7 @@ pub(super) struct Contents<'p, 'a> {
     pub(super) initiator_ts: Option<&'p [TrafficSelector]>,
     pub(super) responder_ts: Option<&'p [TrafficSelector]>,
     pub(super) configuration: Option<&'p Configuration<'a>>,
+    pub(super) puzzle_solution: Option<&'a [u8]>,
     certificates: Vec<(u8, &'a [u8])>,
     notifies: Vec<Notify<'a>>,
 }
@@ -61,6 +62,9 @@ impl<'p, 'a> Contents<'p, 'a> {
                 self.configuration.get_or_insert(configuration);
             }
             Payload::Certificate { encoding, data } => self.certificates.push((*encoding, data)),
+            Payload::PuzzleSolution(solution) => {
+                self.puzzle_solution.get_or_insert(solution);
+            }
             Payload::Notify(notify) => self.notifies.push(*notify),
             _ => {}
         }

@@ -6,8 +6,8 @@ use core::time::Duration;
 use crypto::{Entropy, PrfAlgorithm, Secret, equal, prf};
 use timer::Instant;
 
-/// Octets of a cookie: which secret, then a MAC.
-pub(crate) const COOKIE_LEN: usize = 1 + MAC_LEN;
+/// Octets of a cookie: which secret, the zero bits of the puzzle that went with it (0 for none), then a MAC.
+pub(crate) const COOKIE_LEN: usize = 2 + MAC_LEN;
 const MAC_LEN: usize = 16;
 const SECRET_LEN: usize = 32;
 
@@ -44,25 +44,34 @@ impl CookieSecrets {
         self.changed_at = now;
     }
 
-    /// The cookie for a request from `remote` with this SPI and nonce.
-    pub(crate) fn bake(&self, remote: IpAddr, initiator_spi: u64, nonce: &[u8]) -> Vec<u8> {
+    /// The cookie for a request from `remote` with this SPI and nonce, to which a puzzle of so many zero bits is given, or none (0).
+    /// It is good for this request alone, so that the work for one is worth nothing for another (RFC 8019 §7.1.1.3).
+    pub(crate) fn bake(
+        &self,
+        remote: IpAddr,
+        initiator_spi: u64,
+        nonce: &[u8],
+        bits: u8,
+    ) -> Vec<u8> {
         let mut cookie = Vec::with_capacity(COOKIE_LEN);
         cookie.push(self.version);
-        let mac = mac(&self.current, remote, initiator_spi, nonce);
+        cookie.push(bits);
+        let mac = mac(&self.current, remote, initiator_spi, nonce, bits);
         cookie.extend(mac.expose().iter().take(MAC_LEN));
         cookie
     }
 
-    /// Whether the cookie is one that we gave to `remote` for this SPI and nonce, not long ago.
-    pub(crate) fn is_ours(
+    /// If the cookie is one that we gave to `remote` for this SPI and nonce, not long ago: the zero bits of the puzzle that
+    /// went with it.
+    pub(crate) fn given(
         &self,
         cookie: &[u8],
         remote: IpAddr,
         initiator_spi: u64,
         nonce: &[u8],
-    ) -> bool {
-        let Some((version, received)) = cookie.split_first() else {
-            return false;
+    ) -> Option<u8> {
+        let [version, bits, received @ ..] = cookie else {
+            return None;
         };
         let secret = if *version == self.version {
             Some(&self.current)
@@ -71,23 +80,21 @@ impl CookieSecrets {
         } else {
             None
         };
-        secret.is_some_and(|secret| {
-            let mac = mac(secret, remote, initiator_spi, nonce);
-            let expected = mac.expose().get(..MAC_LEN);
-            expected.is_some_and(|expected| equal(expected, received))
-        })
+        let mac = mac(secret?, remote, initiator_spi, nonce, *bits);
+        let expected = mac.expose().get(..MAC_LEN)?;
+        equal(expected, received).then_some(*bits)
     }
 }
 
 /// RFC 7296 §2.6 suggests Hash(Ni | IPi | SPIi | secret); the nonce, whose length varies, stands
 /// last here so that no two inputs read the same.
-fn mac(secret: &Secret, remote: IpAddr, initiator_spi: u64, nonce: &[u8]) -> Secret {
+fn mac(secret: &Secret, remote: IpAddr, initiator_spi: u64, nonce: &[u8], bits: u8) -> Secret {
     let address = match remote {
         IpAddr::V4(address) => address.to_ipv6_mapped().octets(),
         IpAddr::V6(address) => address.octets(),
     };
     let spi = initiator_spi.to_be_bytes();
-    let parts = [address.as_slice(), &spi, nonce];
+    let parts = [address.as_slice(), &spi, &[bits], nonce];
     prf(PrfAlgorithm::HmacSha256, secret.expose(), &parts)
 }
 
@@ -120,49 +127,57 @@ mod tests {
     #[test]
     fn a_cookie_is_good_for_its_request_only() {
         let secrets = CookieSecrets::new(Instant::ZERO, &mut Count(0));
-        let cookie = secrets.bake(remote(), 1, NONCE);
+        let cookie = secrets.bake(remote(), 1, NONCE, 0);
         assert_eq!(cookie.len(), COOKIE_LEN);
-        assert!(secrets.is_ours(&cookie, remote(), 1, NONCE));
-        assert!(!secrets.is_ours(&cookie, "192.0.2.8".parse().unwrap(), 1, NONCE));
-        assert!(!secrets.is_ours(&cookie, remote(), 2, NONCE));
-        assert!(!secrets.is_ours(&cookie, remote(), 1, &[7; 31]));
+        assert_eq!(secrets.given(&cookie, remote(), 1, NONCE), Some(0));
+        assert_eq!(secrets.given(&cookie, "192.0.2.8".parse().unwrap(), 1, NONCE), None);
+        assert_eq!(secrets.given(&cookie, remote(), 2, NONCE), None);
+        assert_eq!(secrets.given(&cookie, remote(), 1, &[7; 31]), None);
         for index in 0..COOKIE_LEN {
             let mut forged = cookie.clone();
             forged[index] ^= 1;
-            assert!(
-                !secrets.is_ours(&forged, remote(), 1, NONCE),
+            assert_eq!(
+                secrets.given(&forged, remote(), 1, NONCE),
+                None,
                 "octet {index}"
             );
         }
-        assert!(!secrets.is_ours(&[], remote(), 1, NONCE));
-        assert!(!secrets.is_ours(&cookie[..COOKIE_LEN - 1], remote(), 1, NONCE));
-        assert!(!secrets.is_ours(&[&cookie[..], &[0]].concat(), remote(), 1, NONCE));
+        assert_eq!(secrets.given(&[], remote(), 1, NONCE), None);
+        assert_eq!(secrets.given(&cookie[..COOKIE_LEN - 1], remote(), 1, NONCE), None);
+        assert_eq!(secrets.given(&[&cookie[..], &[0]].concat(), remote(), 1, NONCE), None);
+    }
+
+    #[test]
+    fn a_cookie_remembers_the_puzzle_that_went_with_it() {
+        let secrets = CookieSecrets::new(Instant::ZERO, &mut Count(0));
+        let cookie = secrets.bake(remote(), 1, NONCE, 18);
+        assert_eq!(secrets.given(&cookie, remote(), 1, NONCE), Some(18));
     }
 
     #[test]
     fn a_cookie_outlives_one_change_of_the_secret_but_not_two() {
         let mut entropy = Count(0);
         let mut secrets = CookieSecrets::new(Instant::ZERO, &mut entropy);
-        let cookie = secrets.bake(remote(), 1, NONCE);
+        let cookie = secrets.bake(remote(), 1, NONCE, 0);
         secrets.rotate(Instant::from_secs(59), LIFETIME, &mut entropy);
         assert_eq!(
-            secrets.bake(remote(), 1, NONCE),
+            secrets.bake(remote(), 1, NONCE, 0),
             cookie,
             "too early to change"
         );
         secrets.rotate(Instant::from_secs(60), LIFETIME, &mut entropy);
-        assert_ne!(secrets.bake(remote(), 1, NONCE), cookie);
-        assert!(secrets.is_ours(&cookie, remote(), 1, NONCE));
+        assert_ne!(secrets.bake(remote(), 1, NONCE, 0), cookie);
+        assert_eq!(secrets.given(&cookie, remote(), 1, NONCE), Some(0));
         secrets.rotate(Instant::from_secs(120), LIFETIME, &mut entropy);
-        assert!(!secrets.is_ours(&cookie, remote(), 1, NONCE));
+        assert_eq!(secrets.given(&cookie, remote(), 1, NONCE), None);
     }
 
     #[test]
     fn a_long_pause_retires_both_secrets() {
         let mut entropy = Count(0);
         let mut secrets = CookieSecrets::new(Instant::ZERO, &mut entropy);
-        let cookie = secrets.bake(remote(), 1, NONCE);
+        let cookie = secrets.bake(remote(), 1, NONCE, 0);
         secrets.rotate(Instant::from_secs(3_600), LIFETIME, &mut entropy);
-        assert!(!secrets.is_ours(&cookie, remote(), 1, NONCE));
+        assert_eq!(secrets.given(&cookie, remote(), 1, NONCE), None);
     }
 }

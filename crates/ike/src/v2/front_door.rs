@@ -1,5 +1,7 @@
+use core::net::IpAddr;
 use std::sync::Arc;
 
+use crypto::PrfAlgorithm;
 use ipsec::{ConnectionPolicy, IkeSpi, IkeVersion};
 use wire::ikev2::{
     ExchangeType, Flags, HEADER_LEN, Header, Message, NotifyType, Payload, Proposal, encode_message,
@@ -9,6 +11,7 @@ use super::algorithm::group_number;
 use super::contents::{Contents, notify, unsupported_critical};
 use super::ike_sa_init::{Accepted, nonce_is_sound};
 use super::proposal::select_ike;
+use super::puzzle::{challenge, function_for, solved_bits};
 use super::suite::IkeSuite;
 use super::tracing::trace_payloads;
 use super::{IkeSa, natd};
@@ -86,7 +89,7 @@ impl FrontDoor {
     }
 
     /// RFC 7296 §2.6: above the thresholds, an address must show that it receives what is sent to
-    /// it before any state or big-number work is spent on it.
+    /// it before any state or big-number work is spent on it; above higher ones it must solve a puzzle, too (RFC 8019 §7.1).
     fn admit(
         &mut self,
         header: &Header,
@@ -96,29 +99,67 @@ impl FrontDoor {
         actions: &mut Vec<Action>,
     ) -> Result<(), Rejection> {
         let source = path.remote.ip();
-        match self.half_open.admission(source, ctx.settings) {
+        let bits = match self.half_open.admission(source, ctx.settings) {
             Admission::Full(rejection) => return Err(rejection),
             Admission::Free => return Ok(()),
-            Admission::CookieNeeded => {}
-        }
+            Admission::CookieNeeded => None,
+            // Without a function in common nothing will come of it: the proposals are refused.
+            Admission::PuzzleNeeded(bits) => match function_for(opening.proposals) {
+                Some(function) => Some((function, bits)),
+                None => return Ok(()),
+            },
+        };
         self.cookies
             .rotate(ctx.now, ctx.settings.cookie_lifetime, ctx.entropy);
         let (spi, nonce) = (header.initiator_spi, opening.nonce);
         let returned = opening.contents.notify(NotifyType::COOKIE);
-        if returned.is_some_and(|cookie| self.cookies.is_ours(cookie, source, spi, nonce)) {
-            return Ok(());
-        }
-        let cookie = self.cookies.bake(source, spi, nonce);
-        answer(
-            header,
-            &[notify(NotifyType::COOKIE, &cookie)],
-            path,
-            actions,
+        let given = returned.and_then(|cookie| self.cookies.given(cookie, source, spi, nonce));
+        let rejection = match (bits, given) {
+            (None, Some(_)) => return Ok(()),
+            (Some((function, _)), Some(given)) if given > 0 => {
+                return self.judge_solution(function, given, opening, source, ctx);
+            }
+            (Some(_), _) => Rejection::PuzzleRequired,
+            (None, None) if returned.is_some() => Rejection::CookieInvalid,
+            (None, None) => Rejection::CookieRequired,
+        };
+        let asked = bits.map_or(0, |(_, bits)| bits);
+        let cookie = self.cookies.bake(source, spi, nonce, asked);
+        let puzzle = bits.map(|(function, bits)| challenge(function, bits).data());
+        let mut payloads = vec![notify(NotifyType::COOKIE, &cookie)];
+        payloads.extend(
+            puzzle
+                .iter()
+                .map(|puzzle| notify(NotifyType::PUZZLE, puzzle)),
         );
-        Err(match returned {
-            Some(_) => Rejection::CookieInvalid,
-            None => Rejection::CookieRequired,
-        })
+        answer(header, &payloads, path, actions);
+        Err(rejection)
+    }
+
+    /// RFC 8019 §7.1.4, §7.1.5: who has done the work that was asked comes in; who did none may have never heard of puzzles, and a lot
+    /// decides, with a chance that shrinks with the places. It may ask again with the same cookie, and draws another lot.
+    fn judge_solution(
+        &self,
+        function: PrfAlgorithm,
+        asked: u8,
+        opening: &Opening<'_, '_>,
+        source: IpAddr,
+        ctx: &mut Context<'_>,
+    ) -> Result<(), Rejection> {
+        let cookie = opening.contents.notify(NotifyType::COOKIE);
+        let solution = opening.contents.puzzle_solution;
+        if let (Some(cookie), Some(solution)) = (cookie, solution) {
+            let solved = solved_bits(function, cookie, solution);
+            let enough = solved.is_some_and(|bits| bits >= u32::from(asked));
+            return enough.then_some(()).ok_or(Rejection::PuzzleWrong);
+        }
+        let mut lot = [0];
+        ctx.entropy.fill(&mut lot);
+        let chance = self.half_open.unsolved_chance(source, ctx.settings);
+        let [lot] = lot;
+        (lot < chance)
+            .then_some(())
+            .ok_or(Rejection::PuzzleUnsolved)
     }
 
     /// Finds a connection between the two addresses whose proposals meet the peer's. Which one

@@ -33,6 +33,7 @@ mod offer;
 mod open;
 mod phase;
 mod proposal;
+pub(crate) mod puzzle;
 mod reassembly;
 mod receive;
 mod sa;

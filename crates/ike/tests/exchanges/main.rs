@@ -12,6 +12,7 @@ mod handshake;
 mod informational;
 mod nat;
 mod policy;
+mod puzzles;
 mod rekey;
 mod states;
 mod storms;

@@ -106,6 +106,11 @@ fn ike(headend: &HeadendSettings) -> ike::Settings {
         half_open_prefix_max: size(headend.half_open_per_prefix_max),
         cookie_threshold: size(headend.cookie_threshold),
         cookie_threshold_prefix: size(headend.cookie_threshold_per_prefix),
+        puzzle_threshold: size(headend.puzzle_threshold),
+        puzzle_threshold_prefix: size(headend.puzzle_threshold_per_prefix),
+        puzzle_bits: headend.puzzle_bits,
+        puzzle_bits_max: headend.puzzle_bits_max,
+        puzzle_bits_accepted: headend.puzzle_bits_accepted,
         refusals_per_second: headend.refusals_per_second,
         children_max: usize::from(headend.children_max),
         ..ike::Settings::default()

@@ -26,6 +26,7 @@ impl Payload<'_> {
             Self::TrafficSelectorsResponder(_) => PayloadType::TSR,
             Self::Configuration(_) => PayloadType::CP,
             Self::Eap(_) => PayloadType::EAP,
+            Self::PuzzleSolution(_) => PayloadType::PS,
             Self::Unknown { kind, .. } => *kind,
         }
     }
@@ -162,6 +163,7 @@ fn encode_body(payload: &Payload<'_>, out: &mut Vec<u8>) {
         Payload::Nonce(data)
         | Payload::VendorId(data)
         | Payload::Eap(data)
+        | Payload::PuzzleSolution(data)
         | Payload::Unknown { data, .. } => out.extend_from_slice(data),
     }
 }

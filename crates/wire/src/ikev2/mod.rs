@@ -16,6 +16,6 @@ pub use message::{Encrypted, Message};
 pub use parse::{ATTRIBUTES_MAX, DELETED_SPIS_MAX, SELECTORS_MAX};
 pub use payload::{
     Attribute, Configuration, ConfigurationKind, Delete, Identification, Notify, NotifyType,
-    Payload, PayloadType, Proposal, TrafficSelector, Transform, TransformType,
+    Payload, PayloadType, Proposal, Puzzle, TrafficSelector, Transform, TransformType,
 };
 pub use security_association::{PROPOSALS_MAX, TRANSFORMS_MAX};

@@ -39,6 +39,8 @@ impl PayloadType {
     pub const EAP: Self = Self(48);
     /// Encrypted and Authenticated Fragment (RFC 7383).
     pub const SKF: Self = Self(53);
+    /// Puzzle Solution (RFC 8019).
+    pub const PS: Self = Self(54);
 
     /// Whether RFC 7296 itself defines the type: its critical bit is then ignored (§2.5).
     #[must_use]
@@ -118,6 +120,9 @@ impl NotifyType {
     pub const IKEV2_FRAGMENTATION_SUPPORTED: Self = Self(16430);
     /// Hash algorithms for digital signatures (RFC 7427).
     pub const SIGNATURE_HASH_ALGORITHMS: Self = Self(16431);
+
+    /// Work to be done first (RFC 8019).
+    pub const PUZZLE: Self = Self(16434);
 
     /// Whether the type tells of an error (RFC 7296 §3.10.1: types below 16384).
     #[must_use]

@@ -41,6 +41,7 @@ pub(super) fn body<'a>(raw: &RawPayload<'a>) -> Result<Payload<'a>, Malformed> {
         PayloadType::TSR => Payload::TrafficSelectorsResponder(selectors(reader)?),
         PayloadType::CP => Payload::Configuration(configuration(reader)?),
         PayloadType::EAP => Payload::Eap(reader.rest()),
+        PayloadType::PS => puzzle_solution(reader)?,
         kind => Payload::Unknown {
             kind,
             critical: raw.critical,
@@ -89,6 +90,15 @@ fn nonce<'a>(reader: &mut Reader<'a>) -> Result<Payload<'a>, Malformed> {
     match reader.len() {
         16..=256 => Ok(Payload::Nonce(reader.rest())),
         _ => Err(Malformed::BadLength),
+    }
+}
+
+/// RFC 8019 §8.2: four keys of one size, and so never empty.
+fn puzzle_solution<'a>(reader: &mut Reader<'a>) -> Result<Payload<'a>, Malformed> {
+    match reader.len() {
+        0 => Err(Malformed::BadLength),
+        len if !len.is_multiple_of(4) => Err(Malformed::BadLength),
+        _ => Ok(Payload::PuzzleSolution(reader.rest())),
     }
 }
 

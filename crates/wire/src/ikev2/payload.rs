@@ -1,5 +1,7 @@
 use core::net::IpAddr;
 
+use crate::Malformed;
+
 /// A payload type (RFC 7296 §3.2).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct PayloadType(pub u8);
@@ -170,6 +172,8 @@ pub enum Payload<'a> {
     Configuration(Configuration<'a>),
     /// EAP.
     Eap(&'a [u8]),
+    /// PS: four keys of one size, one after the other (RFC 8019 §8.2).
+    PuzzleSolution(&'a [u8]),
     /// Anything else. With `critical` set the message must be rejected (RFC 7296 §2.5).
     Unknown {
         /// Payload type.
@@ -179,4 +183,34 @@ pub enum Payload<'a> {
         /// Body.
         data: &'a [u8],
     },
+}
+
+/// Data of a PUZZLE notify (RFC 8019 §8.1).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Puzzle {
+    /// Transform ID of the pseudorandom function to be used.
+    pub prf: u16,
+    /// Zero bits that each result must end with; 0 leaves it to the initiator.
+    pub difficulty: u8,
+}
+
+impl Puzzle {
+    /// Reads the data of a notify.
+    ///
+    /// # Errors
+    /// [`Malformed::BadLength`] if it does not have three octets.
+    pub fn parse(data: &[u8]) -> Result<Self, Malformed> {
+        let [high, low, difficulty] = data.try_into().map_err(|_| Malformed::BadLength)?;
+        Ok(Self {
+            prf: u16::from_be_bytes([high, low]),
+            difficulty,
+        })
+    }
+
+    /// The data of a notify.
+    #[must_use]
+    pub fn data(self) -> [u8; 3] {
+        let [high, low] = self.prf.to_be_bytes();
+        [high, low, self.difficulty]
+    }
 }

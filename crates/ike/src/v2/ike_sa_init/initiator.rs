@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use crypto::{KeyExchangeMethod, KeyPair, Secret};
 use ipsec::{ConnectionPolicy, Identity, IkeSpi};
-use wire::ikev2::{ExchangeType, Message, NotifyType, Payload, encode_message};
+use wire::ikev2::{ExchangeType, Message, NotifyType, Payload, Puzzle, encode_message};
 
 use super::{NONCE_LEN, NatHashes, fragmentation_notify, nonce_is_sound};
 use crate::job::Output;
@@ -15,6 +15,7 @@ use crate::v2::natd;
 use crate::v2::offer::ike_proposals;
 use crate::v2::phase::Phase;
 use crate::v2::proposal::accept_ike;
+use crate::v2::puzzle::Challenge;
 use crate::v2::sa::SaKeys;
 use crate::v2::suite::IkeSuite;
 use crate::v2::task::{Exchange, Step};
@@ -38,6 +39,8 @@ pub(in crate::v2) struct Initiating {
     pair: Option<KeyPair>,
     nonce: [u8; NONCE_LEN],
     cookie: Option<Box<[u8]>>,
+    /// The solution of the puzzle that came with it.
+    solution: Option<Box<[u8]>>,
     retries: u8,
     /// The request as sent last; AUTH covers it.
     request: Vec<u8>,
@@ -56,6 +59,7 @@ struct Answer {
 /// What an IKE_SA_INIT response makes us do.
 enum Verdict {
     Retry,
+    Solve(Challenge),
     OtherGroup(KeyExchangeMethod),
     Agreed(Answer, Box<[u8]>),
     Fail(CloseReason),
@@ -86,6 +90,7 @@ impl IkeSa {
             pair: None,
             nonce,
             cookie: None,
+            solution: None,
             retries: 0,
             request: Vec::new(),
             answer: None,
@@ -127,6 +132,11 @@ impl IkeSa {
                 self.send_init_request(ctx, actions);
             }
             Output::Agreed(Some(secret)) => self.keys_agreed(&secret, ctx, actions),
+            Output::Solved(solution) => {
+                // Without one a peer may still be let in, by lot (RFC 8019 §7.1.2).
+                state.solution = solution;
+                self.send_init_request(ctx, actions);
+            }
             Output::Agreed(None) | Output::Answered(_) | Output::Authenticated(_) => {
                 self.terminate(CloseReason::InvalidKe, ctx, actions);
             }
@@ -149,6 +159,13 @@ impl IkeSa {
                 .cookie
                 .iter()
                 .map(|cookie| notify(NotifyType::COOKIE, cookie)),
+        );
+        // RFC 8019 §7.1.2: its solution next.
+        payloads.extend(
+            state
+                .solution
+                .iter()
+                .map(|solution| Payload::PuzzleSolution(solution)),
         );
         payloads.push(Payload::SecurityAssociation(ike_proposals(
             &state.connection.proposals,
@@ -186,7 +203,8 @@ impl IkeSa {
         let Phase::Initiating(state) = &mut self.phase else {
             return Received::Rejected(Rejection::UnexpectedExchange);
         };
-        let verdict = state.judge(message, bytes, path);
+        let bits_max = ctx.settings.puzzle_bits_accepted;
+        let verdict = state.judge(message, bytes, path, bits_max);
         let learned = !matches!(verdict, Verdict::Ignore(_)) && self.path.learn(path);
         if learned {
             actions.push(Action::PathChanged { path: self.path });
@@ -197,6 +215,10 @@ impl IkeSa {
             Verdict::Retry => {
                 self.task = None;
                 self.send_init_request(ctx, actions);
+            }
+            Verdict::Solve(challenge) => {
+                let id = self.await_computation(Step::Handshake, ctx);
+                actions.push(Action::Compute(Job::solve(id, challenge)));
             }
             Verdict::OtherGroup(method) => {
                 state.method = method;
@@ -290,7 +312,13 @@ impl IkeSa {
 }
 
 impl Initiating {
-    fn judge(&mut self, message: &Message<'_>, bytes: &[u8], path: crate::Path) -> Verdict {
+    fn judge(
+        &mut self,
+        message: &Message<'_>,
+        bytes: &[u8],
+        path: crate::Path,
+        puzzle_bits_max: u8,
+    ) -> Verdict {
         let contents = Contents::of(&message.payloads);
         if let Some(data) = contents.notify(NotifyType::INVALID_KE_PAYLOAD) {
             return self.judge_group(data);
@@ -299,7 +327,12 @@ impl Initiating {
         if contents.proposals.is_none()
             && let Some(cookie) = contents.notify(NotifyType::COOKIE)
         {
-            return self.judge_cookie(cookie);
+            let puzzle = contents.notify(NotifyType::PUZZLE);
+            return self.judge_cookie(cookie, puzzle, puzzle_bits_max);
+        }
+        // RFC 8019 §7.1.2: without a cookie there is nothing to solve.
+        if contents.proposals.is_none() && contents.notify(NotifyType::PUZZLE).is_some() {
+            return Verdict::Ignore(Rejection::Malformed);
         }
         match contents.error() {
             None => self.judge_answer(message, &contents, bytes, path),
@@ -308,7 +341,8 @@ impl Initiating {
         }
     }
 
-    fn judge_cookie(&mut self, cookie: &[u8]) -> Verdict {
+    /// A puzzle that we cannot or will not solve is ignored, as by one who does not know any (RFC 8019 §7.1.2).
+    fn judge_cookie(&mut self, cookie: &[u8], puzzle: Option<&[u8]>, bits_max: u8) -> Verdict {
         if cookie.is_empty() || cookie.len() > COOKIE_LEN_MAX {
             return Verdict::Ignore(Rejection::Malformed);
         }
@@ -316,7 +350,10 @@ impl Initiating {
             return Verdict::Fail(CloseReason::PeerMisbehaved);
         }
         self.cookie = Some(cookie.into());
-        Verdict::Retry
+        self.solution = None;
+        let puzzle = puzzle.and_then(|data| Puzzle::parse(data).ok());
+        let challenge = puzzle.and_then(|puzzle| Challenge::accept(puzzle, cookie, bits_max));
+        challenge.map_or(Verdict::Retry, Verdict::Solve)
     }
 
     /// RFC 7296 §1.2: the wanted group must be one that we offered, or an attacker could lead us to
