@@ -200,7 +200,8 @@ impl Puzzle {
     /// # Errors
     /// [`Malformed::BadLength`] if it does not have three octets.
     pub fn parse(data: &[u8]) -> Result<Self, Malformed> {
-        let [high, low, difficulty] = data.try_into().map_err(|_| Malformed::BadLength)?;
+        let octets: [u8; 3] = data.try_into().map_err(|_| Malformed::BadLength)?;
+        let [high, low, difficulty] = octets;
         Ok(Self {
             prf: u16::from_be_bytes([high, low]),
             difficulty,
