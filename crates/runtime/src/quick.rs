@@ -40,6 +40,11 @@ impl QuickQueue {
         });
     }
 
+    /// Whether there is room for the key exchange of a newcomer: the last quarter is kept for exchanges of those who are in.
+    pub(crate) fn has_room(&self) -> bool {
+        self.orders.len() < self.orders_max - self.orders_max / 4
+    }
+
     /// Computes what was ordered first.
     pub(crate) fn compute(&mut self) -> Option<(Ticket, Computed)> {
         let order = self.orders.pop_front()?;

@@ -152,7 +152,7 @@ impl Output for Sink {
     }
 
     fn has_room_to_compute(&self) -> bool {
-        self.compute.has_room()
+        self.quick.has_room() && self.compute.has_room()
     }
 
     fn resolve(&mut self, question: Question, name: &Arc<str>) {
