@@ -4,8 +4,8 @@ use wire::Malformed;
 use wire::ikev2::numbers::protocol;
 use wire::ikev2::{
     DELETED_SPIS_MAX, ExchangeType, Flags, HEADER_LEN, Header, Message, PAYLOADS_MAX,
-    PROPOSALS_MAX, Payload, PayloadType, Proposal, SELECTORS_MAX, TRANSFORMS_MAX, TrafficSelector,
-    Transform, TransformType, encode_message, encode_payloads, parse_payloads,
+    PROPOSALS_MAX, Payload, PayloadType, Proposal, Puzzle, SELECTORS_MAX, TRANSFORMS_MAX,
+    TrafficSelector, Transform, TransformType, encode_message, encode_payloads, parse_payloads,
 };
 
 const HEADER: Header = Header {
@@ -234,4 +234,25 @@ fn reserved_bits_are_ignored() {
     let message = Message::parse(&octets).unwrap();
     assert_eq!(message.payloads, [Payload::VendorId(&[1])]);
     assert_eq!(message.header.flags, HEADER.flags);
+}
+
+#[test]
+fn the_solution_of_a_puzzle_is_four_keys_of_one_size() {
+    for (length, fits) in [(0, false), (3, false), (4, true), (6, false), (16, true)] {
+        let data = vec![7; length];
+        let read = read(&[Payload::PuzzleSolution(&data)]);
+        assert_eq!(read.is_ok(), fits, "{length}");
+    }
+}
+
+#[test]
+fn a_puzzle_has_three_octets() {
+    let puzzle = Puzzle {
+        prf: 5,
+        difficulty: 18,
+    };
+    assert_eq!(puzzle.data(), [0, 5, 18]);
+    assert_eq!(Puzzle::parse(&puzzle.data()), Ok(puzzle));
+    assert_eq!(Puzzle::parse(&[0, 5]), Err(Malformed::BadLength));
+    assert_eq!(Puzzle::parse(&[0, 5, 18, 0]), Err(Malformed::BadLength));
 }

@@ -106,7 +106,7 @@ fn payloads() -> impl Strategy<Value = Vec<Payload<'static>>> {
             spis: Vec::new()
         }),
     ];
-    let unknown = (54_u8..255, any::<bool>(), octets(0..32)).prop_map(|(kind, critical, data)| {
+    let unknown = (55_u8..255, any::<bool>(), octets(0..32)).prop_map(|(kind, critical, data)| {
         Payload::Unknown {
             kind: PayloadType(kind),
             critical,
@@ -137,6 +137,9 @@ fn payloads() -> impl Strategy<Value = Vec<Payload<'static>>> {
             delete.prop_map(Payload::Delete),
             unknown,
             octets(0..32).prop_map(Payload::VendorId),
+            (1..9_usize)
+                .prop_flat_map(|keys| octets(keys * 4..=keys * 4))
+                .prop_map(Payload::PuzzleSolution),
             (any::<u8>(), octets(0..32))
                 .prop_map(|(encoding, data)| Payload::Certificate { encoding, data }),
             (any::<u8>(), octets(0..32))
