@@ -197,8 +197,7 @@ impl Breaker {
             };
             domain.silent = domain.silent.saturating_sub(1);
             // It closes at half of what opened it, so that it does not flutter.
-            if domain.open
-                && domain.silent < self.policy.threshold(*key, domain.peers).div_ceil(2)
+            if domain.open && domain.silent < self.policy.threshold(*key, domain.peers).div_ceil(2)
             {
                 self.turn(now, *key, false);
             }

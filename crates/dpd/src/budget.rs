@@ -140,7 +140,10 @@ mod tests {
     fn what_is_promised_can_be_told() {
         let mut bucket = bucket(10, 3);
         let now = Instant::from_secs(5);
-        assert_eq!((bucket.promised(now), bucket.paid_off(now)), (0, Duration::ZERO));
+        assert_eq!(
+            (bucket.promised(now), bucket.paid_off(now)),
+            (0, Duration::ZERO)
+        );
         for _ in 0..8 {
             bucket.book(now);
         }

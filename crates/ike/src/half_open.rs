@@ -108,7 +108,11 @@ impl HalfOpenTable {
                 Some((above * 100) / max.saturating_sub(threshold).max(1))
             })
             .max()?;
-        let range = usize::from(settings.puzzle_bits_max.saturating_sub(settings.puzzle_bits));
+        let range = usize::from(
+            settings
+                .puzzle_bits_max
+                .saturating_sub(settings.puzzle_bits),
+        );
         let more = u8::try_from(range * fullest.min(100) / 100).unwrap_or(u8::MAX);
         Some(settings.puzzle_bits.saturating_add(more))
     }
@@ -309,10 +313,7 @@ mod tests {
         }
         assert_eq!(seen[..2], [Admission::Free; 2]);
         assert_eq!(seen[2..5], [Admission::CookieNeeded; 3]);
-        assert_eq!(
-            seen[5..],
-            [16, 17, 18, 19].map(Admission::PuzzleNeeded)
-        );
+        assert_eq!(seen[5..], [16, 17, 18, 19].map(Admission::PuzzleNeeded));
         assert!(chances.is_sorted_by(|a, b| a > b), "{chances:?}");
         assert_eq!(
             table.admission(stranger, &settings),

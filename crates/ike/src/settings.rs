@@ -62,7 +62,8 @@ impl Settings {
 
     /// One shard's part of the unprotected refusals that may leave in a second.
     pub(crate) fn refusals_part(&self) -> u32 {
-        self.refusals_per_second.div_ceil(u32::from(self.shards.get()))
+        self.refusals_per_second
+            .div_ceil(u32::from(self.shards.get()))
     }
 
     /// The pause after the transmission with this number (0 is the first) of a request.

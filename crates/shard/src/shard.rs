@@ -3,9 +3,7 @@ use core::time::Duration;
 use std::sync::Arc;
 
 use crypto::Entropy;
-use dpd::{
-    BreakerPolicy, BudgetPolicy, DomainKey, FaultDomain, NotProof, ServiceHealth, Watch,
-};
+use dpd::{BreakerPolicy, BudgetPolicy, DomainKey, FaultDomain, NotProof, ServiceHealth, Watch};
 use esp::{InboundDrop, InboundReport, OutboundReport};
 use ike::trace::Stage;
 use ike::{Action, FrontDoor};

@@ -24,7 +24,14 @@ pub(crate) struct Scenarios {
 /// Builds headend and generator, optimised, and runs the scenarios one after the other. Returns whether all came out as they must.
 pub(crate) fn run(scenarios: &Scenarios) -> Result<bool> {
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let build = ["build", "--release", "-p", "palisade", "-p", "palisade-load"];
+    let build = [
+        "build",
+        "--release",
+        "-p",
+        "palisade",
+        "-p",
+        "palisade-load",
+    ];
     if !cargo::succeeds(&build, &[])? {
         return Ok(false);
     }

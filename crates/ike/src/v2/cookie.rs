@@ -130,7 +130,10 @@ mod tests {
         let cookie = secrets.bake(remote(), 1, NONCE, 0);
         assert_eq!(cookie.len(), COOKIE_LEN);
         assert_eq!(secrets.given(&cookie, remote(), 1, NONCE), Some(0));
-        assert_eq!(secrets.given(&cookie, "192.0.2.8".parse().unwrap(), 1, NONCE), None);
+        assert_eq!(
+            secrets.given(&cookie, "192.0.2.8".parse().unwrap(), 1, NONCE),
+            None
+        );
         assert_eq!(secrets.given(&cookie, remote(), 2, NONCE), None);
         assert_eq!(secrets.given(&cookie, remote(), 1, &[7; 31]), None);
         for index in 0..COOKIE_LEN {
@@ -143,8 +146,14 @@ mod tests {
             );
         }
         assert_eq!(secrets.given(&[], remote(), 1, NONCE), None);
-        assert_eq!(secrets.given(&cookie[..COOKIE_LEN - 1], remote(), 1, NONCE), None);
-        assert_eq!(secrets.given(&[&cookie[..], &[0]].concat(), remote(), 1, NONCE), None);
+        assert_eq!(
+            secrets.given(&cookie[..COOKIE_LEN - 1], remote(), 1, NONCE),
+            None
+        );
+        assert_eq!(
+            secrets.given(&[&cookie[..], &[0]].concat(), remote(), 1, NONCE),
+            None
+        );
     }
 
     #[test]

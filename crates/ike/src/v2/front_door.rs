@@ -245,10 +245,7 @@ impl FrontDoor {
         ctx: &Context<'_>,
         actions: &mut Vec<Action>,
     ) -> Rejection {
-        if !self
-            .refusals
-            .take(ctx.now, ctx.settings.refusals_part())
-        {
+        if !self.refusals.take(ctx.now, ctx.settings.refusals_part()) {
             return Rejection::RefusalLimit;
         }
         answer(header, &[refusal], path, actions);

@@ -161,7 +161,10 @@ mod tests {
         let one_key = [&good[..4]; 4].concat();
         assert_eq!(solved_bits(PRF, &COOKIE, &one_key), None);
         assert_eq!(solved_bits(PRF, &COOKIE, &[0; 4 * 33]), None);
-        assert!(solved_bits(PRF, &[0; 20], &good) < Some(8), "of another cookie");
+        assert!(
+            solved_bits(PRF, &[0; 20], &good) < Some(8),
+            "of another cookie"
+        );
     }
 
     #[test]

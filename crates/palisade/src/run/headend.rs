@@ -10,9 +10,9 @@ use control::view::{
     SaPage, Sample, ShardStatus, Span, Status,
 };
 use control::{Headend, History, Refusal};
+use dpd::TryOutcome;
 use ipsec::IkeSpi;
 use metrics::Scrape;
-use dpd::TryOutcome;
 use runtime::{Busy, Cursor, Service, ShardReport};
 use shard::{PeerRow, SaRow};
 

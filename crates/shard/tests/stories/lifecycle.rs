@@ -145,7 +145,11 @@ fn who_is_in_is_served_before_whoever_knocks() {
     let delete = sent(37).expect("an INFORMATIONAL request");
     let mut knock = sent(34).expect("an IKE_SA_INIT request");
     // Of a version that does not exist: it is refused on the spot.
-    let marker = if knock.octets.starts_with(&[0; 4]) { 4 } else { 0 };
+    let marker = if knock.octets.starts_with(&[0; 4]) {
+        4
+    } else {
+        0
+    };
     knock.octets[marker + 17] = 0x30;
     world.dead = Some(End::Client);
     world.deliver(End::Headend, &[knock, delete]);

@@ -66,7 +66,10 @@ pub(super) fn on_computed(
         Output::Answered(Some((public, shared))) => {
             sa.send_aggressive_answer(public, &shared, ctx, actions);
         }
-        Output::Agreed(None) | Output::Answered(None) | Output::Authenticated(_) | Output::Solved(_) => {
+        Output::Agreed(None)
+        | Output::Answered(None)
+        | Output::Authenticated(_)
+        | Output::Solved(_) => {
             sa.terminate(CloseReason::InvalidKe, ctx, actions);
         }
     }

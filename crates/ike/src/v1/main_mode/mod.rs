@@ -73,7 +73,10 @@ pub(super) fn on_computed(
         Output::Answered(Some((public, shared))) => {
             sa.send_responder_share(public, &shared, ctx, actions);
         }
-        Output::Agreed(None) | Output::Answered(None) | Output::Authenticated(_) | Output::Solved(_) => {
+        Output::Agreed(None)
+        | Output::Answered(None)
+        | Output::Authenticated(_)
+        | Output::Solved(_) => {
             sa.terminate(CloseReason::InvalidKe, ctx, actions);
         }
     }

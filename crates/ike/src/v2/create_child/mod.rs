@@ -234,10 +234,9 @@ pub(super) fn on_answer_computed(
 ) {
     let computed = match output {
         Output::Answered(computed) => computed,
-        Output::Generated(_)
-        | Output::Agreed(_)
-        | Output::Authenticated(_)
-        | Output::Solved(_) => None,
+        Output::Generated(_) | Output::Agreed(_) | Output::Authenticated(_) | Output::Solved(_) => {
+            None
+        }
     };
     let judged = match answering {
         Answering::Child(pending) => {
