@@ -12,7 +12,7 @@ use crate::{CloseReason, Path};
 /// Most certificates of one peer: nobody is authenticated yet.
 const CERTIFICATES_MAX: usize = 8;
 /// Most octets of them together.
-const OCTETS_MAX: usize = 16 * 1024;
+pub(super) const OCTETS_MAX: usize = 16 * 1024;
 /// Most authorities that one Certificate Request names.
 const AUTHORITIES_MAX: usize = 16;
 /// Most connections between two addresses whose authorities are named together.

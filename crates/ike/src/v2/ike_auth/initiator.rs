@@ -201,9 +201,10 @@ impl IkeSa {
             }
             return;
         }
-        match self.responder_claim(auth, &claimed, &contents) {
-            Ok(claim) => {
-                let id = self.await_computation(Step::Judge(Kept::from(inner)), ctx);
+        let claim = self.responder_claim(auth, &claimed, &contents);
+        match claim.and_then(|claim| Ok((claim, Kept::of(inner)?))) {
+            Ok((claim, kept)) => {
+                let id = self.await_computation(Step::Judge(kept), ctx);
                 let authentication = Authentication {
                     claim: Some(claim),
                     signing: None,

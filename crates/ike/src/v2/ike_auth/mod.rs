@@ -18,10 +18,14 @@ use super::open::Inner;
 use super::phase::Phase;
 use super::standing::Standing;
 use super::{IkeSa, PeerAuthenticated};
-use crate::{Action, Context, Established, Lease};
+use crate::{Action, CloseReason, Context, Established, Lease};
 
 pub(super) use initiator::AuthInitiator;
 pub(super) use responder::{AuthResponder, Pending};
+
+/// Most octets of a message that are kept for somebody who is not authenticated: as many certificates
+/// as are looked at, and as much again for everything else.
+const KEPT_MAX: usize = 2 * certificates::OCTETS_MAX;
 
 /// What AUTH covers: the IKE_SA_INIT messages as sent and the nonces (RFC 7296 §2.15).
 pub(super) struct Handshake {
@@ -37,12 +41,17 @@ pub(super) struct Kept {
     octets: Box<[u8]>,
 }
 
-impl From<&Inner> for Kept {
-    fn from(inner: &Inner) -> Self {
-        Self {
+impl Kept {
+    /// # Errors
+    /// When it is longer than what anybody needs to prove who he is.
+    fn of(inner: &Inner) -> Result<Self, CloseReason> {
+        if inner.octets.len() > KEPT_MAX {
+            return Err(CloseReason::CertificateUnreadable);
+        }
+        Ok(Self {
             first: inner.first,
             octets: inner.octets.as_slice().into(),
-        }
+        })
     }
 }
 
@@ -99,5 +108,23 @@ pub(super) fn address_identity(address: IpAddr) -> Identity {
     match address.to_canonical() {
         IpAddr::V4(address) => Identity::Ipv4(address),
         IpAddr::V6(address) => Identity::Ipv6(address),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stranger_cannot_have_much_kept() {
+        let kept = |len| {
+            let inner = Inner {
+                first: PayloadType::IDI,
+                octets: vec![0; len],
+            };
+            Kept::of(&inner).map(|kept| kept.octets.len()).ok()
+        };
+        assert_eq!(kept(KEPT_MAX), Some(KEPT_MAX));
+        assert_eq!(kept(KEPT_MAX + 1), None);
     }
 }

@@ -314,7 +314,7 @@ impl IkeSa {
             }),
             (proof, own) => {
                 let pending = Pending {
-                    request: Kept::from(inner),
+                    request: Kept::of(inner)?,
                     connection,
                     local_id,
                     proof,
