@@ -3,6 +3,7 @@
 #![forbid(unsafe_code)]
 
 mod bare;
+pub mod generator;
 pub mod process;
 mod traffic;
 mod world;

@@ -7,6 +7,7 @@
 #![forbid(unsafe_code)]
 
 pub mod capture;
+mod esp_accepted;
 pub mod ike_scan;
 pub mod iperf3;
 pub mod libreswan;

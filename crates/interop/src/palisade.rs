@@ -52,8 +52,17 @@ impl<'a> Palisade<'a> {
         tunnels: &[Tunnel],
         extra: &str,
     ) -> Result<Self> {
+        Self::start_with(program, namespace, &render(tunnels, extra))
+    }
+
+    /// Starts the program at `program` in `namespace` with a configuration as it is, and waits until
+    /// it is ready.
+    ///
+    /// # Errors
+    /// When it does not become ready.
+    pub fn start_with(program: PathBuf, namespace: &'a Namespace, text: &str) -> Result<Self> {
         let scratch = Scratch::new("headend")?;
-        let configuration = scratch.write("palisade.toml", &render(tunnels, extra))?;
+        let configuration = scratch.write("palisade.toml", text)?;
         let arguments = ["--config".into(), configuration.into()];
         Self::launch(program, namespace, scratch, &arguments)
     }
@@ -142,6 +151,12 @@ impl<'a> Palisade<'a> {
     #[must_use]
     pub fn pid(&self) -> u32 {
         self.daemon.pid()
+    }
+
+    /// Its control socket.
+    #[must_use]
+    pub fn control_socket(&self) -> PathBuf {
+        self.scratch.path().join("run").join("control.sock")
     }
 
     /// What it has logged.

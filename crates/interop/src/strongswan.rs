@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 
+use crate::esp_accepted;
 use crate::network::Namespace;
 use crate::process::{Daemon, attempt};
 use crate::scratch::Scratch;
@@ -16,6 +17,11 @@ use crate::wait;
 const PLUGINS: &str = "random nonce openssl aes sha1 sha2 hmac kdf gcm chapoly pem pkcs1 pkcs8 \
                        pubkey x509 constraints kernel-libipsec kernel-netlink socket-default \
                        vici attr resolve updown xauth-generic";
+const USER_SPACE_ESP: &str = "kernel-libipsec ";
+/// Where many peers come from one address: no limits on them, tables that are large enough, and no
+/// line in the log for each.
+const FOR_MANY: &str = "  init_limit_half_open = 0\n  block_threshold = 0\n  cookie_threshold = 0\n  \
+                        ikesa_table_size = 16384\n  ikesa_table_segments = 16\n";
 const START_LIMIT: Duration = Duration::from_secs(15);
 /// swanctl waits for ever on some errors.
 const CONTROL_LIMIT: Duration = Duration::from_secs(20);
@@ -28,6 +34,22 @@ pub struct Settings {
     pub retransmit_tries: Option<u32>,
     /// Octets of an IP datagram above which IKE messages are fragmented.
     pub fragment_size: Option<u32>,
+    /// Seconds after which an unanswered request is sent again, each time: strongSwan's own gaps grow.
+    pub retransmit_every_s: Option<u32>,
+    /// Where ESP is.
+    pub esp: Esp,
+    /// Thousands of peers come, all from one address.
+    pub for_many: bool,
+}
+
+/// Where a daemon's ESP is.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub enum Esp {
+    /// In the daemon itself (kernel-libipsec).
+    #[default]
+    UserSpace,
+    /// Nowhere: the daemon believes that the kernel took its SAs, and no packet passes.
+    Nowhere,
 }
 
 /// A running daemon.
@@ -95,6 +117,9 @@ impl StrongSwan {
         command
             .env("STRONGSWAN_CONF", configuration)
             .env("SWANCTL_DIR", scratch.path().join("swanctl"));
+        if settings.esp == Esp::Nowhere {
+            command.env("LD_PRELOAD", esp_accepted::build(&scratch)?);
+        }
         let daemon = Daemon::start("strongSwan", &mut command, &log)?;
         let socket = scratch.path().join("vici");
         wait::until("strongSwan's control socket", START_LIMIT, || {
@@ -209,16 +234,26 @@ fn daemon_configuration(uri: &str, log: &Path, settings: Settings) -> String {
     let setting = |key: &str, value: Option<u32>| {
         value.map_or_else(String::new, |value| format!("  {key} = {value}\n"))
     };
-    let chosen = setting("retransmit_tries", settings.retransmit_tries)
-        + &setting("fragment_size", settings.fragment_size);
+    let mut chosen = setting("retransmit_tries", settings.retransmit_tries)
+        + &setting("fragment_size", settings.fragment_size)
+        + &setting("retransmit_timeout", settings.retransmit_every_s)
+        + &setting("retransmit_base", settings.retransmit_every_s.map(|_| 1));
+    let plugins = match settings.esp {
+        Esp::UserSpace => PLUGINS.to_owned(),
+        Esp::Nowhere => PLUGINS.replace(USER_SPACE_ESP, ""),
+    };
+    let level = if settings.for_many { 0 } else { 1 };
+    if settings.for_many {
+        chosen.push_str(FOR_MANY);
+    }
     // The plugin replaces this file when a DNS server comes or goes, so it must be a file of ours.
     let resolved = log.with_file_name("resolv.conf");
     let (log, resolved) = (log.display(), resolved.display());
     format!(
-        "charon-systemd {{\n  load = {PLUGINS}\n  threads = 24\n  \
+        "charon-systemd {{\n  load = {plugins}\n  threads = 24\n  \
          i_dont_care_about_security_and_use_aggressive_mode_psk = yes\n{chosen}  plugins {{\n    vici {{\n      \
          socket = {uri}\n    }}\n    resolve {{\n      file = {resolved}\n    }}\n  }}\n  filelog {{\n    \
-         test {{\n      path = {log}\n      append = yes\n      flush_line = yes\n      default = 1\n      \
+         test {{\n      path = {log}\n      append = yes\n      flush_line = yes\n      default = {level}\n      \
          time_format = %T\n    }}\n  }}\n  journal {{\n    default = -1\n  }}\n}}\n"
     )
 }

@@ -24,6 +24,13 @@ pub(crate) enum Bench {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         options: Vec<String>,
     },
+    /// The same peers against Palisade and against strongSwan: set-up, probes, memory, mass death. Needs
+    /// root, strongSwan and a C compiler. `cargo xtask bench strongswan -- --help` tells the options.
+    Strongswan {
+        /// Options of the measurement, such as `--peers 10000 --json`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        options: Vec<String>,
+    },
     /// A tunnel between two network namespaces, beside other programs' tunnels: TCP, UDP, every cipher.
     /// `cargo xtask bench tunnel -- --help` tells the options.
     Tunnel {
@@ -42,6 +49,9 @@ pub(crate) fn run(bench: &Bench) -> Result<bool> {
         }
         Bench::Scale { options } => {
             Ok(build(&["palisade", "palisade-load"])? && figures("scale-figures", options)?)
+        }
+        Bench::Strongswan { options } => {
+            Ok(build(&["palisade", "palisade-load"])? && figures("strongswan-figures", options)?)
         }
         Bench::Tunnel { options } => {
             let missing = baselines::prepare();

@@ -9,7 +9,7 @@ use anyhow::{Result, ensure};
 use palisade_benches::process::{cpu_time, resident_bytes};
 
 use crate::figures::Figures;
-use crate::generator::Generator;
+use crate::generator::start_generator;
 use crate::headend::Headend;
 use crate::metrics::{self, Scrape, quantile};
 use crate::options::Options;
@@ -61,7 +61,7 @@ pub(crate) fn run(options: &Options) -> Result<Figures> {
     let steady = Duration::from_secs(u64::from(options.steady));
     let start = Account::take(&headend)?;
     let start_bytes = resident_bytes(headend.pid())?;
-    let generator = Generator::start(options, &headend, INTERVAL + steady + PAUSE, bound)?;
+    let generator = start_generator(options, &headend, INTERVAL + steady + PAUSE, bound)?;
 
     let mut told = Instant::now();
     let settled = generator.progress_until(|progress| {

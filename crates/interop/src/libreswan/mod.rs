@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use anyhow::{Result, bail};
 
+use crate::esp_accepted;
 use crate::network::Namespace;
 use crate::process::{self, Daemon, attempt};
 use crate::scratch::Scratch;
@@ -14,7 +15,6 @@ use crate::wait;
 
 /// Where `cargo xtask test` unpacks Debian's package: installed, it would drive strongSwan out.
 const ROOT: &str = "/opt/libreswan";
-const ESP_ACCEPTED: &str = include_str!("esp_accepted.c");
 const START_LIMIT: Duration = Duration::from_secs(20);
 const CONTROL_LIMIT: Duration = Duration::from_secs(20);
 /// pluto starts its tools by this path; in the daemon's own mount namespace, those of [`ROOT`] are there.
@@ -36,9 +36,8 @@ impl Libreswan {
     pub fn start(namespace: &Namespace, tunnel: &Tunnel) -> Result<Self> {
         let scratch = Scratch::new("libreswan")?;
         let directory = scratch.path();
-        let [configuration, secrets, keys, run, library] =
-            ["ipsec.conf", "ipsec.secrets", "nss", "run", "accept.so"]
-                .map(|name| directory.join(name).display().to_string());
+        let [configuration, secrets, keys, run] = ["ipsec.conf", "ipsec.secrets", "nss", "run"]
+            .map(|name| directory.join(name).display().to_string());
         scratch.write("ipsec.conf", &render(tunnel, directory))?;
         let (local, remote) = (&tunnel.local.id, &tunnel.remote.id);
         let psk = format!("@{local} @{remote} : PSK \"{SECRET}\"\n");
@@ -49,10 +48,7 @@ impl Libreswan {
         let database = format!("sql:{keys}");
         let new = ["-N", "-d", &database, "--empty-password"];
         process::run("certutil", &new, CONTROL_LIMIT)?;
-        let source = scratch.write("accept.c", ESP_ACCEPTED)?;
-        let source = source.display().to_string();
-        let build = ["-shared", "-fPIC", "-o", &library, &source, "-ldl"];
-        process::run("cc", &build, CONTROL_LIMIT)?;
+        let library = esp_accepted::build(&scratch)?;
         let mut command = namespace.command("sh");
         command
             .args(["-c", START, "sh", &format!("{ROOT}/usr/libexec"), &library])
