@@ -113,6 +113,22 @@ mod tests {
     }
 
     #[test]
+    fn a_seed_fixes_the_schedule() {
+        let times = |seed| {
+            let arrival = Arrival::default();
+            let mut arrivals = Arrivals::new(&arrival, 1_000, Lots::new(seed, 1));
+            let mut times = Vec::new();
+            while let Some((_, due)) = arrivals.peek() {
+                times.push(due);
+                arrivals.advance();
+            }
+            times
+        };
+        assert_eq!(times(7), times(7));
+        assert_ne!(times(7), times(8));
+    }
+
+    #[test]
     fn uniform_arrivals_keep_their_gap() {
         let times = times(Distribution::Uniform, Shape::Step);
         assert_eq!(times.len(), 10_000);

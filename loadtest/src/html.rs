@@ -4,12 +4,12 @@ use std::fmt::Write;
 
 use plot::{Curve, Plot, escape};
 
-use crate::report::{Percentiles, Report, Sample};
+use crate::report::{Percentiles, Report, Sample, Score};
 use crate::text;
 
 const STYLE: &str = "body{font:15px/1.5 system-ui,sans-serif;max-width:60rem;margin:2rem auto;\
 padding:0 1rem;color:#222;background:#fff}pre{background:#f4f4f4;padding:1rem;overflow:auto}\
-svg{width:100%;height:auto}h2{margin-bottom:0}figure{margin:1.5rem 0}\
+svg{width:100%;height:auto}h2{margin-bottom:0}figure{margin:1.5rem 0}th,td{padding:.2rem 1rem;text-align:right}\
 @media(prefers-color-scheme:dark){body{color:#ddd;background:#181818}pre{background:#222}\
 svg text{fill:#ddd}svg line{stroke:#555}}";
 
@@ -32,6 +32,9 @@ pub fn render(report: &Report) -> String {
         report.peers,
         escape(&text::render(report)),
     );
+    if let Some(score) = &report.score {
+        write_matrix(report, score, &mut out);
+    }
     for plot in plots(report) {
         out.push_str("<figure>");
         out.push_str(&plot.render());
@@ -42,6 +45,23 @@ pub fn render(report: &Report) -> String {
     }
     out.push_str("</html>\n");
     out
+}
+
+/// The verdicts against the truth. A peer that came back before it had to be found, or that died
+/// shortly before the end, is in neither column.
+fn write_matrix(report: &Report, score: &Score, out: &mut String) {
+    let alive = report.established.saturating_sub(score.dead_injected);
+    // Writing into a string cannot fail.
+    let _ = write!(
+        out,
+        "<table><tr><th></th><th>declared dead</th><th>not declared dead</th></tr>\
+         <tr><th>dead</th><td>{}</td><td>{}</td></tr>\
+         <tr><th>alive</th><td>{}</td><td>{}</td></tr></table>",
+        score.dead_detected,
+        score.dead_missed,
+        score.false_dead,
+        alive.saturating_sub(score.false_dead),
+    );
 }
 
 fn plots(report: &Report) -> Vec<Plot> {
@@ -83,10 +103,20 @@ fn plots(report: &Report) -> Vec<Plot> {
         },
         distribution("Set-up time", "milliseconds", &report.setup_ms),
         distribution("Echo time", "milliseconds", &report.traffic.echo_ms),
+        distribution(
+            "Time to the first packet that came back",
+            "milliseconds",
+            &report.traffic.first_packet_ms,
+        ),
+        distribution("Rekey time", "milliseconds", &report.ike.rekey_ms),
     ];
     if let Some(score) = &report.score {
         let title = "Time from death to verdict";
-        plots.push(distribution(title, "seconds", &score.detection_s));
+        let mut plot = distribution(title, "seconds", &score.detection_s);
+        let bound = score.bound_s.filter(|_| score.detection_s.count > 0);
+        let curve = bound.map(|bound| Curve::new("allowed", vec![(bound, 0.0), (bound, 1.0)]));
+        plot.curves.extend(curve);
+        plots.push(plot);
     }
     plots.retain(Plot::has_line);
     plots

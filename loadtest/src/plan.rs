@@ -9,7 +9,7 @@ use ipsec::{
 };
 
 use crate::certificates::Certified;
-use crate::random::Lots;
+use crate::random::{self, Lots};
 use crate::scenario::{Class, ModeConfig, Network, Scenario, Sources, Version, numbered};
 
 /// Purposes of lots.
@@ -17,7 +17,9 @@ pub(crate) mod purpose {
     pub(crate) const ARRIVALS: u64 = 1;
     pub(crate) const DEATHS: u64 = 2;
     pub(crate) const LOSSES: u64 = 3;
-    pub(crate) const PHASES: u64 = 4;
+    pub(crate) const PACKETS: u64 = 4;
+    pub(crate) const PROBES: u64 = 5;
+    pub(crate) const MOVES: u64 = 6;
 }
 
 /// A scenario made ready to run: what all peers share.
@@ -131,6 +133,12 @@ impl Plan {
         let place = (f64::from(n) * 0.618_033_988_749_895).fract();
         let index = self.class_ends.iter().position(|end| place < *end);
         u8::try_from(index.unwrap_or(self.classes.len() - 1)).unwrap_or(u8::MAX)
+    }
+
+    /// Where in a period of its own peer `n` begins, from 0 to 1: peers that came up together do not
+    /// act together.
+    pub(crate) fn phase(&self, purpose: u64, n: u32) -> f64 {
+        random::place(self.scenario.seed, purpose, n)
     }
 
     pub(crate) fn lots(&self, purpose: u64) -> Lots {

@@ -59,6 +59,20 @@ impl Lots {
     }
 }
 
+/// A number from 0 up to, but not including, 1, that follows from a seed, a `purpose` and the number
+/// of a peer alone: whatever happens before it is asked for.
+pub(crate) fn place(seed: u64, purpose: u64, peer: u32) -> f64 {
+    let mut word = seed ^ (purpose << 32) ^ u64::from(peer);
+    // SplitMix64, twice: neighbouring numbers have nothing in common.
+    for _ in 0..2 {
+        word = word.wrapping_add(0x9e37_79b9_7f4a_7c15);
+        word = (word ^ (word >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+        word = (word ^ (word >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+        word ^= word >> 31;
+    }
+    (word >> 11) as f64 / (1_u64 << 53) as f64
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -74,6 +88,16 @@ mod tests {
         assert_eq!(draw(7, 1), draw(7, 1));
         assert_ne!(draw(7, 1), draw(7, 2));
         assert_ne!(draw(7, 1), draw(8, 1));
+    }
+
+    #[test]
+    fn places_follow_from_seed_purpose_and_peer_and_are_spread_evenly() {
+        let mean = (0..10_000).map(|peer| place(1, 4, peer)).sum::<f64>() / 10_000.0;
+        assert!((0.48..0.52).contains(&mean), "{mean}");
+        assert_eq!(place(1, 4, 7).to_bits(), place(1, 4, 7).to_bits());
+        for other in [place(2, 4, 7), place(1, 5, 7), place(1, 4, 8)] {
+            assert_ne!(place(1, 4, 7).to_bits(), other.to_bits());
+        }
     }
 
     #[test]

@@ -192,6 +192,35 @@ pub struct TrafficReport {
     pub drops: BTreeMap<String, u64>,
     /// Time from sending to the verified echo, in milliseconds.
     pub echo_ms: Percentiles,
+    /// Time from the moment when a peer was due to start, or to come back, to its first packet that
+    /// came back, in milliseconds.
+    pub first_packet_ms: Percentiles,
+    /// Of the packets, those that were sent from the beginning of a rekey to one second after its end.
+    pub during_rekey: Passage,
+    /// Those that were sent within five seconds after their peer had come back, or its NAT moved it.
+    pub during_failover: Passage,
+}
+
+/// What became of some of the packets.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, Serialize, Deserialize)]
+pub struct Passage {
+    /// Packets sent.
+    pub sent: u64,
+    /// Of these, packets that came back right.
+    pub verified: u64,
+}
+
+impl Passage {
+    /// Packets that did not come back.
+    #[must_use]
+    pub fn lost(self) -> u64 {
+        self.sent.saturating_sub(self.verified)
+    }
+
+    pub(crate) fn add(&mut self, other: Self) {
+        self.sent += other.sent;
+        self.verified += other.verified;
+    }
 }
 
 /// What IKE did.
@@ -211,6 +240,8 @@ pub struct IkeReport {
     pub probes_sent: u64,
     /// Of these, checks that the headend answered.
     pub probes_acknowledged: u64,
+    /// Time from a peer's request for a rekey to the new SA, in milliseconds.
+    pub rekey_ms: Percentiles,
     /// Child SAs that replaced others.
     pub child_rekeys: u64,
     /// IKE SAs that replaced others.

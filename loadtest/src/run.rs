@@ -304,6 +304,9 @@ impl Outcome {
                 unrelated: counts.unrelated,
                 drops: named(&stats.drops),
                 echo_ms: percentiles(&stats.echo_us, 1e3),
+                first_packet_ms: percentiles(&stats.first_packet_us, 1e3),
+                during_rekey: stats.during_rekey,
+                during_failover: stats.during_failover,
             },
             ike: IkeReport {
                 messages_sent: counts.messages_sent,
@@ -313,6 +316,7 @@ impl Outcome {
                 probes_ignored: counts.probes_ignored,
                 probes_sent: counts.probes_sent,
                 probes_acknowledged: counts.probes_acknowledged,
+                rekey_ms: percentiles(&stats.rekey_us, 1e3),
                 child_rekeys: counts.child_rekeys,
                 ike_rekeys: counts.ike_rekeys,
             },

@@ -5,7 +5,7 @@ use std::sync::Mutex;
 
 use hdrhistogram::Histogram;
 
-use crate::report::Percentiles;
+use crate::report::{Passage, Percentiles};
 
 /// Numbers that are shown while the run lasts. They only grow, except `up`.
 #[derive(Clone, Copy, Default, Debug)]
@@ -86,6 +86,12 @@ pub(crate) struct Stats {
     pub(crate) flood_sent: u64,
     /// Microseconds from sending to the verified echo.
     pub(crate) echo_us: Histogram<u64>,
+    /// Microseconds from due start, or return, to the first verified echo.
+    pub(crate) first_packet_us: Histogram<u64>,
+    /// Microseconds from the request for a rekey to the new SA.
+    pub(crate) rekey_us: Histogram<u64>,
+    pub(crate) during_rekey: Passage,
+    pub(crate) during_failover: Passage,
     pub(crate) failures: BTreeMap<&'static str, u32>,
     pub(crate) losses: BTreeMap<&'static str, u32>,
     pub(crate) rejected: BTreeMap<&'static str, u64>,
@@ -106,6 +112,10 @@ impl Stats {
             quiet_setup_us: histogram(),
             flood_sent: 0,
             echo_us: histogram(),
+            first_packet_us: histogram(),
+            rekey_us: histogram(),
+            during_rekey: Passage::default(),
+            during_failover: Passage::default(),
             failures: BTreeMap::new(),
             losses: BTreeMap::new(),
             rejected: BTreeMap::new(),
@@ -143,6 +153,10 @@ impl Stats {
         add(&mut self.quiet_setup_us, &other.quiet_setup_us);
         self.flood_sent += other.flood_sent;
         add(&mut self.echo_us, &other.echo_us);
+        add(&mut self.first_packet_us, &other.first_packet_us);
+        add(&mut self.rekey_us, &other.rekey_us);
+        self.during_rekey.add(other.during_rekey);
+        self.during_failover.add(other.during_failover);
         add_all(&mut self.failures, &other.failures);
         add_all(&mut self.losses, &other.losses);
         add_all(&mut self.rejected, &other.rejected);

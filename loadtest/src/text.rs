@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt::{Display, Write};
 
-use crate::report::{ClassReport, Finding, NetworkReport, Percentiles, Report, Score};
+use crate::report::{ClassReport, Finding, NetworkReport, Passage, Percentiles, Report, Score};
 
 /// Renders the report in lines of text.
 #[must_use]
@@ -41,6 +41,12 @@ fn write_report(report: &Report, out: &mut String) -> std::fmt::Result {
         traffic.sent, traffic.verified, traffic.mismatched, traffic.unrelated
     )?;
     writeln!(out, "echo           {}", milliseconds(&traffic.echo_ms))?;
+    if traffic.first_packet_ms.count > 0 {
+        let first = milliseconds(&traffic.first_packet_ms);
+        writeln!(out, "first packet   {first}")?;
+    }
+    passage("in rekeys", traffic.during_rekey, out)?;
+    passage("in failovers", traffic.during_failover, out)?;
     reasons("packet drops", &traffic.drops, out)?;
     let ike = &report.ike;
     writeln!(
@@ -60,6 +66,9 @@ fn write_report(report: &Report, out: &mut String) -> std::fmt::Result {
         "rekeys         {} Child SAs, {} IKE SAs",
         ike.child_rekeys, ike.ike_rekeys
     )?;
+    if ike.rekey_ms.count > 0 {
+        writeln!(out, "rekey          {}", milliseconds(&ike.rekey_ms))?;
+    }
     reasons("IKE drops", &ike.rejected, out)?;
     write_network(&report.network, out)?;
     writeln!(out, "deaths         {}", report.deaths.len())?;
@@ -223,6 +232,17 @@ fn write_score(score: &Score, out: &mut String) -> std::fmt::Result {
         )?;
     }
     Ok(())
+}
+
+fn passage(what: &str, passage: Passage, out: &mut String) -> std::fmt::Result {
+    if passage.sent == 0 {
+        return Ok(());
+    }
+    let (sent, lost) = (passage.sent, passage.lost());
+    writeln!(
+        out,
+        "{what:<14} {sent} packets sent, {lost} did not come back"
+    )
 }
 
 fn milliseconds(percentiles: &Percentiles) -> String {

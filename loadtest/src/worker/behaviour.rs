@@ -12,6 +12,7 @@ use super::network::Held;
 use super::peer::State;
 use super::{Token, Worker};
 use crate::arrivals::seconds;
+use crate::plan::purpose;
 use crate::progress::News;
 use crate::scenario::{Class, DpdBehaviour, Stall};
 
@@ -107,6 +108,9 @@ impl Worker {
         if stops {
             return self.stall(slot, now);
         }
+        if self.by_timer && begins_rekey(&message) {
+            self.rekey_begins(slot, now);
+        }
         let answers_probe = self.answering_probe;
         match dpd {
             DpdBehaviour::Twice if answers_probe => self.send_ike(slot, path, &message, now),
@@ -151,16 +155,19 @@ impl Worker {
         };
         let (probes, moves) = (class.probes_per_second, class.moves_every_s);
         let silent_at = class.silent_at_s.map(seconds);
+        let (plan, n) = (&self.shared.plan, self.peer_number(slot));
+        let probe_phase = plan.phase(purpose::PROBES, n);
+        let move_phase = plan.phase(purpose::MOVES, n);
         if probes > 0.0 {
             let first = self.entropy.next_u32() & 0x7fff_ffff;
             if let Some(peer) = self.peers.get_mut(slot as usize) {
                 peer.sequence = first;
             }
-            let phase = Duration::from_secs_f64(self.phases.share() / probes);
+            let phase = Duration::from_secs_f64(probe_phase / probes);
             self.wheel.arm(now + phase, Token::Probe(slot));
         }
         if moves > 0.0 {
-            let phase = Duration::from_secs_f64(self.phases.share() * moves);
+            let phase = Duration::from_secs_f64(move_phase * moves);
             self.wheel.arm(now + phase, Token::Move(slot));
         }
         // Only the first silence of a peer is at a given time: who comes back stays.
@@ -190,7 +197,7 @@ impl Worker {
     }
 
     /// A NAT maps the peer to its next port.
-    pub(super) fn on_move_due(&mut self, slot: u32, due: Instant) {
+    pub(super) fn on_move_due(&mut self, slot: u32, due: Instant, now: Instant) {
         let every_s = self.class_of(slot).map_or(0.0, |class| class.moves_every_s);
         let Some(peer) = self.peers.get_mut(slot as usize) else {
             return;
@@ -200,6 +207,7 @@ impl Worker {
         }
         peer.mapping = peer.mapping.wrapping_add(1);
         self.stats.counts.moves += 1;
+        self.fails_over(slot, now);
         self.wheel
             .arm(due + Duration::from_secs_f64(every_s), Token::Move(slot));
     }
@@ -215,6 +223,7 @@ impl Worker {
         peer.state = State::Connecting;
         peer.due = due;
         peer.packets = 0;
+        peer.echoed = false;
         self.stats.counts.returned += 1;
         self.tell(News::Returned(self.moment(slot, now)));
         // What it says of itself was good once.
@@ -255,6 +264,16 @@ fn is_auth(message: &[u8]) -> bool {
         (1, ikev1::ExchangeType::AGGRESSIVE) => v1.responder_cookie != 0,
         _ => header(message).is_some_and(|header| header.exchange == ExchangeType::IKE_AUTH),
     }
+}
+
+/// A message with which, sent of the peer's own accord, a rekey begins: CREATE_CHILD_SA, in IKEv1
+/// quick mode.
+fn begins_rekey(message: &[u8]) -> bool {
+    let quick_mode = ikev1::ExchangeType::QUICK_MODE.0;
+    header(message).is_some_and(|header| match header.major {
+        1 => header.exchange.0 == quick_mode,
+        _ => header.exchange == ExchangeType::CREATE_CHILD_SA && !header.flags.response,
+    })
 }
 
 /// Message 3 of main mode, the peer's second.

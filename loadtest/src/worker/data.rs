@@ -14,6 +14,7 @@ use wire::ip::{InnerPacket, Upper, build_udp, protocol};
 use wire::udp_encap::{Encapsulated, classify};
 
 use super::peer::State;
+use super::unrest::Mark;
 use super::{Token, Worker};
 use crate::pattern::{self, Stamp};
 
@@ -61,8 +62,9 @@ impl Worker {
         }
     }
 
-    fn queue_packet(&mut self, slot: u32, now: Instant) {
+    pub(super) fn queue_packet(&mut self, slot: u32, now: Instant) {
         let number = self.peer_number(slot);
+        let mark = self.mark(slot, now);
         let scenario = &self.shared.plan.scenario;
         let traffic = &scenario.traffic;
         let Some(peer) = self.peers.get_mut(slot as usize) else {
@@ -74,7 +76,7 @@ impl Worker {
         let mut payload = vec![0; usize::from(traffic.payload_bytes)];
         let stamp = Stamp {
             peer: number,
-            sequence: peer.packets,
+            sequence: mark.on(peer.packets),
             sent_ns: now.as_nanos(),
         };
         pattern::write(stamp, scenario.seed, &mut payload);
@@ -91,6 +93,11 @@ impl Worker {
             return;
         }
         peer.packets += 1;
+        match mark {
+            Mark::Quiet => {}
+            Mark::Rekey => self.stats.during_rekey.sent += 1,
+            Mark::Failover => self.stats.during_failover.sent += 1,
+        }
         self.outgoing.push(Outgoing {
             buffer,
             slot,
@@ -243,10 +250,26 @@ impl Worker {
                     && payload.len() == usize::from(scenario.traffic.payload_bytes) =>
             {
                 counts.verified += 1;
+                match Mark::of(stamp.sequence) {
+                    Mark::Quiet => {}
+                    Mark::Rekey => self.stats.during_rekey.verified += 1,
+                    Mark::Failover => self.stats.during_failover.verified += 1,
+                }
                 let nanos = now.as_nanos().saturating_sub(stamp.sent_ns);
                 self.stats.echo_us.saturating_record(nanos / 1_000);
+                self.first_echo(slot, now);
             }
             _ => counts.mismatched += 1,
+        }
+    }
+
+    /// Counts the time from the moment when the peer was due to its first packet that came back.
+    fn first_echo(&mut self, slot: u32, now: Instant) {
+        if let Some(peer) = self.peers.get_mut(slot as usize)
+            && !core::mem::replace(&mut peer.echoed, true)
+        {
+            let micros = u64::try_from((now - peer.due).as_micros()).unwrap_or(u64::MAX);
+            self.stats.first_packet_us.saturating_record(micros);
         }
     }
 

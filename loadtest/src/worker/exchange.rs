@@ -94,9 +94,13 @@ impl Worker {
             return;
         };
         peer.timer = None;
-        for spi in peer.spis() {
+        let spis = peer.spis();
+        // Before it is up, what timers send are repetitions of its set-up.
+        self.by_timer = peer.state == State::Up;
+        for spi in spis {
             self.drive(slot, spi, now, |sa, ctx, actions| sa.on_timer(ctx, actions));
         }
+        self.by_timer = false;
     }
 
     /// Hands the IKE SA of a peer that has an SPI to `step`, does what it asks for, and arms the
@@ -172,6 +176,7 @@ impl Worker {
                 peer.ike = Some(successor);
                 peer.others.extend(standing);
                 self.stats.counts.ike_rekeys += 1;
+                self.rekey_ends(slot, now);
             }
             (Which::Other, None, Some(heir)) if outcome.takes_over => {
                 self.succeed(slot, heir, now);
@@ -266,6 +271,8 @@ impl Worker {
             } => {
                 if replaces.is_none() {
                     self.on_child_failed(slot, reason, now);
+                } else {
+                    self.rekeying.remove(&slot);
                 }
             }
             Action::PathChanged { path } => self.move_path(slot, &path),

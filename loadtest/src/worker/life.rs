@@ -34,6 +34,7 @@ impl Worker {
             sequence: 0,
             mapping: 0,
             settled: false,
+            echoed: false,
             mute: false,
         });
         self.stats.counts.started += 1;
@@ -108,6 +109,7 @@ impl Worker {
         let micros = u64::try_from(setup.as_micros()).unwrap_or(u64::MAX);
         if returned {
             self.stats.return_us.saturating_record(micros);
+            self.fails_over(slot, now);
         } else {
             self.stats.counts.established += 1;
             self.stats.established(class);
@@ -129,9 +131,13 @@ impl Worker {
             self.fall_mute(slot, now);
         }
         if let Some(gap_s) = gap_s {
-            // A phase drawn by lot: peers that came up together do not send together.
-            let first = now + Duration::from_secs_f64(gap_s * self.phases.share());
-            self.wheel.arm(first, Token::Packet(slot));
+            self.queue_packet(slot, now);
+            let phase = self
+                .shared
+                .plan
+                .phase(purpose::PACKETS, self.peer_number(slot));
+            let next = now + Duration::from_secs_f64(gap_s * phase);
+            self.wheel.arm(next, Token::Packet(slot));
         }
     }
 

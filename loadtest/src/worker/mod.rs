@@ -13,6 +13,7 @@ mod rut;
 mod send;
 mod sockets;
 mod tunnel;
+mod unrest;
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -37,6 +38,7 @@ use crate::stats::{Board, Stats};
 use self::data::Outgoing;
 use self::peer::Peer;
 use self::sockets::Sockets;
+use self::unrest::Unrest;
 
 /// Longest sleep, so that a worker notices the end of the run and the common moments in time.
 const NAP_MAX: Duration = Duration::from_millis(50);
@@ -128,13 +130,18 @@ pub(crate) struct Worker {
     entropy: Unpredictable,
     spi_entropy: Unpredictable,
     losses: Lots,
-    phases: Lots,
     inbound: InboundReport,
     outbound: OutboundReport,
     outgoing: Vec<Outgoing>,
     held: Slab<network::Held>,
     /// The last message but the answers to probes, of peers that answer with old ones.
     spoken: HashMap<u32, Vec<u8>>,
+    /// What peers go through that may cost packets.
+    unrest: HashMap<u32, Unrest>,
+    /// When peers began the rekeys that are under way.
+    rekeying: HashMap<u32, Instant>,
+    /// A timer of an IKE SA has fired, and what it asks for is being done.
+    by_timer: bool,
     /// The message that is being taken is a liveness check.
     answering_probe: bool,
     deaths_planned: bool,
@@ -182,12 +189,14 @@ impl Worker {
             entropy: Unpredictable::from_system()?,
             spi_entropy: Unpredictable::from_system()?,
             losses: plan.lots(purpose::LOSSES + (u64::from(number) << 8)),
-            phases: plan.lots(purpose::PHASES + (u64::from(number) << 8)),
             inbound: InboundReport::default(),
             outbound: OutboundReport::default(),
             outgoing: Vec::new(),
             held: Slab::new(network::UNDER_WAY_MAX),
             spoken: HashMap::new(),
+            unrest: HashMap::new(),
+            rekeying: HashMap::new(),
+            by_timer: false,
             answering_probe: false,
             deaths_planned: false,
             outage: false,
@@ -279,7 +288,7 @@ impl Worker {
                 Token::Death(slot) => self.die(slot, now),
                 Token::Held(place) => self.let_go(place, now),
                 Token::Probe(slot) => self.on_probe_due(slot, timer.due, now),
-                Token::Move(slot) => self.on_move_due(slot, timer.due),
+                Token::Move(slot) => self.on_move_due(slot, timer.due, now),
                 Token::Return(slot) => self.come_back(slot, timer.due, now),
                 Token::Keepalive(slot) => self.keep_mapping(slot, now),
                 Token::Retire(slot) => self.retire(slot, now),

@@ -58,6 +58,8 @@ pub(super) struct Peer {
     pub(super) mapping: u16,
     /// It has been up, has failed or has stalled once.
     pub(super) settled: bool,
+    /// A packet of its tunnel has come back.
+    pub(super) echoed: bool,
     /// It is up and shows no sign of life that a headend may believe.
     pub(super) mute: bool,
 }

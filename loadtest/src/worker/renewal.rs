@@ -36,6 +36,7 @@ impl Worker {
             local_id: Some(identity),
             initial_contact: false,
         };
+        self.rekey_begins(slot, now);
         let mut actions = Vec::new();
         let sa = self.with_context(slot, true, now, |ctx| {
             IkeSa::initiate(IkeVersion::V1, initiation, ctx, &mut actions)
@@ -63,6 +64,7 @@ impl Worker {
             peer.ike = Some(heir);
         }
         self.stats.counts.ike_rekeys += 1;
+        self.rekey_ends(slot, now);
         self.wheel.arm(now + RETIRE_AFTER, Token::Retire(slot));
     }
 

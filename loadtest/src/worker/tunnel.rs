@@ -78,6 +78,7 @@ impl Worker {
         });
         if child.replaces.is_some() {
             self.stats.counts.child_rekeys += 1;
+            self.rekey_ends(slot, now);
         } else if peer.state == State::Connecting {
             self.on_up(slot, now);
         }
@@ -119,6 +120,8 @@ impl Worker {
 
     /// Drops every SA of a peer without a word.
     pub(super) fn forget_tunnel(&mut self, slot: u32) {
+        self.rekeying.remove(&slot);
+        self.unrest.remove(&slot);
         let Some(peer) = self.peers.get_mut(slot as usize) else {
             return;
         };

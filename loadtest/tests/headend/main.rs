@@ -123,12 +123,42 @@ fn tunnels_are_rekeyed_under_traffic_without_a_loss() {
     );
     assert!(report.ike.child_rekeys >= 30, "{:?}", report.ike);
     assert!(report.ike.ike_rekeys >= 20, "{:?}", report.ike);
+    // Each peer rekeys of its own accord, so each rekey is timed but those that met the headend's.
+    let timed = report.ike.rekey_ms.count;
+    assert!(timed >= 40, "{timed}");
+    let during = report.traffic.during_rekey;
+    assert!(during.sent > 500 && during.lost() <= 10, "{during:?}");
+    assert_eq!(report.traffic.first_packet_ms.count, 10);
+    assert!(report.traffic.first_packet_ms.p50 >= report.setup_ms.p50);
     let missing = report.traffic.sent - report.traffic.verified;
     assert!(
         missing <= 10,
         "{missing} of {} packets are missing",
         report.traffic.sent
     );
+}
+
+#[test]
+fn the_same_peers_die_in_every_run_with_the_same_seed() {
+    let dead = |seed: u32| {
+        let headend = Headend::start("mode = \"off\"", 1);
+        let report = run(
+            &headend,
+            &format!("seed-{seed}"),
+            &format!(
+                "seed = {seed}\nduration_s = 2.0\n\
+                 [peers]\ncount = 40\npsk = \"loopback\"\n\
+                 [arrival]\nrate_per_second = 200.0\n\
+                 [deaths]\ncount = 10\ndelay_s = 0.1\nspread_s = 0.2\n"
+            ),
+        );
+        let deaths = report.deaths.into_iter().map(|death| death.peer);
+        deaths.collect::<Vec<u32>>()
+    };
+    let first = dead(1);
+    assert_eq!(first.len(), 10);
+    assert_eq!(dead(1), first);
+    assert_ne!(dead(2), first);
 }
 
 #[test]
