@@ -28,6 +28,7 @@ struct Answer {
 }
 
 pub(crate) fn run(kind: Kind, options: &Options) -> Result<Figures> {
+    interop::process::keep_logs_back();
     let network = Pair::new()?;
     let scratch = Scratch::new("beside")?;
     let contestant = Contestant::start(kind, &network.right, options)?;
