@@ -18,8 +18,8 @@ const PLUGINS: &str = "random nonce openssl aes sha1 sha2 hmac kdf gcm chapoly p
                        pubkey x509 constraints kernel-libipsec kernel-netlink socket-default \
                        vici attr resolve updown xauth-generic";
 const USER_SPACE_ESP: &str = "kernel-libipsec ";
-/// Where many peers come from one address: no limits on them, tables that are large enough, and no
-/// line in the log for each.
+/// Where many peers come from one address: no limits on them, and tables that are large enough. The
+/// log is at its lowest level then.
 const FOR_MANY: &str = "  init_limit_half_open = 0\n  block_threshold = 0\n  cookie_threshold = 0\n  \
                         ikesa_table_size = 16384\n  ikesa_table_segments = 16\n";
 const START_LIMIT: Duration = Duration::from_secs(15);
