@@ -6,6 +6,8 @@ use serde_json::{Value, json};
 pub(crate) struct Figures {
     pub(crate) program: &'static str,
     pub(crate) peers: u32,
+    /// Those that got their tunnel; the figures are about them.
+    pub(crate) established: u32,
     /// Processor time of the whole process a set-up, probes taken off.
     pub(crate) setup_cpu_us: f64,
     /// As the peers see it: p50 and p99.
@@ -34,6 +36,7 @@ impl Figures {
         json!({
             "program": self.program,
             "peers": self.peers,
+            "established": self.established,
             "setup_cpu_us": self.setup_cpu_us,
             "setup_ms": {"p50": setup_p50, "p99": setup_p99},
             "rss_bytes_per_peer": self.bytes_per_peer,
@@ -52,7 +55,8 @@ impl Figures {
 /// How a figure is read from a run and written.
 type Row = (&'static str, fn(&Figures) -> String);
 
-const ROWS: [Row; 9] = [
+const ROWS: [Row; 10] = [
+    ("peers established", |f| f.established.to_string()),
     ("set-up, processor time, µs", |f| {
         format!("{:.0}", f.setup_cpu_us)
     }),
@@ -115,6 +119,7 @@ mod tests {
         let run = |program, all_gone_s| Figures {
             program,
             peers: 7,
+            established: 7,
             setup_cpu_us: 1.0,
             setup_ms: [1.0, 2.0],
             bytes_per_peer: 3_000.0,
