@@ -55,7 +55,13 @@ pub(crate) fn run(options: &Options, figures: &mut Figures) -> Result<()> {
     }
     if options.only.is_empty() || options.only.iter().any(|name| name == LATENCY) {
         eprintln!("latency");
-        figures.set_latency(latency::measure(options)?);
+        match latency::measure(options) {
+            Ok(latency) => figures.set_latency(latency),
+            Err(error) => {
+                eprintln!("  {error:#}");
+                figures.lacks(LATENCY, &error.root_cause().to_string());
+            }
+        }
     }
     Ok(())
 }
