@@ -229,7 +229,7 @@ mod tests {
         assert_eq!(integer(&[0, 0]), [2, 1, 0]);
         assert_eq!(
             ecdsa_der(&[0, 1, 0xff, 2], 2).unwrap(),
-            [0x30, 7, 2, 1, 1, 2, 3, 0, 0xff, 2].as_slice()[..]
+            [0x30, 8, 2, 1, 1, 2, 3, 0, 0xff, 2].as_slice()[..]
         );
         assert_eq!(ecdsa_der(&[1, 2, 3], 2), None);
     }
