@@ -63,15 +63,16 @@ fn a_dark_estate_is_suspected_and_spared_until_the_light_returns() {
         "the fault is ours or the path's"
     );
     assert_eq!(stage.suspects().len(), 1_500);
-    // Each shard of the headend raises one for itself and one for IPv4; prefixes are too small.
-    assert_eq!((stage.alarms(true), stage.alarms(false)), (4, 0));
+    // Each of the two shards raises one for itself, for IPv4, for our address, and for each of the six
+    // prefixes that the peers come from.
+    assert_eq!((stage.alarms(true), stage.alarms(false)), (18, 0));
     stage.restore(&dark);
     // A suspect is asked once an interval, and what it answers is noticed an interval later; some
     // are unlucky more than once.
     stage.run_for(secs(60));
     assert!(stage.verdicts().is_empty());
     assert_eq!(stage.recovered(), dark);
-    assert_eq!((stage.alarms(true), stage.alarms(false)), (4, 4));
+    assert_eq!((stage.alarms(true), stage.alarms(false)), (18, 18));
     stage.assert_promises_kept();
 }
 
