@@ -144,6 +144,8 @@ catalogue! {
         "Packets dropped by the ESP path.";
     counter ICMP_TOO_BIG "palisade_icmp_too_big_total" []
         "ICMP answers to inner senders whose packets do not fit into a tunnel.";
+    counter ICMP_WITHHELD "palisade_icmp_withheld_total" []
+        "Such answers that were not given, because a worker had given as many in a second as it may.";
     counter PATHS_NARROWED "palisade_narrow_paths_found_total" []
         "Times that a path to a peer turned out to take less than is configured.";
     gauge NARROW_PATHS "palisade_narrow_paths" []

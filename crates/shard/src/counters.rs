@@ -87,6 +87,8 @@ pub struct Counters {
     pub failovers: u64,
     /// ICMP "packet too big" answers to inner senders.
     pub icmp_too_big: u64,
+    /// Such answers that were not given, because there were too many in a second.
+    pub icmp_withheld: u64,
     /// Times that a path turned out to take less than is configured.
     pub paths_narrowed: u64,
     /// Liveness.
@@ -151,6 +153,7 @@ impl Counters {
             released: 0,
             failovers: 0,
             icmp_too_big: 0,
+            icmp_withheld: 0,
             paths_narrowed: 0,
             dpd: dpd::Counters::default(),
             handshake_us: histogram(60_000_000),

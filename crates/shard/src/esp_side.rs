@@ -11,7 +11,6 @@ use ike::{Route, route};
 use ipsec::{EspSpi, FrontVrf, IkeVersion, InnerVrf, LifeStage};
 use smallvec::SmallVec;
 use timer::Instant;
-use wire::ip::packet_too_big;
 use wire::udp_encap::{Encapsulated, classify};
 
 use crate::counters::{ShardDrop, bump};
@@ -433,7 +432,7 @@ impl Shard {
                     }
                 }
                 Sealed::TooBig { mtu } => {
-                    self.too_big(vrf, packet.inner_octets(), *mtu, out);
+                    self.answer_too_big(vrf, packet.inner_octets(), *mtu, now, out);
                 }
                 Sealed::Dropped(_) | Sealed::Pending => {}
             }
@@ -446,19 +445,5 @@ impl Shard {
         }
         self.outbound_report = report;
         sealing.clear();
-    }
-
-    /// Tells the sender of an inner packet how much passes (RFC 4301 §8.2). The answer comes from
-    /// the address that the sender wanted to reach: the kernel takes packets from its own addresses
-    /// on no device, and this one is routed here.
-    fn too_big(&mut self, ivrf: InnerVrf, inner: &[u8], mtu: u16, out: &mut impl Output) {
-        let Ok(parsed) = wire::ip::InnerPacket::parse(inner) else {
-            return;
-        };
-        let router = parsed.destination;
-        if packet_too_big(inner, router, u32::from(mtu), &mut self.icmp).is_ok() {
-            self.counters.icmp_too_big += 1;
-            out.deliver_inner(ivrf, &self.icmp);
-        }
     }
 }

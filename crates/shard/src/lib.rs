@@ -27,6 +27,7 @@ mod sessions;
 mod shard;
 mod spds;
 mod strangers;
+mod too_big;
 mod trace;
 mod watchers;
 

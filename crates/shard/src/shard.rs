@@ -19,6 +19,7 @@ use crate::path_mtu::NarrowPaths;
 use crate::peers::{FetchStep, Peers};
 use crate::spds::Spds;
 use crate::strangers::Homes;
+use crate::too_big::TooBig;
 use crate::{
     Command, Directory, FrontSocket, HoldLimits, Mail, Output, Policy, ShardId, TraceFilter,
 };
@@ -128,8 +129,7 @@ pub struct Shard {
     pub(crate) told_stage: Option<(IkeSpi, Stage)>,
     /// Scratch space that is kept to save allocations.
     pub(crate) actions: Vec<Action>,
-    /// The last ICMP answer that was built.
-    pub(crate) icmp: Vec<u8>,
+    pub(crate) too_big: TooBig,
     fired: Vec<(Token, Instant)>,
 }
 
@@ -179,7 +179,7 @@ impl Shard {
             watchers: Arc::default(),
             told_stage: None,
             actions: Vec::new(),
-            icmp: Vec::new(),
+            too_big: TooBig::default(),
             fired: Vec::new(),
             world: World {
                 sad: Sad::new(id.0, layout, settings.children_max),

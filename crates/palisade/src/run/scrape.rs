@@ -215,6 +215,7 @@ fn of_esp(scrape: &mut Scrape, report: &ShardReport) {
         scrape.count(&catalogue::ESP_DROPS, ["outbound", reason.label()], count);
     }
     scrape.count(&catalogue::ICMP_TOO_BIG, [], counters.icmp_too_big);
+    scrape.count(&catalogue::ICMP_WITHHELD, [], counters.icmp_withheld);
     scrape.count(&catalogue::PATHS_NARROWED, [], counters.paths_narrowed);
     scrape.gauge(&catalogue::NARROW_PATHS, [], counters.narrow_paths as f64);
 }

@@ -1,7 +1,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use esp::InboundDrop;
+use esp::{InboundDrop, OutboundDrop};
 use ipsec::FrontVrf;
 use shard::{Command, EventKind};
 use wire::ip::{InnerPacket, Upper, build_udp, set_dont_fragment, set_traffic_class};
@@ -171,6 +171,34 @@ fn what_is_too_big_is_answered_with_the_size_that_passes() {
     // Without DF it goes out whole, for the kernel to fragment.
     assert!(set_dont_fragment(&mut big, false));
     assert_eq!(world.hold(End::Headend, &[big]).len(), 1);
+}
+
+#[test]
+fn answers_to_what_is_too_big_have_a_rate() {
+    let mut world = World::connected(&Terms::default());
+    let mut big = udp("10.1.0.1:7", "10.9.0.1:4000", 1472);
+    assert!(set_dont_fragment(&mut big, true));
+    // The budget of the first second grows with it.
+    world.pass(Duration::from_secs(1));
+    let answers = |world: &mut World, count| {
+        world.headend.inner.clear();
+        world.hold(End::Headend, &vec![big.clone(); count]);
+        world.headend.inner.len()
+    };
+    assert_eq!(answers(&mut world, 1_100), 1_000);
+    assert_eq!(world.headend.counters().icmp_withheld, 100);
+    world.pass(Duration::from_millis(100));
+    assert_eq!(answers(&mut world, 300), 100);
+    let counters = world.headend.counters();
+    assert_eq!(
+        (counters.icmp_too_big, counters.icmp_withheld),
+        (1_100, 300)
+    );
+    // All of them are dropped and counted as what they are, answered or not.
+    assert_eq!(
+        counters.esp_out_dropped[OutboundDrop::TooBig.index()],
+        1_400
+    );
 }
 
 /// What the headend answers to a packet of `len` octets that must not be fragmented: the MTU, or
