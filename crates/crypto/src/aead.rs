@@ -29,6 +29,7 @@ pub(crate) const IV_LEN: usize = 8;
 const ROOM: &str = "room for IV and ICV";
 
 /// An AEAD key with its salt.
+#[derive(Clone)]
 #[cfg_attr(
     target_arch = "x86_64",
     expect(

@@ -1,5 +1,7 @@
 //! The AEADs of the libraries.
 
+use std::sync::Arc;
+
 use aes_gcm::aead::{AeadInOut, KeyInit};
 use aes_gcm::aes::Aes192;
 use aes_gcm::{Aes128Gcm, Aes256Gcm, AesGcm};
@@ -11,14 +13,14 @@ use crate::{EncryptionAlgorithm, IcvMismatch};
 
 type Aes192Gcm = AesGcm<Aes192, aes_gcm::aead::consts::U12>;
 
-/// An AEAD key of one of the libraries. The pure Rust schedules are boxed: nobody who uses them is in
-/// a hurry.
+/// An AEAD key of one of the libraries, behind a pointer that its copies share.
+#[derive(Clone)]
 pub(crate) enum LibraryKey {
-    AwsLc(aws_lc::LessSafeKey),
-    Aes128Gcm(Box<Aes128Gcm>),
-    Aes192Gcm(Box<Aes192Gcm>),
-    Aes256Gcm(Box<Aes256Gcm>),
-    ChaCha20Poly1305(Box<ChaCha20Poly1305>),
+    AwsLc(Arc<aws_lc::LessSafeKey>),
+    Aes128Gcm(Arc<Aes128Gcm>),
+    Aes192Gcm(Arc<Aes192Gcm>),
+    Aes256Gcm(Arc<Aes256Gcm>),
+    ChaCha20Poly1305(Arc<ChaCha20Poly1305>),
 }
 
 impl LibraryKey {
@@ -36,7 +38,7 @@ impl LibraryKey {
             | EncryptionAlgorithm::TripleDesCbc => not_an_aead(),
         };
         let key = aws_lc::UnboundKey::new(algorithm, key).expect("the key has the cipher's length");
-        Self::AwsLc(aws_lc::LessSafeKey::new(key))
+        Self::AwsLc(Arc::new(aws_lc::LessSafeKey::new(key)))
     }
 
     /// # Panics
@@ -45,15 +47,15 @@ impl LibraryKey {
         const LENGTH: &str = "the key has the cipher's length";
         match algorithm {
             EncryptionAlgorithm::Aes128Gcm16 => {
-                Self::Aes128Gcm(Box::new(Aes128Gcm::new_from_slice(key).expect(LENGTH)))
+                Self::Aes128Gcm(Arc::new(Aes128Gcm::new_from_slice(key).expect(LENGTH)))
             }
             EncryptionAlgorithm::Aes192Gcm16 => {
-                Self::Aes192Gcm(Box::new(Aes192Gcm::new_from_slice(key).expect(LENGTH)))
+                Self::Aes192Gcm(Arc::new(Aes192Gcm::new_from_slice(key).expect(LENGTH)))
             }
             EncryptionAlgorithm::Aes256Gcm16 => {
-                Self::Aes256Gcm(Box::new(Aes256Gcm::new_from_slice(key).expect(LENGTH)))
+                Self::Aes256Gcm(Arc::new(Aes256Gcm::new_from_slice(key).expect(LENGTH)))
             }
-            EncryptionAlgorithm::ChaCha20Poly1305 => Self::ChaCha20Poly1305(Box::new(
+            EncryptionAlgorithm::ChaCha20Poly1305 => Self::ChaCha20Poly1305(Arc::new(
                 ChaCha20Poly1305::new_from_slice(key).expect(LENGTH),
             )),
             EncryptionAlgorithm::Aes128Cbc

@@ -1,4 +1,5 @@
 use std::ops::Range;
+use std::sync::Arc;
 
 use crate::aead::{self, AeadKey, SALT_LEN};
 use crate::associated::Associated;
@@ -28,6 +29,7 @@ impl std::error::Error for IcvMismatch {}
 /// Encrypted payload's own generic header.
 pub struct SealingKey(Sealing);
 
+#[derive(Clone)]
 #[cfg_attr(
     target_arch = "x86_64",
     expect(
@@ -38,7 +40,7 @@ pub struct SealingKey(Sealing);
 enum Sealing {
     Aead(AeadKey),
     CbcHmac {
-        key: Box<CbcSealer>,
+        key: Arc<CbcSealer>,
         block_len: u8,
         icv_len: u8,
     },
@@ -47,6 +49,7 @@ enum Sealing {
 /// The key of one direction, for the side that receives.
 pub struct OpeningKey(Opening);
 
+#[derive(Clone)]
 #[cfg_attr(
     target_arch = "x86_64",
     expect(
@@ -57,7 +60,7 @@ pub struct OpeningKey(Opening);
 enum Opening {
     Aead(AeadKey),
     CbcHmac {
-        key: Box<CbcOpener>,
+        key: Arc<CbcOpener>,
         block_len: u8,
         icv_len: u8,
     },
@@ -94,11 +97,18 @@ impl SealingKey {
                 block_len,
                 icv_len,
             } => Sealing::CbcHmac {
-                key: Box::new(CbcSealer::new(encryption, integrity, key, integrity_key)),
+                key: Arc::new(CbcSealer::new(encryption, integrity, key, integrity_key)),
                 block_len,
                 icv_len,
             },
         })
+    }
+
+    /// A copy for another shard that seals for the same SA. Whoever has one draws its counters from
+    /// where the others draw theirs, for a counter must never repeat.
+    #[must_use]
+    pub fn copy_for_another_shard(&self) -> Self {
+        Self(self.0.clone())
     }
 
     /// Seals `packet` in place: writes the IV, turns plaintext into ciphertext, writes the ICV.
@@ -134,7 +144,7 @@ impl SealingKey {
 
     /// Whether its packets are sealed faster in company, by [`seal_together`](crate::seal_together).
     #[must_use]
-    pub const fn gains_by_company(&self) -> bool {
+    pub fn gains_by_company(&self) -> bool {
         #[cfg(target_arch = "x86_64")]
         if let Sealing::CbcHmac { key, .. } = &self.0 {
             return key.chain().is_some();
@@ -248,11 +258,17 @@ impl OpeningKey {
                 block_len,
                 icv_len,
             } => Opening::CbcHmac {
-                key: Box::new(CbcOpener::new(encryption, integrity, key, integrity_key)),
+                key: Arc::new(CbcOpener::new(encryption, integrity, key, integrity_key)),
                 block_len,
                 icv_len,
             },
         })
+    }
+
+    /// A copy for another shard that opens for the same SA.
+    #[must_use]
+    pub fn copy_for_another_shard(&self) -> Self {
+        Self(self.0.clone())
     }
 
     /// Opens `packet` in place and says where in it the plaintext lies.

@@ -172,6 +172,29 @@ impl OutboundSa {
         ahead::fetch_lines(&self.spi, Self::KEY_LINE..Self::LINES - unused);
     }
 
+    /// A copy for another shard that seals for the same SA. Both draw their sequence numbers from one
+    /// pool from now on. The copy counts from zero and knows no limits: they are the owner's to judge.
+    #[must_use]
+    pub fn copy_for_another_shard(&mut self) -> Self {
+        Self {
+            spi: self.spi,
+            generation: 0,
+            sequence: SequenceNumbers::pooled(self.sequence.share()),
+            used_in_batch: 0,
+            stage: self.stage,
+            esn: self.esn,
+            outer: self.outer,
+            suite: self.suite,
+            room: self.room,
+            owner: self.owner,
+            selectors: self.selectors.clone(),
+            limits: VolumeLimits::NONE,
+            counters: OutboundCounters::default(),
+            path: self.path,
+            key: self.key.copy_for_another_shard(),
+        }
+    }
+
     /// A new SA whose first packet will have number 1.
     #[must_use]
     pub fn new(parameters: OutboundParameters) -> Self {

@@ -91,6 +91,47 @@ impl ReplayWindow {
         }
     }
 
+    /// Has other shards look through the same window: the one that is returned, as this one is from now
+    /// on. It knows what this one has received.
+    #[must_use]
+    pub fn share(&mut self) -> Arc<SharedWindow> {
+        if let Bits::Shared(window) = &self.bits {
+            return Arc::clone(window);
+        }
+        let ring = self.bits.words().len() as u64 * WORD_BITS;
+        let oldest = (self.top + 1).saturating_sub(ring);
+        let received = |number| number < oldest || self.is_set(number);
+        let window = Arc::new(SharedWindow::with(self.size, self.top, received));
+        *self = Self::shared(Arc::clone(&window), self.esn);
+        window
+    }
+
+    /// Ends that: what the shared window knows is this one's alone. Nobody else may use the shared
+    /// window any more; see [`is_shared`](Self::is_shared).
+    pub fn take_back(&mut self) {
+        let Bits::Shared(window) = &self.bits else {
+            return;
+        };
+        let mut own = Self::new(self.size, self.esn);
+        own.top = window.top();
+        let oldest = (own.top + 1).saturating_sub(u64::from(own.size));
+        for number in oldest..=own.top {
+            if !window.received(number) {
+                let (word, bit) = own.place(number);
+                if let Some(word) = own.bits.words_mut().get_mut(word) {
+                    *word &= !bit;
+                }
+            }
+        }
+        *self = own;
+    }
+
+    /// Whether others hold the same window.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        matches!(&self.bits, Bits::Shared(window) if Arc::strong_count(window) > 1)
+    }
+
     /// The highest number received, 0 before the first.
     #[inline]
     #[must_use]

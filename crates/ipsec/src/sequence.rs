@@ -35,6 +35,31 @@ impl SequenceNumbers {
         }
     }
 
+    /// Has other shards take numbers as well: from the pool that is returned, as this one does from
+    /// now on.
+    #[must_use]
+    pub fn share(&mut self) -> Arc<SequencePool> {
+        if let Some(pool) = &self.pool {
+            return Arc::clone(pool);
+        }
+        // What is in hand is all that there is.
+        let pool = Arc::new(SequencePool::between(self.next, self.last));
+        *self = Self::pooled(Arc::clone(&pool));
+        pool
+    }
+
+    /// Ends that. The other shards find the pool closed; the range that one of them has in hand is lost
+    /// but for the packets of the batch that it is sealing at this moment.
+    pub fn take_back(&mut self) {
+        if let Some(pool) = self.pool.take() {
+            *self = Self {
+                next: pool.close(),
+                last: pool.last(),
+                pool: None,
+            };
+        }
+    }
+
     /// The next number, or `None` for ever once they are used up.
     #[inline]
     pub fn take(&mut self) -> Option<u64> {
@@ -82,8 +107,11 @@ impl SequenceNumbers {
     #[inline]
     #[must_use]
     pub fn near_exhaustion(&self) -> bool {
-        let last = self.pool.as_ref().map_or(self.last, |pool| pool.last());
-        self.next > last - last / 16
+        let (next, last) = match &self.pool {
+            None => (self.next, self.last),
+            Some(pool) => (pool.peek(), pool.last()),
+        };
+        next > last - last / 16
     }
 }
 
@@ -143,6 +171,33 @@ mod tests {
             assert_eq!(share.take(), None);
         }
         assert!(seen.into_iter().eq(end - 99..=end));
+    }
+
+    #[test]
+    fn an_sa_is_shared_and_taken_back_without_a_number_twice() {
+        let mut own = SequenceNumbers::new(false);
+        assert_eq!(own.take(), Some(1));
+        let pool = own.share();
+        let mut other = SequenceNumbers::pooled(pool);
+        assert_eq!((own.take(), other.take()), (Some(2), Some(18)));
+        own.take_back();
+        // What the other has in hand it may use in its batch, and not in the next.
+        assert_eq!((other.take(), own.take()), (Some(19), Some(34)));
+        other.refresh();
+        assert_eq!(other.take(), None);
+        assert_eq!(own.take(), Some(35));
+        own.skip(u64::from(u32::MAX) - 36);
+        assert_eq!((own.take(), own.take()), (Some(u64::from(u32::MAX)), None));
+    }
+
+    #[test]
+    fn an_sa_that_has_no_number_left_shares_none() {
+        let mut own = SequenceNumbers::new(true);
+        own.skip(u64::MAX);
+        let mut other = SequenceNumbers::pooled(own.share());
+        assert_eq!((own.take(), other.take()), (None, None));
+        own.take_back();
+        assert_eq!((own.take(), other.take()), (None, None));
     }
 
     #[test]

@@ -16,6 +16,9 @@ pub struct SequencePool {
 /// Numbers that are taken at once. A quarter of the smallest replay window.
 pub(crate) const RANGE: u64 = 16;
 
+/// Beyond the last number of any SA.
+const CLOSED: u64 = u64::MAX;
+
 impl SequencePool {
     /// The numbers of a new SA, from 1. With `esn` they are 64 bits wide, else 32.
     #[must_use]
@@ -26,7 +29,10 @@ impl SequencePool {
     /// The numbers from `next` on, of an SA that has used those before.
     #[must_use]
     pub const fn starting_at(next: u64, esn: bool) -> Self {
-        let last = if esn { u64::MAX - 1 } else { u32::MAX as u64 };
+        Self::between(next, if esn { u64::MAX - 1 } else { u32::MAX as u64 })
+    }
+
+    pub(crate) const fn between(next: u64, last: u64) -> Self {
         Self {
             next: AtomicU64::new(next),
             last,
@@ -43,6 +49,12 @@ impl SequencePool {
             });
         let first = taken.ok()?;
         Some((first, first.saturating_add(RANGE - 1).min(self.last)))
+    }
+
+    /// Gives nothing out from now on, and says which number nobody has taken. A shard that has
+    /// numbers in hand uses no more of them than those of the batch that it is sealing at this moment.
+    pub(crate) fn close(&self) -> u64 {
+        self.next.swap(CLOSED, Ordering::Relaxed)
     }
 
     /// The first number that nobody has taken.

@@ -60,6 +60,35 @@ impl SharedWindow {
         }
     }
 
+    /// A window that knows of `top` and the numbers before it what `received` says of each, and that
+    /// counts none as lost that is too old for it.
+    pub(crate) fn with(size: u32, top: u64, received: impl Fn(u64) -> bool) -> Self {
+        let window = Self::new(size);
+        let newest = top / BLOCK;
+        let blocks = window.ring.len() as u64;
+        for block in (newest + 1).saturating_sub(blocks)..=newest {
+            let numbers = (block * BLOCK..).zip(0..BLOCK).map(|(number, _)| number);
+            let bits = (numbers.zip(0..)).fold(0, |bits, (number, at)| {
+                bits | (u16::from(number <= top && received(number)) << at)
+            });
+            let (place, ..) = window.place(block * BLOCK);
+            place.store(Word::new(block, bits).0, Ordering::Relaxed);
+        }
+        window.top.store(top, Ordering::Release);
+        window
+    }
+
+    /// Whether a number up to the highest came; what is too old to tell counts as received.
+    pub(crate) fn received(&self, sequence: u64) -> bool {
+        let (place, block, bit) = self.place(sequence);
+        let word = Word(place.load(Ordering::Acquire));
+        match word.age(block) {
+            0 => word.bits() & bit != 0,
+            1.. => false,
+            _ => true,
+        }
+    }
+
     /// The highest number received, 0 before the first.
     #[must_use]
     pub fn top(&self) -> u64 {

@@ -92,7 +92,7 @@ impl Shard {
         let (true, Some(handle), Some(peer)) = (installed, handle, self.peers.get_mut(spi)) else {
             self.world.sad.remove_inbound(child.inbound);
             if let Some(handle) = handle {
-                self.world.sad.remove_outbound(handle);
+                self.remove_outbound(handle, out);
             }
             // The peer believes in the Child SA until it is told otherwise.
             self.with_sa(spi, now, out, |sa, ctx, actions| {
@@ -172,6 +172,10 @@ impl Shard {
         let outbound = sa.spi;
         self.child_in_use(spi, policy, out);
         if let Some(old) = replaces {
+            // Who carries what the old one carried needs the same help, before the old one's ends.
+            if self.elephants.has(old) {
+                self.lend(inbound, now, out);
+            }
             self.deactivate_child(spi, old, out);
         }
         self.tell(spi, now, out, || {
@@ -205,6 +209,7 @@ impl Shard {
         let selectors = sa.selectors.clone();
         self.spds.remove(ivrf, handle, &selectors);
         self.withdraw(ivrf, &selectors, out);
+        self.recall(inbound, out);
         self.child_out_of_use(spi, policy);
     }
 
@@ -242,7 +247,7 @@ impl Shard {
         } else {
             self.world.sad.remove_inbound(inbound);
         }
-        self.world.sad.remove_outbound(child.outbound);
+        self.remove_outbound(child.outbound, out);
         self.child_removed(spi, child.policy, reason, out);
         bump(&mut self.counters.children_removed, reason.index());
         self.emit(spi, EventKind::ChildRemoved { inbound, reason }, now, out);

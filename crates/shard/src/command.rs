@@ -3,7 +3,7 @@ use std::sync::Arc;
 use dpd::DpdPolicy;
 use ipsec::{ConnectionPolicy, EspSpi, Identity, IdentityPattern, IkeSpi, PolicySnapshot};
 
-use crate::TraceFilter;
+use crate::{Loan, TraceFilter};
 
 /// The policy that a shard works by. Immutable; a reload hands over another one.
 #[derive(Clone)]
@@ -83,8 +83,12 @@ pub enum Command {
 }
 
 /// What one shard tells another.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub enum Mail {
+    /// Seal with this SA what comes to you for it.
+    Lend(Box<Loan>),
+    /// Something changed about an SA that shards have in common: look what.
+    Look,
     /// The identity of this IKE SA has a newer one elsewhere: drop it. `notify` says whether the
     /// peer is told (it is not when it said INITIAL_CONTACT).
     Replaced {

@@ -123,6 +123,14 @@ pub struct Counters {
     pub verdicts_waiting: u64,
     /// How long it takes until the last of them has its turn.
     pub verdicts_wait: Duration,
+    /// Child SAs that were found to be more than one shard can carry.
+    pub elephants_found: u64,
+    /// Those of them that other shards help to carry now.
+    pub elephants: u64,
+    /// SAs of other shards for which this one seals now.
+    pub loans: u64,
+    /// Packets of [`esp_out`](Self::esp_out) that went into SAs of other shards.
+    pub esp_out_lent: u64,
 }
 
 impl Counters {
@@ -171,6 +179,10 @@ impl Counters {
             silent: 0,
             verdicts_waiting: 0,
             verdicts_wait: Duration::ZERO,
+            elephants_found: 0,
+            elephants: 0,
+            loans: 0,
+            esp_out_lent: 0,
         }
     }
 

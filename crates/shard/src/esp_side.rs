@@ -14,6 +14,7 @@ use timer::Instant;
 use wire::udp_encap::{Encapsulated, classify};
 
 use crate::counters::{ShardDrop, bump};
+use crate::elephant::is_guest;
 use crate::strangers::Home;
 use crate::trace::{ChildStep, TraceStep};
 use crate::{Disposition, InnerPacket, Listener, OuterPacket, Output, Shard, ShardId};
@@ -244,6 +245,9 @@ impl Shard {
                 out.deliver_inner(packet.ivrf(), inner);
             }
         }
+        if let Some(first) = opening.first().filter(|packet| packet.inner().is_some()) {
+            self.scout_inbound(first.spi(), opening.len() as u64, now, out);
+        }
         opening.clear();
         origins.clear();
     }
@@ -294,7 +298,7 @@ impl Shard {
         self.child_aged(aged, aged.spi, now, out);
     }
 
-    fn outbound_aged(&mut self, aged: Aged, now: Instant, out: &mut impl Output) {
+    pub(crate) fn outbound_aged(&mut self, aged: Aged, now: Instant, out: &mut impl Output) {
         let Some(peer) = self.peers.owner_mut(aged.owner) else {
             return;
         };
@@ -403,6 +407,9 @@ impl Shard {
         now: Instant,
         out: &mut impl Output,
     ) {
+        if !self.guests.is_empty() {
+            self.heed_owners();
+        }
         self.find_all(sealing, vrf, now, out);
         if sealing.is_empty() {
             return;
@@ -438,12 +445,23 @@ impl Shard {
             }
         }
         for touched in &report.used {
-            self.sent_esp(touched.owner, now, out);
+            if is_guest(touched.owner) {
+                self.guest_sealed(touched.owner, out);
+            } else {
+                self.sent_esp(touched.owner, now, out);
+            }
         }
         for aged in &report.aged {
-            self.outbound_aged(*aged, now, out);
+            if is_guest(aged.owner) {
+                self.guest_aged(aged.owner, out);
+            } else {
+                self.outbound_aged(*aged, now, out);
+            }
         }
         self.outbound_report = report;
+        if let Some(sa) = sealing.first().and_then(|packet| packet.sa) {
+            self.scout_outbound(sa, sealing.len() as u64, now, out);
+        }
         sealing.clear();
     }
 }

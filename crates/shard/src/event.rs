@@ -101,6 +101,14 @@ pub enum EventKind {
         /// Where it is.
         to: Path,
     },
+    /// A Child SA carries more than one shard can, so that the others help from now on; or it does so
+    /// no longer.
+    Elephant {
+        /// Our SPI.
+        inbound: EspSpi,
+        /// Whether it begins or ends.
+        begins: bool,
+    },
     /// The peer may be silent through our own fault; it is kept for now.
     Suspect,
     /// A suspected peer showed that it lives.
@@ -132,6 +140,7 @@ impl EventKind {
             Self::ChildRemoved { .. } => "child-removed",
             Self::ChildFailed { .. } => "child-failed",
             Self::PathChanged { .. } => "path-changed",
+            Self::Elephant { .. } => "elephant",
             Self::Suspect => "suspect",
             Self::Recovered => "recovered",
             Self::Unresolved { .. } => "unresolved",

@@ -8,6 +8,7 @@ use ike::{
     Rejection, Role, Trace, v2,
 };
 use ipsec::{EspSpi, IkeSpi, IkeVersion};
+use smallvec::SmallVec;
 use timer::Instant;
 
 use crate::counters::{ShardDrop, bump};
@@ -468,6 +469,7 @@ impl Shard {
             return;
         };
         let mut from = path;
+        let mut moved = SmallVec::<[_; 4]>::new();
         for child in &peer.children {
             if let Some(sa) = self.world.sad.outbound_mut(child.outbound) {
                 let mut outer = *sa.path();
@@ -475,7 +477,11 @@ impl Shard {
                 from.local = core::mem::replace(&mut outer.local, path.local);
                 outer.mtu = mtu;
                 sa.set_path(outer);
+                moved.push(child.outbound);
             }
+        }
+        for outbound in moved {
+            self.moved(outbound, out);
         }
         self.emit(spi, EventKind::PathChanged { from, to: path }, now, out);
     }

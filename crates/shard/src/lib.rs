@@ -8,6 +8,7 @@
 mod children;
 mod command;
 mod counters;
+mod elephant;
 mod esp_side;
 mod event;
 mod host;
@@ -33,6 +34,7 @@ mod watchers;
 
 pub use command::{Command, DpdException, Mail, Policy};
 pub use counters::{Counters, ShardDrop};
+pub use elephant::{ElephantPolicy, Loan};
 pub use event::{Event, EventKind, PeerRef};
 pub use initiate::{HoldLimits, Question, home};
 pub use io::{

@@ -7,10 +7,11 @@ use dpd::{BreakerPolicy, BudgetPolicy, DomainKey, FaultDomain, NotProof, Service
 use esp::{InboundDrop, InboundReport, OutboundReport};
 use ike::trace::Stage;
 use ike::{Action, FrontDoor};
-use ipsec::{EspSpi, EspSpiLayout, IkeSpi, Sad};
+use ipsec::{EspSpi, EspSpiLayout, IkeSpi, OutboundHandle, Sad};
 use timer::{Instant, Wheel};
 
 use crate::counters::Counters;
+use crate::elephant::{ElephantPolicy, Elephants, Guests, Scout};
 use crate::host::World;
 use crate::initiate::Initiations;
 use crate::meter::Meter;
@@ -49,6 +50,8 @@ pub struct Settings {
     pub hold: HoldLimits,
     /// How long one of several peers is tried before the next.
     pub peer_patience: Duration,
+    /// When an SA is lent to the other shards; `None` for never.
+    pub elephants: Option<ElephantPolicy>,
 }
 
 impl Default for Settings {
@@ -65,6 +68,7 @@ impl Default for Settings {
             path_mtu: 1500,
             hold: HoldLimits::default(),
             peer_patience: Duration::from_secs(10),
+            elephants: Some(ElephantPolicy::default()),
         }
     }
 }
@@ -99,6 +103,8 @@ pub(crate) enum Token {
     Drained(EspSpi),
     /// An IKE SA of IKEv1 that was renewed is over.
     Retire(u32),
+    /// What have guests carried?
+    Elephants,
 }
 
 /// One worker's whole world. See the [crate documentation](crate).
@@ -120,6 +126,12 @@ pub struct Shard {
     /// IKE SAs that were established.
     pub(crate) setups: Meter,
     pub(crate) obituaries: Obituaries,
+    /// SAs of ours that other shards seal for as well.
+    pub(crate) elephants: Elephants,
+    /// SAs of other shards for which this one seals as well.
+    pub(crate) guests: Guests,
+    pub(crate) scout_in: Scout<EspSpi>,
+    pub(crate) scout_out: Scout<OutboundHandle>,
     pub(crate) inbound_report: InboundReport,
     pub(crate) outbound_report: OutboundReport,
     pub(crate) shutting_down: bool,
@@ -173,6 +185,10 @@ impl Shard {
             counters: Counters::new(),
             setups: Meter::default(),
             obituaries: Obituaries::default(),
+            elephants: Elephants::default(),
+            guests: Guests::default(),
+            scout_in: Scout::new(now),
+            scout_out: Scout::new(now),
             inbound_report: InboundReport::default(),
             outbound_report: OutboundReport::default(),
             shutting_down: false,
@@ -194,6 +210,7 @@ impl Shard {
 
     /// Fires the timers that are due.
     pub fn tick(&mut self, now: Instant, out: &mut impl Output) {
+        self.heed_owners();
         let mut fired = core::mem::take(&mut self.fired);
         self.wheel
             .fire(now, |timer| fired.push((timer.token, timer.due)));
@@ -209,6 +226,7 @@ impl Shard {
                 Token::Keepalive(slot) => self.keepalive_timer_fired(slot, now, out),
                 Token::Drained(inbound) => self.drained(inbound),
                 Token::Retire(slot) => self.retire_timer_fired(slot, now, out),
+                Token::Elephants => self.look_timer_fired(now, out),
                 Token::Initiate(connection) => self.initiate_timer_fired(connection, now, out),
             }
         }
@@ -267,6 +285,11 @@ impl Shard {
     pub fn mail(&mut self, mail: Mail, now: Instant, out: &mut impl Output) {
         match mail {
             Mail::Replaced { spi, notify } => self.replaced(spi, notify, now, out),
+            Mail::Lend(loan) => self.lent(loan),
+            Mail::Look => {
+                self.heed_owners();
+                self.look(now, out);
+            }
         }
     }
 
@@ -291,7 +314,9 @@ impl Shard {
         counters.ike_sas = self.peers.len() as u64;
         counters.ike_sas_v1 = self.peers.len_v1() as u64;
         counters.half_open = self.front.half_open() as u64;
-        counters.children = u64::from(self.world.sad.outbound_len());
+        counters.elephants = self.elephants.len() as u64;
+        counters.loans = self.guests.len() as u64;
+        counters.children = u64::from(self.world.sad.outbound_len()) - self.guests.len() as u64;
         counters.timers = self.wheel.len() as u64;
         counters.narrow_paths = self.narrow.len() as u64;
         counters.held_now = self.initiations.held() as u64;

@@ -24,6 +24,7 @@ pub(crate) use schedule::{RoundKeys, Rounds, round_keys_128, round_keys_256};
 /// An AES-GCM key, expanded, with the powers of its hash key.
 ///
 /// The token proves that the processor has what the code below is compiled for.
+#[derive(Clone)]
 pub(crate) struct GcmKey {
     expanded: Expanded,
     token: X64V4xToken,

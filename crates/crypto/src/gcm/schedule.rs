@@ -17,6 +17,7 @@ const ROUND_KEYS: usize = 15;
 /// What packets need of a key, in eight cache lines: the powers of the hash key from the sixteenth down
 /// to the first, the salt, the round keys. A short packet needs the lower powers alone and so
 /// neighbouring lines; AES-128 leaves the last line untouched.
+#[derive(Clone)]
 #[repr(C, align(64))]
 pub(super) struct Expanded {
     pub(super) powers: [u8; POWERS_LEN],
@@ -36,6 +37,7 @@ pub(crate) enum Rounds {
 
 /// Those of AES-256, or of AES-128 and zeros.
 #[repr(align(16))]
+#[derive(Clone)]
 pub(crate) struct RoundKeys(pub(crate) [[u8; BLOCK_LEN]; ROUND_KEYS]);
 
 impl Expanded {

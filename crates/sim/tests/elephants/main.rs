@@ -1,0 +1,4 @@
+//! One SA on several shards, from the day on which it becomes an elephant to its end, on virtual time.
+
+mod herd;
+mod outbound;
