@@ -50,6 +50,8 @@ pub(crate) fn read(root: &Table<'_, '_>) -> HeadendSettings {
             .read("engine", |value| word(value, ENGINES))
             .unwrap_or(default.engine),
         offload: table.read("offload", offload).unwrap_or(default.offload),
+        elephants: table.read("elephants", flag).unwrap_or(default.elephants),
+        elephant_packets: u32_of("elephant_packets", 1, default.elephant_packets),
         inner: inner(&table).unwrap_or(default.inner),
         raw_esp: table.read("raw_esp", flag).unwrap_or(default.raw_esp),
         install_routes: table

@@ -44,6 +44,8 @@ pub(crate) const HEADEND: Section = Section {
         "shards",
         "engine",
         "offload",
+        "elephants",
+        "elephant_packets",
         "inner",
         "raw_esp",
         "install_routes",

@@ -95,6 +95,10 @@ pub struct HeadendSettings {
     pub engine: Engine,
     /// What the kernel shall do for us, where it can.
     pub offload: BTreeSet<Offload>,
+    /// Whether workers help each other with an SA that is too much for one.
+    pub elephants: bool,
+    /// From how many packets a second in one direction on it may be too much.
+    pub elephant_packets: u32,
     /// Where inner packets go.
     pub inner: InnerDevice,
     /// Whether ESP is also served as IP protocol 50.
@@ -157,6 +161,8 @@ impl Default for HeadendSettings {
             shards: None,
             engine: Engine::Auto,
             offload: Offload::ALL.iter().map(|(_, offload)| *offload).collect(),
+            elephants: true,
+            elephant_packets: 50_000,
             inner: InnerDevice::default(),
             raw_esp: false,
             install_routes: true,

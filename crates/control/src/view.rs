@@ -460,6 +460,10 @@ pub enum EventKind {
     Recovered,
     /// A peer's outer address changed.
     Moved,
+    /// A Child SA carries more than one worker can; the others help.
+    ElephantBegan,
+    /// It does so no longer.
+    ElephantEnded,
     /// The host name of a peer could not be resolved.
     Unresolved,
     /// The mass-death breaker opened.
@@ -472,7 +476,7 @@ pub enum EventKind {
 
 impl EventKind {
     /// All kinds, in the order of their discriminants.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 18] = [
         Self::Established,
         Self::Failed,
         Self::Rekeyed,
@@ -485,6 +489,8 @@ impl EventKind {
         Self::Suspect,
         Self::Recovered,
         Self::Moved,
+        Self::ElephantBegan,
+        Self::ElephantEnded,
         Self::Unresolved,
         Self::BreakerOpened,
         Self::BreakerClosed,
@@ -507,6 +513,8 @@ impl EventKind {
             Self::Suspect => "suspect",
             Self::Recovered => "recovered",
             Self::Moved => "moved",
+            Self::ElephantBegan => "elephant-began",
+            Self::ElephantEnded => "elephant-ended",
             Self::Unresolved => "unresolved",
             Self::BreakerOpened => "breaker-opened",
             Self::BreakerClosed => "breaker-closed",

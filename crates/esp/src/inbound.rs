@@ -92,6 +92,35 @@ impl<'a> InboundPacket<'a> {
     }
 }
 
+/// Where the inbound SAs of packets are found.
+pub trait InboundSas {
+    /// The SA of an SPI.
+    fn inbound(&self, spi: EspSpi) -> Option<&InboundSa>;
+
+    /// The SA of an SPI.
+    fn inbound_mut(&mut self, spi: EspSpi) -> Option<&mut InboundSa>;
+
+    /// Asks for the memory in which the SA of an SPI begins.
+    fn fetch_inbound(&self, spi: EspSpi);
+}
+
+impl InboundSas for Sad {
+    #[inline]
+    fn inbound(&self, spi: EspSpi) -> Option<&InboundSa> {
+        Self::inbound(self, spi)
+    }
+
+    #[inline]
+    fn inbound_mut(&mut self, spi: EspSpi) -> Option<&mut InboundSa> {
+        Self::inbound_mut(self, spi)
+    }
+
+    #[inline]
+    fn fetch_inbound(&self, spi: EspSpi) {
+        Self::fetch_inbound(self, spi);
+    }
+}
+
 /// For so many packets ahead the key is asked for: long enough for memory to answer, short enough for
 /// the cache to keep it.
 const AHEAD: usize = 6;
@@ -101,7 +130,7 @@ const AHEAD: usize = 6;
 /// The memory of the SAs is asked for first. Then all packets are checked against their windows, so
 /// that what is certainly old costs no decryption; then each is opened, checked again and recorded.
 pub fn open_batch(
-    sad: &mut Sad,
+    sad: &mut impl InboundSas,
     packets: &mut [InboundPacket<'_>],
     now: Instant,
     report: &mut InboundReport,
@@ -143,7 +172,7 @@ pub fn open_batch(
 }
 
 /// Asks for the memory that a packet will need, if the one before it has not done so.
-fn fetch(sad: &Sad, packets: &[InboundPacket<'_>], at: usize) {
+fn fetch(sad: &impl InboundSas, packets: &[InboundPacket<'_>], at: usize) {
     let Some(packet) = packets.get(at) else {
         return;
     };
@@ -158,7 +187,7 @@ fn fetch(sad: &Sad, packets: &[InboundPacket<'_>], at: usize) {
 }
 
 /// RFC 4303 §3.4.2: finds the SA, and whether the packet may be new.
-fn admit(sad: &Sad, packet: &mut InboundPacket<'_>) -> Result<(), InboundDrop> {
+fn admit(sad: &impl InboundSas, packet: &mut InboundPacket<'_>) -> Result<(), InboundDrop> {
     // An SPI of 0 never appears on the wire: there was no header.
     if packet.spi == EspSpi(0) {
         return Err(InboundDrop::TooShort);
@@ -185,7 +214,7 @@ pub(crate) fn admit_to(sa: &InboundSa, sequence: u32) -> Result<u64, InboundDrop
 
 /// Decrypts a packet and decides about what was in it.
 fn open(
-    sad: &mut Sad,
+    sad: &mut impl InboundSas,
     packet: &mut InboundPacket<'_>,
     now: Instant,
     report: &mut InboundReport,
@@ -290,7 +319,7 @@ fn age(sa: &mut InboundSa, report: &mut InboundReport) {
 }
 
 fn drop_packet(
-    sad: &mut Sad,
+    sad: &mut impl InboundSas,
     packet: &mut InboundPacket<'_>,
     reason: InboundDrop,
     report: &mut InboundReport,

@@ -19,7 +19,7 @@ mod turns;
 mod vectors;
 
 pub use flow::flow;
-pub use inbound::{InboundPacket, Opened, open_batch};
+pub use inbound::{InboundPacket, InboundSas, Opened, open_batch};
 pub use ipsec::ReplayWindow;
 pub use outbound::{HEADROOM, OutboundPacket, OuterFields, Sealed, TAILROOM, find_sas, seal_batch};
 pub use overhead::{inner_mtu, overhead};

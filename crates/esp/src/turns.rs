@@ -18,6 +18,14 @@ pub struct Turns {
 #[must_use]
 pub struct Turn(u64);
 
+impl Turn {
+    /// How many went before.
+    #[must_use]
+    pub const fn number(&self) -> u64 {
+        self.0
+    }
+}
+
 impl Turns {
     /// The next place in the order. Only the receiver of the SA's packets may ask.
     pub fn take(&self) -> Turn {
@@ -29,6 +37,18 @@ impl Turns {
     pub fn is_due(&self, turn: &Turn) -> bool {
         // What the one before delivered has happened before what this one will.
         self.due.load(Ordering::Acquire) == turn.0
+    }
+
+    /// How many turns have been taken.
+    #[must_use]
+    pub fn given(&self) -> u64 {
+        self.given.load(Ordering::Relaxed)
+    }
+
+    /// How many have been given back, which is the number of the one that is due.
+    #[must_use]
+    pub fn returned(&self) -> u64 {
+        self.due.load(Ordering::Acquire)
     }
 
     /// How many turns have been taken and not given back.

@@ -24,6 +24,21 @@ pub struct InboundCounters {
     pub last: Instant,
 }
 
+impl InboundCounters {
+    /// Adds what another shard has seen of the same SA.
+    pub fn add(&mut self, other: &Self) {
+        self.packets += other.packets;
+        self.bytes += other.bytes;
+        self.lost += other.lost;
+        self.replay += other.replay;
+        self.integrity = self.integrity.saturating_add(other.integrity);
+        self.malformed = self.malformed.saturating_add(other.malformed);
+        self.selector = self.selector.saturating_add(other.selector);
+        self.refused = self.refused.saturating_add(other.refused);
+        self.last = self.last.max(other.last);
+    }
+}
+
 /// What an outbound SA has seen.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 #[repr(C)]

@@ -109,6 +109,28 @@ impl InboundSa {
         }
     }
 
+    /// A copy for another shard that opens for the same SA. Both look through one replay window from now
+    /// on. The copy counts from zero and knows no limits: they are the owner's to judge.
+    #[must_use]
+    pub fn copy_for_another_shard(&mut self) -> Self {
+        Self {
+            spi: self.spi,
+            heard_in_batch: 0,
+            window: self.window.another_view(),
+            stage: self.stage,
+            esn: self.esn,
+            mss_clamp: self.mss_clamp,
+            fvrf: self.fvrf,
+            ivrf: self.ivrf,
+            suite: self.suite,
+            owner: self.owner,
+            limits: VolumeLimits::NONE,
+            counters: InboundCounters::default(),
+            selectors: self.selectors.clone(),
+            key: self.key.copy_for_another_shard(),
+        }
+    }
+
     /// Ties the SA to the VRFs of its tunnel.
     #[must_use]
     pub const fn with_vrfs(mut self, fvrf: FrontVrf, ivrf: InnerVrf) -> Self {

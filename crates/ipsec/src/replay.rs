@@ -62,6 +62,9 @@ impl ReplayWindow {
     /// The biggest window.
     pub const SIZE_MAX: u32 = 8192;
 
+    /// How many numbers more a window covers while it is shared: what may be under way among shards.
+    pub const SLACK: u32 = 2048;
+
     /// The window of a new SA over `size` numbers (brought into 64..=8192).
     #[must_use]
     pub fn new(size: u32, esn: bool) -> Self {
@@ -92,7 +95,8 @@ impl ReplayWindow {
     }
 
     /// Has other shards look through the same window: the one that is returned, as this one is from now
-    /// on. It knows what this one has received.
+    /// on. It knows what this one has received, and covers [`SLACK`](Self::SLACK) numbers more: what
+    /// arrived in order is opened in another by shards that do not wait for each other.
     #[must_use]
     pub fn share(&mut self) -> Arc<SharedWindow> {
         if let Bits::Shared(window) = &self.bits {
@@ -101,13 +105,24 @@ impl ReplayWindow {
         let ring = self.bits.words().len() as u64 * WORD_BITS;
         let oldest = (self.top + 1).saturating_sub(ring);
         let received = |number| number < oldest || self.is_set(number);
-        let window = Arc::new(SharedWindow::with(self.size, self.top, received));
-        *self = Self::shared(Arc::clone(&window), self.esn);
+        let window = Arc::new(SharedWindow::with(
+            self.size + Self::SLACK,
+            self.top,
+            received,
+        ));
+        self.bits = Bits::Shared(Arc::clone(&window));
         window
     }
 
+    /// Another shard's view of a window that this one has shared.
+    #[must_use]
+    pub fn another_view(&mut self) -> Self {
+        let bits = Bits::Shared(self.share());
+        Self { bits, ..*self }
+    }
+
     /// Ends that: what the shared window knows is this one's alone. Nobody else may use the shared
-    /// window any more; see [`is_shared`](Self::is_shared).
+    /// window any more.
     pub fn take_back(&mut self) {
         let Bits::Shared(window) = &self.bits else {
             return;
@@ -126,12 +141,6 @@ impl ReplayWindow {
         *self = own;
     }
 
-    /// Whether others hold the same window.
-    #[must_use]
-    pub fn is_shared(&self) -> bool {
-        matches!(&self.bits, Bits::Shared(window) if Arc::strong_count(window) > 1)
-    }
-
     /// The highest number received, 0 before the first.
     #[inline]
     #[must_use]
@@ -142,10 +151,18 @@ impl ReplayWindow {
         }
     }
 
-    /// How many numbers it covers.
+    /// How many numbers it covers when it is not shared.
     #[must_use]
     pub const fn size(&self) -> u32 {
         self.size
+    }
+
+    fn span(&self) -> u64 {
+        let size = match &self.bits {
+            Bits::Shared(window) => window.size(),
+            _ => self.size,
+        };
+        u64::from(size) - 1
     }
 
     /// The whole sequence number to the 32 bits in a packet (RFC 4303 Appendix A2.1). Without
@@ -159,7 +176,7 @@ impl ReplayWindow {
         }
         let top = self.top();
         let (top_high, top_low) = (top >> 32, top & 0xffff_ffff);
-        let span = u64::from(self.size) - 1;
+        let span = self.span();
         let low = u64::from(low);
         let high = if top_low >= span {
             // Case A: the window lies within one span of the low half.

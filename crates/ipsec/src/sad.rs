@@ -200,6 +200,21 @@ impl Sad {
         (sa.generation == handle.generation).then_some(sa)
     }
 
+    /// Both halves of a Child SA.
+    #[must_use]
+    pub fn pair_mut(
+        &mut self,
+        spi: EspSpi,
+        handle: OutboundHandle,
+    ) -> Option<(&mut InboundSa, &mut OutboundSa)> {
+        let inbound = match self.inbound.get_mut(self.layout.slot(spi)) {
+            Some(InboundEntry::Live(sa)) if sa.spi == spi => sa,
+            _ => return None,
+        };
+        let outbound = self.outbound.get_mut(handle.index)?;
+        (outbound.generation == handle.generation).then_some((inbound, outbound))
+    }
+
     /// Inbound SAs and reservations.
     #[must_use]
     pub const fn inbound_len(&self) -> u32 {

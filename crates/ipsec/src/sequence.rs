@@ -156,7 +156,7 @@ mod tests {
         let end = u64::from(u32::MAX);
         let pool = Arc::new(SequencePool::starting_at(end - 99, false));
         let mut shares = [(); 3].map(|()| SequenceNumbers::pooled(pool.clone()));
-        assert!(!shares[0].near_exhaustion());
+        assert!(shares[0].near_exhaustion(), "those of all are");
         let mut seen = std::collections::BTreeSet::new();
         for round in 0.. {
             let share = &mut shares[round * 7 % 3];

@@ -49,7 +49,10 @@ impl SharedWindow {
     /// The window of a new SA over `size` numbers (brought into 64..=8192).
     #[must_use]
     pub fn new(size: u32) -> Self {
-        let size = size.clamp(crate::ReplayWindow::SIZE_MIN, crate::ReplayWindow::SIZE_MAX);
+        Self::covering(size.clamp(crate::ReplayWindow::SIZE_MIN, crate::ReplayWindow::SIZE_MAX))
+    }
+
+    fn covering(size: u32) -> Self {
         let blocks = (u64::from(size) / BLOCK + 2).next_power_of_two();
         // RFC 4303 §3.3.3: the first packet has number 1; 0 counts as received.
         let word = |block| AtomicU64::new(Word::new(block, u16::from(block == 0)).0);
@@ -63,7 +66,7 @@ impl SharedWindow {
     /// A window that knows of `top` and the numbers before it what `received` says of each, and that
     /// counts none as lost that is too old for it.
     pub(crate) fn with(size: u32, top: u64, received: impl Fn(u64) -> bool) -> Self {
-        let window = Self::new(size);
+        let window = Self::covering(size);
         let newest = top / BLOCK;
         let blocks = window.ring.len() as u64;
         for block in (newest + 1).saturating_sub(blocks)..=newest {

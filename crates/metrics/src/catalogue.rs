@@ -142,6 +142,12 @@ catalogue! {
         "Octets of inner packets that were opened or sealed.";
     counter ESP_DROPS "palisade_esp_drops_total" ["direction", "reason"]
         "Packets dropped by the ESP path.";
+    gauge ELEPHANTS "palisade_elephant_sas" []
+        "Pairs of Child SAs that several workers carry together.";
+    counter ELEPHANTS_FOUND "palisade_elephants_total" []
+        "Child SAs that were found to be more than one worker can carry.";
+    counter ELEPHANT_PACKETS "palisade_elephant_packets_total" ["direction"]
+        "ESP packets that a worker sealed or opened for an SA of another.";
     counter ICMP_TOO_BIG "palisade_icmp_too_big_total" []
         "ICMP answers to inner senders whose packets do not fit into a tunnel.";
     counter ICMP_WITHHELD "palisade_icmp_withheld_total" []

@@ -27,6 +27,7 @@ mod sockopt;
 mod steering;
 mod thread;
 mod tun;
+mod tun_steering;
 mod waker;
 
 pub use buffer::{Buffer, BufferPool, HEADROOM, TAILROOM};
@@ -41,4 +42,5 @@ pub use socket::{OuterSocket, RawSettings, UdpSettings};
 pub use steering::{Condition, Instruction, Program, Rule};
 pub use thread::{available_cpus, pin_current_thread, process_cpu_time, thread_cpu_time};
 pub use tun::{Tun, TunQueue, TunSettings};
+pub use tun_steering::{Lane, TunSteering};
 pub use waker::Waker;

@@ -4,6 +4,7 @@ use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
 use ike::LeaseRequest;
 use ipsec::{AddressPool, FrontVrf, Identity, InnerVrf, PoolName, TrafficSelector};
+use netio::TunSteering;
 use shard::{ShardId, Ticket};
 
 use crate::leases::Leases;
@@ -19,10 +20,14 @@ pub(crate) struct Directory {
 
 impl Directory {
     /// `seed` must be unpredictable.
-    pub(crate) fn new(pools: &[AddressPool], seed: u64) -> Self {
+    pub(crate) fn new(
+        pools: &[AddressPool],
+        seed: u64,
+        steering: Vec<Option<TunSteering>>,
+    ) -> Self {
         Self {
             identities: DashMap::new(),
-            prefixes: Prefixes::default(),
+            prefixes: Prefixes::new(steering),
             leases: Leases::new(pools, seed),
         }
     }
@@ -74,6 +79,10 @@ impl shard::Directory for Directory {
         self.prefixes.withdraw(ivrf, selector, shard);
     }
 
+    fn spread(&self, ivrf: InnerVrf, selector: &TrafficSelector, shard: ShardId, spread: bool) {
+        self.prefixes.spread(ivrf, selector, shard, spread);
+    }
+
     fn owner_of_address(&self, ivrf: InnerVrf, address: IpAddr) -> Option<ShardId> {
         self.prefixes.owner(ivrf, address)
     }
@@ -95,7 +104,7 @@ mod tests {
 
     #[test]
     fn an_identity_has_one_owner_and_only_that_one_can_release_it() {
-        let directory = Directory::new(&[], 1);
+        let directory = Directory::new(&[], 1, Vec::new());
         let joe = Identity::Email("joe@example.org".into());
         let shouted = Identity::Email("JOE@EXAMPLE.ORG".into());
         assert_eq!(
@@ -119,7 +128,7 @@ mod tests {
 
     #[test]
     fn the_same_identity_in_another_vrf_is_another_peer() {
-        let directory = Directory::new(&[], 1);
+        let directory = Directory::new(&[], 1, Vec::new());
         let joe = Identity::Email("joe@example.org".into());
         assert_eq!(
             directory.claim_identity(FrontVrf(1), &joe, ticket(0, 1)),

@@ -1,12 +1,12 @@
 use core::net::IpAddr;
-use core::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
+use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering, fence};
 use std::sync::OnceLock;
 
 use crossbeam::queue::ArrayQueue;
 use ike::Computed;
 use ipsec::{FrontVrf, InnerVrf};
 use netio::Waker;
-use shard::{Listener, Mail, Question, Ticket};
+use shard::{Listener, Mail, Parcel, Question, Ticket};
 
 use crate::worker::Worker;
 
@@ -16,6 +16,8 @@ pub(crate) enum Message {
     Outer(Box<Stray>),
     /// An inner packet that reached another shard first.
     Inner(InnerVrf, Box<[u8]>),
+    /// Packets of another shard's SA, for this one to open.
+    Parcel(Parcel),
     /// From another shard.
     Mail(Mail),
     /// From the compute pool.
@@ -36,6 +38,10 @@ pub(crate) struct Stray {
     pub(crate) bytes: Box<[u8]>,
 }
 
+/// Parcels that wait for a worker at most: one in its hands, and others so that it does not fall asleep
+/// after that.
+const PARCELS_MAX: u32 = 3;
+
 /// A worker's bounded inbox. Packets and messages queue apart, so that a flood of strays does not
 /// cost an exchange its key.
 pub(crate) struct Mailbox {
@@ -43,6 +49,8 @@ pub(crate) struct Mailbox {
     messages: ArrayQueue<Message>,
     /// Set while the worker sleeps or is about to.
     idle: AtomicBool,
+    /// Parcels that were left and are not opened yet.
+    parcels: AtomicU32,
     waker: OnceLock<Waker>,
     pub(crate) drops: AtomicU64,
     pub(crate) handoffs: AtomicU64,
@@ -57,6 +65,7 @@ impl Mailbox {
             packets: ArrayQueue::new(capacity.max(1)),
             messages: ArrayQueue::new(capacity.max(1)),
             idle: AtomicBool::new(false),
+            parcels: AtomicU32::new(0),
             waker: OnceLock::new(),
             drops: AtomicU64::new(0),
             handoffs: AtomicU64::new(0),
@@ -72,6 +81,7 @@ impl Mailbox {
     /// Leaves a message, or drops and counts it when the box is full.
     pub(crate) fn post(&self, message: Message) -> bool {
         let queue = match message {
+            Message::Parcel(_) => &self.packets,
             Message::Outer(_) | Message::Inner(..) => {
                 self.handoffs.fetch_add(1, Ordering::Relaxed);
                 &self.packets
@@ -93,6 +103,28 @@ impl Mailbox {
             waker.wake();
         }
         true
+    }
+
+    /// Whether the worker has time for one more parcel.
+    pub(crate) fn has_time(&self) -> bool {
+        self.parcels.load(Ordering::Relaxed) < PARCELS_MAX && !self.packets.is_full()
+    }
+
+    /// Leaves a parcel; [`parcel_opened`](Self::parcel_opened) is to follow when it has been opened.
+    pub(crate) fn post_parcel(&self, parcel: Parcel) -> Result<(), Parcel> {
+        if !self.has_time() {
+            return Err(parcel);
+        }
+        self.parcels.fetch_add(1, Ordering::Relaxed);
+        // A parcel that finds no room after all gives its turn back by itself.
+        if !self.post(Message::Parcel(parcel)) {
+            self.parcel_opened();
+        }
+        Ok(())
+    }
+
+    pub(crate) fn parcel_opened(&self) {
+        self.parcels.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// Announces that the worker is about to sleep. `false` when it must not, because there is

@@ -5,6 +5,7 @@ use std::sync::{PoisonError, RwLock};
 use dashmap::DashMap;
 use dashmap::mapref::entry::Entry;
 use ipsec::{InnerVrf, TrafficSelector};
+use netio::{Lane, TunSteering};
 use shard::ShardId;
 
 /// Which shard reaches an inner address of a VRF: the longest prefix that a shard has announced, else a
@@ -15,12 +16,17 @@ pub(crate) struct Prefixes {
     lengths_v4: [AtomicU32; 33],
     lengths_v6: [AtomicU32; 129],
     ranges: RwLock<Vec<(InnerVrf, TrafficSelector, ShardId)>>,
+    /// By inner VRF, what has the kernel give packets to the shard that wants them. A prefix for which it has
+    /// no room is spread by flow, and its packets cross a mailbox.
+    steering: Vec<Option<TunSteering>>,
 }
 
 struct Owner {
     shard: ShardId,
     announcements: u32,
 }
+
+type Prefix = (IpAddr, u8);
 
 impl Default for Prefixes {
     fn default() -> Self {
@@ -29,11 +35,50 @@ impl Default for Prefixes {
             lengths_v4: [const { AtomicU32::new(0) }; 33],
             lengths_v6: [const { AtomicU32::new(0) }; 129],
             ranges: RwLock::new(Vec::new()),
+            steering: Vec::new(),
         }
     }
 }
 
 impl Prefixes {
+    /// Has the kernel know what is announced, where `steering` has something for a VRF.
+    pub(crate) fn new(steering: Vec<Option<TunSteering>>) -> Self {
+        Self {
+            steering,
+            ..Self::default()
+        }
+    }
+
+    fn steer(&self, ivrf: InnerVrf, prefix: Prefix, lane: Option<Lane>) {
+        let Some(Some(steering)) = self.steering.get(ivrf.index()) else {
+            return;
+        };
+        let (network, length) = prefix;
+        let _ = match lane {
+            Some(lane) => steering.lead(network, length, lane),
+            None => steering.forget(network, length),
+        };
+    }
+
+    /// Packets to a prefix may come to any shard, or to their owner only.
+    pub(crate) fn spread(
+        &self,
+        ivrf: InnerVrf,
+        selector: &TrafficSelector,
+        shard: ShardId,
+        spread: bool,
+    ) {
+        let Some(prefix) = selector.prefix() else {
+            return;
+        };
+        // Held while the kernel is told, so that what it is told last is what is so.
+        let entry = self.owners.get(&(ivrf, prefix.0, prefix.1));
+        if entry.as_ref().is_some_and(|owner| owner.shard == shard) {
+            let lane = if spread { Lane::ByFlow } else { lane_of(shard) };
+            self.steer(ivrf, prefix, Some(lane));
+        }
+    }
+
     /// The latest announcement of a prefix wins.
     pub(crate) fn announce(&self, ivrf: InnerVrf, selector: &TrafficSelector, shard: ShardId) {
         let Some(prefix) = selector.prefix() else {
@@ -49,12 +94,16 @@ impl Prefixes {
                 let same = owner.shard == shard;
                 owner.announcements = if same { owner.announcements + 1 } else { 1 };
                 owner.shard = shard;
+                if !same {
+                    self.steer(ivrf, prefix, Some(lane_of(shard)));
+                }
             }
             Entry::Vacant(entry) => {
-                entry.insert(Owner {
+                let _held = entry.insert(Owner {
                     shard,
                     announcements: 1,
                 });
+                self.steer(ivrf, prefix, Some(lane_of(shard)));
                 if let Some(count) = self.length(prefix) {
                     count.fetch_add(1, Ordering::Relaxed);
                 }
@@ -82,6 +131,7 @@ impl Prefixes {
         }
         entry.get_mut().announcements -= 1;
         if entry.get().announcements == 0 {
+            self.steer(ivrf, prefix, None);
             entry.remove();
             if let Some(count) = self.length(prefix) {
                 count.fetch_sub(1, Ordering::Relaxed);
@@ -116,6 +166,10 @@ impl Prefixes {
             IpAddr::V6(_) => self.lengths_v6.get(usize::from(length)),
         }
     }
+}
+
+fn lane_of(shard: ShardId) -> Lane {
+    Lane::Queue(u16::from(shard.0))
 }
 
 /// The first address of the prefix of `length` bits around an address.

@@ -5,8 +5,8 @@ use ike::{Job, Path};
 use ipsec::{Encapsulation, EspPath, IkeSpi, InnerVrf};
 use netio::{Engine, OuterSend};
 use shard::{
-    Disposition, Event, Listener, Mail, OuterPacket, Output, Question, RouteChange, ShardId,
-    Ticket, TraceRecord,
+    Disposition, Event, Listener, Mail, OuterPacket, Output, Parcel, Question, RouteChange,
+    ShardId, Ticket, TraceRecord,
 };
 
 use crate::compute::ComputeQueue;
@@ -51,6 +51,10 @@ pub(crate) struct Sink {
     pub(crate) events: Arc<Events>,
     pub(crate) traces: Arc<Traces>,
     pub(crate) routes: Option<RouteQueue>,
+    /// The number of this worker's shard.
+    pub(crate) own: u8,
+    /// Whether any worker may deliver to the inner devices without the kernel drawing conclusions from it.
+    pub(crate) shares_inside: bool,
 }
 
 impl Sink {
@@ -173,6 +177,31 @@ impl Output for Sink {
 
     fn hand_over_inner(&mut self, to: ShardId, ivrf: InnerVrf, packet: &[u8]) {
         self.post(to, Message::Inner(ivrf, Box::from(packet)));
+    }
+
+    fn spare_shard(&mut self) -> Option<ShardId> {
+        if !self.shares_inside || !self.engine.writes_in_order() {
+            return None;
+        }
+        let own = self.own;
+        let others = (self.mailboxes.iter().zip(0..).cycle())
+            .skip(usize::from(own) + 1)
+            .take(self.mailboxes.len().saturating_sub(1));
+        others
+            .filter(|(mailbox, _)| mailbox.has_time())
+            .map(|(_, shard)| ShardId(shard))
+            .next()
+    }
+
+    fn hand_over_parcel(&mut self, to: ShardId, parcel: Parcel) -> Result<(), Parcel> {
+        match self.mailboxes.get(usize::from(to.0)) {
+            Some(mailbox) => mailbox.post_parcel(parcel),
+            None => Err(parcel),
+        }
+    }
+
+    fn flush_inner(&mut self) {
+        self.engine.flush_tuns();
     }
 
     fn mail(&mut self, to: ShardId, mail: Mail) {

@@ -7,7 +7,9 @@ use std::thread::{self, JoinHandle};
 
 use crossbeam::channel::{Sender, bounded};
 use crypto::Entropy as _;
-use netio::{Engine, EngineKind, Offloads, OuterSocket, SocketId, Tun, TunQueue, TunSettings};
+use netio::{
+    Engine, EngineKind, Offloads, OuterSocket, SocketId, Tun, TunQueue, TunSettings, TunSteering,
+};
 use shard::{Listener, Setup, Shard, ShardId};
 
 use crate::clock::Clock;
@@ -66,6 +68,7 @@ struct Seedling {
     quick: QuickQueue,
     resolver: ResolverQueue,
     routes: Option<RouteQueue>,
+    shares_inside: bool,
 }
 
 enum InnerPart {
@@ -84,13 +87,14 @@ pub(crate) fn start(settings: Settings) -> Result<Parts, StartError> {
     };
     let mut sockets = Sockets::open(&settings.listen, common)?;
     let inner = InnerDevices::open(&settings, shards)?;
+    let shares_inside = inner.may_be_shared();
     let clock = Clock::new();
     let mailboxes: Arc<[Mailbox]> = (0..shards)
         .map(|_| Mailbox::new(settings.mailbox_max))
         .collect();
     let mut entropy = SeededEntropy::new().map_err(StartError::System)?;
     let pools = &settings.policy.snapshot.pools;
-    let directory = Arc::new(Directory::new(pools, entropy.next_u64()));
+    let directory = Arc::new(Directory::new(pools, entropy.next_u64(), inner.steering));
     let threads = match settings.compute_threads {
         0 => cpus.len(),
         threads => threads,
@@ -163,6 +167,7 @@ pub(crate) fn start(settings: Settings) -> Result<Parts, StartError> {
             ),
             resolver,
             routes: parts.routes.as_ref().and_then(Routes::queue),
+            shares_inside,
         };
         parts.threads().push(spawn(seedling, ready.clone())?);
     }
@@ -205,24 +210,55 @@ struct InnerDevices {
     described: Vec<String>,
     /// Through which routes are installed.
     routed: Vec<Option<Tun>>,
+    /// By VRF, what steers the packets of the device to the shards.
+    steering: Vec<Option<TunSteering>>,
 }
 
 impl InnerDevices {
+    /// Whether it is for us to say which shard gets a packet: the kernel's own choice follows the queue
+    /// into which a flow was written last, and would send it now here, now there.
+    fn may_be_shared(&self) -> bool {
+        let by_kernel = |(parts, steering): (&InnerPart, &Option<TunSteering>)| {
+            matches!(parts, InnerPart::Tun(_)) && steering.is_none()
+        };
+        let parts = self.of_shard.first().map_or(&[][..], Vec::as_slice);
+        !parts.iter().zip(&self.steering).any(by_kernel)
+    }
+
     fn open(settings: &Settings, shards: u16) -> Result<Self, StartError> {
         let mut opened = Self {
             of_shard: (0..shards).map(|_| Vec::new()).collect(),
             described: Vec::new(),
             routed: Vec::new(),
+            steering: Vec::new(),
         };
         for device in core::iter::once(&settings.inner).chain(&settings.inner_vrfs) {
             let (tun, parts) = open_inner(device, settings, shards)?;
+            let steering = parts.first().and_then(|first| steer(first, shards));
             for (list, part) in opened.of_shard.iter_mut().zip(parts) {
                 list.push(part);
             }
-            opened.described.push(describe(device, tun.as_ref()));
+            let described = describe(device, tun.as_ref());
+            opened.described.push(match &steering {
+                Some(_) => format!("{described}, steered by destination"),
+                None => described,
+            });
+            opened.steering.push(steering);
             opened.routed.push(tun.filter(|_| device.installs_routes()));
         }
         Ok(opened)
+    }
+}
+
+/// Destinations that the kernel is told of, on one device.
+const STEERED_MAX: u32 = 1 << 20;
+
+/// Has the kernel give each packet to the shard of its destination. Without that it chooses itself, and
+/// what comes to another shard crosses a mailbox.
+fn steer(first: &InnerPart, shards: u16) -> Option<TunSteering> {
+    match first {
+        InnerPart::Tun(queue) if shards > 1 => TunSteering::attach(queue, STEERED_MAX).ok(),
+        _ => None,
     }
 }
 
@@ -351,6 +387,8 @@ fn build(seedling: Seedling) -> io::Result<Worker> {
         events: seedling.events,
         traces: seedling.traces,
         routes: seedling.routes,
+        own: seedling.index as u8,
+        shares_inside: seedling.shares_inside,
     };
     let shard = Shard::new(seedling.setup);
     let batch = seedling.settings.batch;

@@ -272,6 +272,12 @@ impl Worker {
             match message {
                 Message::Outer(stray) => self.open_stray(*stray, now),
                 Message::Inner(ivrf, packet) => self.open_inner_stray(ivrf, &packet, now),
+                Message::Parcel(parcel) => {
+                    self.shard.parcel(parcel, now, &mut self.sink);
+                    if let Some(mailbox) = self.mailbox() {
+                        mailbox.parcel_opened();
+                    }
+                }
                 Message::Mail(mail) => self.shard.mail(mail, now, &mut self.sink),
                 Message::Computed(ticket, computed) => {
                     self.shard.computed(ticket, computed, now, &mut self.sink);

@@ -31,6 +31,8 @@ reasons! {
             "The socket did not take the datagram.";
         ComputeFull = "compute_full",
             "A new IKE SA was asked for while as many key exchanges wait as may; the peer asks again.";
+        RelayFull = "relay_full",
+            "The workers that help with the packet's SA are too far behind.";
         PeersFull = "peers_full",
             "The shard has no room for another IKE SA.";
     }
@@ -129,6 +131,8 @@ pub struct Counters {
     pub elephants: u64,
     /// SAs of other shards for which this one seals now.
     pub loans: u64,
+    /// Packets of [`esp_in`](Self::esp_in) that came for SAs of other shards.
+    pub esp_in_lent: u64,
     /// Packets of [`esp_out`](Self::esp_out) that went into SAs of other shards.
     pub esp_out_lent: u64,
 }
@@ -182,6 +186,7 @@ impl Counters {
             elephants_found: 0,
             elephants: 0,
             loans: 0,
+            esp_in_lent: 0,
             esp_out_lent: 0,
         }
     }

@@ -20,7 +20,7 @@ use crate::trace::{ChildStep, TraceStep};
 use crate::{Disposition, InnerPacket, Listener, OuterPacket, Output, Shard, ShardId};
 
 /// Packets that go through ESP in one call.
-const BATCH: usize = 64;
+pub(crate) const BATCH: usize = 64;
 
 /// What a datagram is, before anything in it is believed.
 enum Class {
@@ -34,17 +34,17 @@ enum Class {
     Unroutable(ike::Rejection),
 }
 
-type Opening<'a> = SmallVec<[InboundPacket<'a>; BATCH]>;
-type Origins = SmallVec<[Origin; BATCH]>;
+pub(crate) type Opening<'a> = SmallVec<[InboundPacket<'a>; BATCH]>;
+pub(crate) type Origins = SmallVec<[Origin; BATCH]>;
 type Sealing<'a> = SmallVec<[OutboundPacket<'a>; BATCH]>;
 
 /// Where a datagram came from and to.
 #[derive(Clone, Copy)]
-struct Origin {
-    local: SocketAddr,
-    remote: SocketAddr,
-    encapsulated: bool,
-    fvrf: FrontVrf,
+pub(crate) struct Origin {
+    pub(crate) local: SocketAddr,
+    pub(crate) remote: SocketAddr,
+    pub(crate) encapsulated: bool,
+    pub(crate) fvrf: FrontVrf,
 }
 
 impl Shard {
@@ -214,6 +214,9 @@ impl Shard {
         now: Instant,
         out: &mut impl Output,
     ) {
+        if self.elephants.relays() && !opening.is_empty() {
+            self.relay_batch(opening, origins, now, out);
+        }
         if opening.is_empty() {
             return;
         }
@@ -222,12 +225,7 @@ impl Shard {
         open_batch(&mut self.world.sad, opening, now, &mut report);
         let proofs = report.authentic - before;
         self.watch.counters.proof(Proof::Esp, proofs);
-        for touched in &report.heard {
-            self.esp_heard(*touched, now, out);
-        }
-        for aged in &report.aged {
-            self.inbound_aged(*aged, now, out);
-        }
+        self.draw_consequences(&report, now, out);
         self.inbound_report = report;
         let mut checked = None;
         for (packet, origin) in opening.iter().zip(origins.iter()) {
@@ -253,7 +251,7 @@ impl Shard {
     }
 
     /// Authentic ESP came on an SA: its peer lives, and is ready for a Child SA that was held back.
-    fn esp_heard(&mut self, touched: Touched, now: Instant, out: &mut impl Output) {
+    pub(crate) fn esp_heard(&mut self, touched: Touched, now: Instant, out: &mut impl Output) {
         let Some(peer) = self.peers.owner_mut(touched.owner) else {
             return;
         };
@@ -273,7 +271,13 @@ impl Shard {
     }
 
     /// RFC 7296 §2.23: the newest authentic packet shows where the peer is now.
-    fn follow(&mut self, spi: EspSpi, origin: Origin, now: Instant, out: &mut impl Output) {
+    pub(crate) fn follow(
+        &mut self,
+        spi: EspSpi,
+        origin: Origin,
+        now: Instant,
+        out: &mut impl Output,
+    ) {
         let Some(owner) = self.world.sad.inbound(spi).map(|sa| sa.owner) else {
             return;
         };
@@ -294,7 +298,7 @@ impl Shard {
         self.with_sa(ike_spi, now, out, |sa, _, actions| sa.follow(path, actions));
     }
 
-    fn inbound_aged(&mut self, aged: Aged, now: Instant, out: &mut impl Output) {
+    pub(crate) fn inbound_aged(&mut self, aged: Aged, now: Instant, out: &mut impl Output) {
         self.child_aged(aged, aged.spi, now, out);
     }
 

@@ -7,7 +7,7 @@ use esp::OuterFields;
 use ike::{Job, LeaseRequest, Path};
 use ipsec::{EspPath, FrontVrf, Identity, IkeSpi, InnerVrf, PoolName, TrafficSelector};
 
-use crate::{Event, Mail, Question, TraceRecord};
+use crate::{Event, Mail, Parcel, Question, TraceRecord};
 
 /// The number of a shard, which is also in every SPI that it chooses.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, PartialOrd, Ord)]
@@ -129,6 +129,20 @@ pub trait Output {
     /// Sends an inner packet that another shard owns to that shard.
     fn hand_over_inner(&mut self, to: ShardId, ivrf: InnerVrf, packet: &[u8]);
 
+    /// A shard that has time for a [`Parcel`]. Only where packets that several shards hand to one inner device
+    /// keep the order in which they do so.
+    fn spare_shard(&mut self) -> Option<ShardId>;
+
+    /// Has another shard open a parcel ([`Shard::parcel`](crate::Shard::parcel)).
+    ///
+    /// # Errors
+    /// The parcel comes back if that shard has no time for it.
+    fn hand_over_parcel(&mut self, to: ShardId, parcel: Parcel) -> Result<(), Parcel>;
+
+    /// Has everything that was delivered to inner devices arrive there before anything that another
+    /// shard delivers from now on.
+    fn flush_inner(&mut self);
+
     /// Sends a message to another shard.
     fn mail(&mut self, to: ShardId, mail: Mail);
 
@@ -168,6 +182,10 @@ pub trait Directory: Send + Sync {
 
     /// Takes that back.
     fn withdraw(&self, ivrf: InnerVrf, selector: &TrafficSelector, shard: ShardId);
+
+    /// Whether packets to inner addresses of a VRF, announced by a shard, may come to any shard, each
+    /// flow to one, instead of to that shard. Ends with the announcement at the latest.
+    fn spread(&self, ivrf: InnerVrf, selector: &TrafficSelector, shard: ShardId, spread: bool);
 
     /// Which shard reaches an inner address of a VRF.
     fn owner_of_address(&self, ivrf: InnerVrf, address: IpAddr) -> Option<ShardId>;

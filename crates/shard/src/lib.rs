@@ -34,7 +34,7 @@ mod watchers;
 
 pub use command::{Command, DpdException, Mail, Policy};
 pub use counters::{Counters, ShardDrop};
-pub use elephant::{ElephantPolicy, Loan};
+pub use elephant::{ElephantPolicy, Loan, Parcel};
 pub use event::{Event, EventKind, PeerRef};
 pub use initiate::{HoldLimits, Question, home};
 pub use io::{

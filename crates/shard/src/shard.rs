@@ -211,6 +211,7 @@ impl Shard {
     /// Fires the timers that are due.
     pub fn tick(&mut self, now: Instant, out: &mut impl Output) {
         self.heed_owners();
+        self.collect(now, out);
         let mut fired = core::mem::take(&mut self.fired);
         self.wheel
             .fire(now, |timer| fired.push((timer.token, timer.due)));
@@ -316,7 +317,7 @@ impl Shard {
         counters.half_open = self.front.half_open() as u64;
         counters.elephants = self.elephants.len() as u64;
         counters.loans = self.guests.len() as u64;
-        counters.children = u64::from(self.world.sad.outbound_len()) - self.guests.len() as u64;
+        counters.children = u64::from(self.world.sad.outbound_len()) - self.guests.sealing() as u64;
         counters.timers = self.wheel.len() as u64;
         counters.narrow_paths = self.narrow.len() as u64;
         counters.held_now = self.initiations.held() as u64;

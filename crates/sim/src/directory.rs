@@ -124,6 +124,9 @@ impl Directory for MemoryDirectory {
         }
     }
 
+    /// Packets come to whichever shard the test gives them to.
+    fn spread(&self, _: InnerVrf, _: &TrafficSelector, _: ShardId, _: bool) {}
+
     fn owner_of_address(&self, _ivrf: InnerVrf, address: IpAddr) -> Option<ShardId> {
         self.shared().routes.get(&address).map(|(shard, _)| *shard)
     }

@@ -5,8 +5,8 @@ use esp::OuterFields;
 use ike::{Job, Path};
 use ipsec::{Encapsulation, EspPath, IkeSpi, InnerVrf};
 use shard::{
-    Disposition, Event, Listener, Mail, OuterPacket, Output, Question, RouteChange, ShardId,
-    Ticket, TraceRecord,
+    Disposition, Event, Listener, Mail, OuterPacket, Output, Parcel, Question, RouteChange,
+    ShardId, Ticket, TraceRecord,
 };
 
 use crate::Datagram;
@@ -96,6 +96,17 @@ impl Output for Outbox {
     fn hand_over_inner(&mut self, to: ShardId, _ivrf: InnerVrf, packet: &[u8]) {
         self.inner_strays.push((to, packet.to_vec()));
     }
+
+    /// Nobody has time.
+    fn spare_shard(&mut self) -> Option<ShardId> {
+        None
+    }
+
+    fn hand_over_parcel(&mut self, _: ShardId, parcel: Parcel) -> Result<(), Parcel> {
+        Err(parcel)
+    }
+
+    fn flush_inner(&mut self) {}
 
     fn mail(&mut self, to: ShardId, mail: Mail) {
         self.mail.push((to, mail));

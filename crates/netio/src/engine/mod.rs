@@ -331,6 +331,21 @@ impl Engine {
         None
     }
 
+    /// Writes what TUN queues hold back until others of its flow come. Whether it has arrived when this
+    /// returns is what [`writes_in_order`](Self::writes_in_order) says.
+    pub fn flush_tuns(&mut self) {
+        if let Driver::Epoll(_) = self.driver {
+            self.inventory.flush_tuns();
+        }
+    }
+
+    /// Whether a packet that was written to a TUN queue, and was not held back, has passed the kernel
+    /// when the call returns, so that several threads can write in an order that they agree on.
+    #[must_use]
+    pub const fn writes_in_order(&self) -> bool {
+        matches!(self.driver, Driver::Epoll(_))
+    }
+
     /// Hands all that is queued to the kernel.
     pub fn flush(&mut self) {
         self.flush_tuns();

@@ -5,6 +5,7 @@ mod coalescing;
 mod fan_out;
 mod lent;
 mod packets;
+mod steering;
 
 use std::io::{Read, Write};
 use std::net::{IpAddr, SocketAddr, TcpListener, TcpStream, UdpSocket};

@@ -141,6 +141,8 @@ fn kind_of(kind: &shard::EventKind) -> Option<EventKind> {
         Kind::ChildRemoved { .. } => EventKind::ChildDeleted,
         Kind::ChildFailed { .. } => EventKind::ChildFailed,
         Kind::PathChanged { .. } => EventKind::Moved,
+        Kind::Elephant { begins: true, .. } => EventKind::ElephantBegan,
+        Kind::Elephant { .. } => EventKind::ElephantEnded,
         Kind::Suspect => EventKind::Suspect,
         Kind::Recovered => EventKind::Recovered,
         Kind::Unresolved { .. } => EventKind::Unresolved,
@@ -179,6 +181,14 @@ fn detail(kind: &shard::EventKind) -> String {
             "from {} at our {} to {} at our {}",
             from.remote, from.local, to.remote, to.local
         ),
+        Kind::Elephant { inbound, begins } => {
+            let what = if *begins {
+                "all workers carry it"
+            } else {
+                "one worker carries it again"
+            };
+            format!("SPI {inbound} in: {what}")
+        }
         Kind::Suspect => "silent, and the fault may be ours".to_owned(),
         Kind::Recovered => "it lives".to_owned(),
         Kind::Unresolved { name } => {
@@ -305,9 +315,12 @@ fn level_of(kind: EventKind) -> Level {
         | EventKind::Unresolved
         | EventKind::BreakerOpened
         | EventKind::BreakerClosed => Level::WARN,
-        EventKind::Established | EventKind::Deleted | EventKind::Recovered | EventKind::Moved => {
-            Level::INFO
-        }
+        EventKind::Established
+        | EventKind::Deleted
+        | EventKind::Recovered
+        | EventKind::ElephantBegan
+        | EventKind::ElephantEnded
+        | EventKind::Moved => Level::INFO,
         _ => Level::DEBUG,
     }
 }

@@ -214,6 +214,14 @@ fn of_esp(scrape: &mut Scrape, report: &ShardReport) {
         let count = at(&counters.esp_out_dropped, reason.index());
         scrape.count(&catalogue::ESP_DROPS, ["outbound", reason.label()], count);
     }
+    scrape.gauge(&catalogue::ELEPHANTS, [], counters.elephants as f64);
+    scrape.count(&catalogue::ELEPHANTS_FOUND, [], counters.elephants_found);
+    for (direction, packets) in [
+        ("inbound", counters.esp_in_lent),
+        ("outbound", counters.esp_out_lent),
+    ] {
+        scrape.count(&catalogue::ELEPHANT_PACKETS, [direction], packets);
+    }
     scrape.count(&catalogue::ICMP_TOO_BIG, [], counters.icmp_too_big);
     scrape.count(&catalogue::ICMP_WITHHELD, [], counters.icmp_withheld);
     scrape.count(&catalogue::PATHS_NARROWED, [], counters.paths_narrowed);

@@ -38,6 +38,7 @@ pub(super) fn of(config: &Config) -> Settings {
         path_mtu: headend.path_mtu,
         hold: hold(&config.failover),
         peer_patience: config.failover.peer_timeout,
+        elephants: elephants(headend),
     };
     let mut settings = Settings::new(shard, policy(config));
     settings.listen = listen(config);
@@ -85,6 +86,12 @@ fn hold(failover: &FailoverSettings) -> shard::HoldLimits {
         octets_all: octets(failover.hold_bytes_all),
         time: failover.hold_time,
     }
+}
+
+fn elephants(headend: &HeadendSettings) -> Option<shard::ElephantPolicy> {
+    headend.elephants.then_some(shard::ElephantPolicy {
+        packets_per_second: headend.elephant_packets,
+    })
 }
 
 fn exception(peer: &config::PeerDpd) -> shard::DpdException {
@@ -215,5 +222,6 @@ mod tests {
         assert_eq!(hold(&failover), shard::HoldLimits::default());
         let shard = shard::Settings::default();
         assert_eq!(failover.peer_timeout, shard.peer_patience);
+        assert_eq!(elephants(&HeadendSettings::default()), shard.elephants);
     }
 }

@@ -2,10 +2,11 @@
 
 use std::sync::Arc;
 
-use ipsec::{IkeSlot, InnerVrf, LifeStage, OutboundHandle, VolumeLimits};
+use ipsec::{EspSpi, IkeSlot, InnerVrf, LifeStage, OutboundHandle, VolumeLimits};
 
+use super::inbound::LentSas;
 use super::together::Carried;
-use super::{Loan, Together};
+use super::{Loan, Relay, Together};
 use crate::{Mail, Output, Shard, ShardId};
 
 /// Stands where the slot of an IKE SA stands in SAs of our own: no IKE SA has it.
@@ -15,6 +16,8 @@ const GUEST: u32 = u32::MAX;
 #[derive(Default)]
 pub(crate) struct Guests {
     list: Vec<Guest>,
+    /// The receiving halves.
+    pub(crate) inbound: LentSas,
     /// Tells those apart that had one place after the other.
     last: u32,
 }
@@ -29,8 +32,24 @@ struct Guest {
     stage: LifeStage,
     together: Arc<Together>,
     changes: u32,
+    /// Our owner's SPI, under which the receiving half is found.
+    inbound: EspSpi,
+    relay: Arc<Relay>,
+    /// It was asked back, and batches that were handed over before are still to be opened.
+    leaving: bool,
     /// How much of what its SA has counted is added up.
     told: Carried,
+}
+
+impl Guest {
+    /// Gives the receiving half back, if no batch can come for it any more. Returns whether it did.
+    fn leave(&self, sas: &mut LentSas) -> bool {
+        let done = self.relay.done() >= self.together.recalled_at();
+        if done {
+            sas.0.retain(|sa| sa.spi != self.inbound);
+        }
+        done
+    }
 }
 
 impl Guests {
@@ -40,6 +59,11 @@ impl Guests {
 
     pub(crate) const fn len(&self) -> usize {
         self.list.len()
+    }
+
+    /// How many of them are in the database of outbound SAs.
+    pub(crate) fn sealing(&self) -> usize {
+        self.list.iter().filter(|guest| !guest.leaving).count()
     }
 }
 
@@ -69,6 +93,8 @@ impl Shard {
             return;
         };
         self.spds.insert(loan.ivrf, handle, &selectors);
+        let opening = loan.opening.copy_for_another_shard();
+        self.guests.inbound.0.push(Box::new(opening));
         self.guests.list.push(Guest {
             number,
             owner: loan.owner,
@@ -78,6 +104,9 @@ impl Shard {
             stage: LifeStage::Fresh,
             together: Arc::clone(&loan.together),
             changes,
+            inbound: loan.inbound,
+            relay: Arc::clone(&loan.relay),
+            leaving: false,
             told: Carried::default(),
         });
     }
@@ -90,7 +119,11 @@ impl Shard {
             spds,
             ..
         } = self;
-        guests.list.retain_mut(|guest| {
+        let Guests { list, inbound, .. } = guests;
+        list.retain_mut(|guest| {
+            if guest.leaving {
+                return !guest.leave(inbound);
+            }
             let changes = guest.together.changes();
             if changes == guest.changes {
                 return true;
@@ -100,7 +133,8 @@ impl Shard {
                 if let Some(sa) = world.sad.remove_outbound(guest.handle) {
                     spds.remove(guest.ivrf, guest.handle, &sa.selectors);
                 }
-                return false;
+                guest.leaving = true;
+                return !guest.leave(inbound);
             }
             if let Some(sa) = world.sad.outbound_mut(guest.handle) {
                 sa.set_path(guest.together.path());

@@ -7,8 +7,11 @@
 //! is added up in memory that is shared, once a batch ([`Together`]); the owner folds it into the
 //! counters of its SA when it looks, [`LOOK`] later at most, and draws the consequences.
 
+mod batch;
 mod guest;
+mod inbound;
 mod owner;
+mod relay;
 mod scout;
 mod together;
 
@@ -16,6 +19,8 @@ use core::time::Duration;
 
 pub(crate) use guest::{Guests, is_guest};
 pub(crate) use owner::Elephants;
+pub use relay::Parcel;
+pub(crate) use relay::Relay;
 pub(crate) use scout::Scout;
 pub use together::Loan;
 pub(crate) use together::Together;

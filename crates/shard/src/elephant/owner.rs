@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use ipsec::{EspSpi, InnerVrf, LifeStage, OutboundHandle};
+use ipsec::{EspSpi, IkeSlot, InnerVrf, LifeStage, OutboundHandle, Sad};
 use timer::Instant;
 
+use super::inbound::Inbound;
 use super::together::Carried;
 use super::{LOOK, Loan, Together};
 use crate::shard::Token;
@@ -22,6 +23,7 @@ pub(crate) struct Elephants {
     list: Vec<Elephant>,
     /// Whether the timer for the next look is armed.
     timed: bool,
+    pub(crate) inbound: Inbound,
 }
 
 struct Elephant {
@@ -49,6 +51,23 @@ impl Elephants {
 
     fn of_outbound(&mut self, handle: OutboundHandle) -> Option<&mut Elephant> {
         self.list.iter_mut().find(|one| one.outbound == handle)
+    }
+
+    /// Whether anything comes in for one.
+    pub(crate) const fn relays(&self) -> bool {
+        self.inbound.relay.is_some()
+    }
+
+    /// Whether one of them belongs to an IKE SA.
+    pub(crate) fn are_of(&self, owner: IkeSlot, sad: &Sad) -> bool {
+        let of = |one: &Elephant| sad.inbound(one.inbound).is_some_and(|sa| sa.owner == owner);
+        self.list.iter().any(of)
+    }
+
+    /// The turn after all that have been given.
+    fn next_turn(&self) -> u64 {
+        let relay = self.inbound.relay.as_ref();
+        relay.map_or(0, |relay| relay.given())
     }
 
     /// Whether a Child SA, by our SPI, is lent to the other shards.
@@ -161,7 +180,7 @@ impl Shard {
             return false;
         };
         let (outbound, ivrf) = (child.outbound, child.ivrf);
-        let Some(sa) = self.world.sad.outbound_mut(outbound) else {
+        let Some((opening, sa)) = self.world.sad.pair_mut(inbound, outbound) else {
             return false;
         };
         let together = Arc::new(Together::new(*sa.path()));
@@ -169,24 +188,31 @@ impl Shard {
             packets: sa.counters.packets,
             bytes: sa.counters.bytes,
         });
+        let relay = self.elephants.inbound.relay.get_or_insert_default();
         for shard in other_shards(self.id, self.shards) {
-            let loan = Loan {
+            let loan = Box::new(Loan {
                 owner: self.id,
                 inbound,
                 ivrf,
                 limits: sa.limits,
                 sa: sa.copy_for_another_shard(),
+                opening: opening.copy_for_another_shard(),
+                relay: Arc::clone(relay),
                 together: Arc::clone(&together),
-            };
-            out.mail(shard, Mail::Lend(Box::new(loan)));
+            });
+            out.mail(shard, Mail::Lend(loan));
         }
+        for ts in sa.selectors.remote() {
+            self.world.directory.spread(ivrf, ts, self.id, true);
+        }
+        let seen = sa.counters.packets + opening.counters.packets;
         self.elephants.list.push(Elephant {
             inbound,
             outbound,
             ivrf,
             together,
             folded: Carried::default(),
-            seen: sa.counters.packets,
+            seen,
             looked: now,
             quiet: 0,
         });
@@ -208,6 +234,7 @@ impl Shard {
         for inbound in self.quiet_elephants(now) {
             self.tell_of_elephant(inbound, false, now, out);
             self.recall(inbound, out);
+            self.gather(inbound);
         }
         self.take_back_returned();
         self.arm_look(now);
@@ -285,8 +312,20 @@ impl Shard {
     pub(crate) fn recall(&mut self, inbound: EspSpi, out: &mut impl Output) {
         let lent = |one: &&Elephant| one.inbound == inbound && !one.together.is_recalled();
         if let Some(one) = self.elephants.list.iter().find(lent) {
-            one.together.recall();
+            one.together.recall(self.elephants.next_turn());
             self.nudge_guests(out);
+        }
+    }
+
+    /// The packets of an elephant that is one no longer come to this shard again.
+    fn gather(&self, inbound: EspSpi) {
+        let Some(one) = (self.elephants.list.iter()).find(|one| one.inbound == inbound) else {
+            return;
+        };
+        if let Some(sa) = self.world.sad.outbound(one.outbound) {
+            for ts in sa.selectors.remote() {
+                self.world.directory.spread(one.ivrf, ts, self.id, false);
+            }
         }
     }
 
@@ -301,11 +340,19 @@ impl Shard {
         let sad = &mut self.world.sad;
         self.elephants.list.retain(|one| {
             let returned = one.together.is_recalled() && Arc::strong_count(&one.together) == 1;
-            if let Some(sa) = sad.outbound_mut(one.outbound).filter(|_| returned) {
-                sa.sequence.take_back();
+            if returned {
+                if let Some(sa) = sad.outbound_mut(one.outbound) {
+                    sa.sequence.take_back();
+                }
+                if let Some(sa) = sad.inbound_mut(one.inbound) {
+                    sa.window.take_back();
+                }
             }
             !returned
         });
+        if self.elephants.is_empty() {
+            self.elephants.inbound.end();
+        }
     }
 
     /// Removes an outbound SA. From the moment when this returns no shard begins a batch with its key.
@@ -314,9 +361,10 @@ impl Shard {
             sa.sequence.take_back();
         }
         let before = self.elephants.list.len();
+        let turn = self.elephants.next_turn();
         self.elephants.list.retain(|one| {
             if one.outbound == handle {
-                one.together.recall();
+                one.together.recall(turn);
             }
             one.outbound != handle
         });

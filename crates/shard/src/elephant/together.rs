@@ -2,8 +2,9 @@ use core::fmt;
 use core::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 
-use ipsec::{EspPath, EspSpi, InnerVrf, OutboundSa, VolumeLimits};
+use ipsec::{EspPath, EspSpi, InboundSa, InnerVrf, OutboundSa, VolumeLimits};
 
+use super::Relay;
 use crate::ShardId;
 
 /// What the owner of an SA and its guests have in common. Flags and sums: what a guest must not miss
@@ -12,6 +13,8 @@ pub(crate) struct Together {
     /// Grows when a guest has to look at what follows. Guests read it once a batch.
     changes: AtomicU32,
     recalled: AtomicBool,
+    /// The turn that the relay of the owner gave next when the copies were asked back.
+    recalled_at: AtomicU64,
     path: Mutex<EspPath>,
     /// What the owner itself has sealed, when it looked last.
     by_owner: Sum,
@@ -73,6 +76,7 @@ impl Together {
         Self {
             changes: AtomicU32::new(0),
             recalled: AtomicBool::new(false),
+            recalled_at: AtomicU64::new(0),
             path: Mutex::new(path),
             by_owner: Sum::default(),
             by_guests: Written {
@@ -88,14 +92,19 @@ impl Together {
         self.changes.load(Ordering::Acquire)
     }
 
-    /// Asks for the copies back.
-    pub(crate) fn recall(&self) {
+    /// Asks for the copies back: at once those that seal, those that open when the batches before this turn are opened.
+    pub(crate) fn recall(&self, turn: u64) {
+        self.recalled_at.store(turn, Ordering::Relaxed);
         self.recalled.store(true, Ordering::Relaxed);
         self.changes.fetch_add(1, Ordering::Release);
     }
 
     pub(crate) fn is_recalled(&self) -> bool {
         self.recalled.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn recalled_at(&self) -> u64 {
+        self.recalled_at.load(Ordering::Relaxed)
     }
 
     /// The peer is reached elsewhere from now on.
@@ -135,7 +144,7 @@ impl Together {
     }
 }
 
-/// An outbound SA for another shard to seal with.
+/// A Child SA for another shard to seal and to open with.
 pub struct Loan {
     pub(crate) owner: ShardId,
     /// Our SPI of the Child SA, which names it.
@@ -143,6 +152,8 @@ pub struct Loan {
     pub(crate) ivrf: InnerVrf,
     pub(crate) limits: VolumeLimits,
     pub(crate) sa: OutboundSa,
+    pub(crate) opening: InboundSa,
+    pub(crate) relay: Arc<Relay>,
     pub(crate) together: Arc<Together>,
 }
 

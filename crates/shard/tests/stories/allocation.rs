@@ -6,8 +6,8 @@ use esp::{HEADROOM, OuterFields, TAILROOM};
 use ike::{Job, Path};
 use ipsec::{EspPath, IkeSpi, InnerVrf};
 use shard::{
-    Disposition, Event, InnerPacket, Mail, OuterPacket, Output, Question, RouteChange, ShardId,
-    Ticket, TraceRecord,
+    Disposition, Event, InnerPacket, Mail, OuterPacket, Output, Parcel, Question, RouteChange,
+    ShardId, Ticket, TraceRecord,
 };
 use wire::ip::build_udp;
 
@@ -60,6 +60,17 @@ impl Output for Counted {
     fn hand_over_inner(&mut self, _: ShardId, _: InnerVrf, _: &[u8]) {
         self.other += 1;
     }
+
+    /// Nobody has time.
+    fn spare_shard(&mut self) -> Option<ShardId> {
+        None
+    }
+
+    fn hand_over_parcel(&mut self, _: ShardId, parcel: Parcel) -> Result<(), Parcel> {
+        Err(parcel)
+    }
+
+    fn flush_inner(&mut self) {}
 
     fn mail(&mut self, _: ShardId, _: Mail) {
         self.other += 1;

@@ -18,8 +18,8 @@ use ipsec::{
 };
 use shard::{
     Command, Counters, Directory, Disposition, Event, EventKind, FrontSocket, InnerPacket,
-    Listener, Mail, OuterPacket, Output, Policy, Question, RouteChange, Settings, Setup, Shard,
-    ShardId, Ticket, TraceRecord,
+    Listener, Mail, OuterPacket, Output, Parcel, Policy, Question, RouteChange, Settings, Setup,
+    Shard, ShardId, Ticket, TraceRecord,
 };
 use timer::Instant;
 use wire::ip::build_udp;
@@ -136,6 +136,8 @@ impl Directory for LocalDirectory {
             shared.routes.swap_remove(place);
         }
     }
+
+    fn spread(&self, _: InnerVrf, _: &TrafficSelector, _: ShardId, _: bool) {}
 
     fn owner_of_address(&self, _ivrf: InnerVrf, _address: IpAddr) -> Option<ShardId> {
         None
@@ -298,6 +300,17 @@ impl Output for Effects {
     fn hand_over_inner(&mut self, to: ShardId, _ivrf: InnerVrf, _packet: &[u8]) {
         panic!("{to:?} does not exist");
     }
+
+    /// Nobody has time.
+    fn spare_shard(&mut self) -> Option<ShardId> {
+        None
+    }
+
+    fn hand_over_parcel(&mut self, _: ShardId, parcel: Parcel) -> Result<(), Parcel> {
+        Err(parcel)
+    }
+
+    fn flush_inner(&mut self) {}
 
     fn mail(&mut self, _to: ShardId, _mail: Mail) {}
 

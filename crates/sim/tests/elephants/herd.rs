@@ -11,8 +11,8 @@ use ike::{Job, Path};
 use ipsec::{Encapsulation, EspPath, FrontVrf, IkeSpi, InnerVrf};
 use shard::{
     Command, Counters, Disposition, ElephantPolicy, Event, EventKind, InnerPacket, Listener, Mail,
-    OuterPacket, Output, Policy, Question, RouteChange, SaRow, Setup, Shard, ShardId, Ticket,
-    TraceRecord,
+    OuterPacket, Output, Parcel, Policy, Question, RouteChange, SaRow, Setup, Shard, ShardId,
+    Ticket, TraceRecord,
 };
 use sim::{Datagram, Dice, Estate, MemoryDirectory, Side, service_address, udp_packet};
 use timer::Instant;
@@ -27,6 +27,7 @@ pub(crate) enum Post {
     Mail(Mail),
     Inner(Vec<u8>),
     Outer(Datagram),
+    Parcel(Parcel),
 }
 
 /// What came of one call into a shard.
@@ -37,6 +38,8 @@ struct Yield {
     posts: Vec<(ShardId, Post)>,
     delivered: Vec<Vec<u8>>,
     events: Vec<Event>,
+    /// Who has time for parcels.
+    spare: Option<ShardId>,
 }
 
 impl Output for Yield {
@@ -98,6 +101,17 @@ impl Output for Yield {
         self.posts.push((to, Post::Inner(packet.to_vec())));
     }
 
+    fn spare_shard(&mut self) -> Option<ShardId> {
+        self.spare
+    }
+
+    fn hand_over_parcel(&mut self, to: ShardId, parcel: Parcel) -> Result<(), Parcel> {
+        self.posts.push((to, Post::Parcel(parcel)));
+        Ok(())
+    }
+
+    fn flush_inner(&mut self) {}
+
     fn mail(&mut self, to: ShardId, mail: Mail) {
         self.posts.push((to, Post::Mail(mail)));
     }
@@ -129,6 +143,8 @@ pub(crate) struct Herd {
     pub(crate) at_peer: Vec<Vec<u8>>,
     pub(crate) at_headend: Vec<Vec<u8>>,
     pub(crate) events: Vec<Event>,
+    /// Who has time for parcels.
+    pub(crate) spare: Option<ShardId>,
     /// Where the peer seems to be.
     pub(crate) nat: Option<SocketAddr>,
     /// IKE messages to the peer are lost.
@@ -193,6 +209,7 @@ impl Herd {
             at_peer: Vec::new(),
             at_headend: Vec::new(),
             events: Vec::new(),
+            spare: None,
             nat: None,
             deaf: false,
             flows: BTreeMap::new(),
@@ -234,7 +251,10 @@ impl Herd {
     }
 
     fn act(&mut self, actor: Actor, act: impl FnOnce(&mut Shard, Instant, &mut Yield)) {
-        let mut out = Yield::default();
+        let mut out = Yield {
+            spare: self.spare,
+            ..Yield::default()
+        };
         let now = self.now;
         let shard = match actor {
             Actor::Shard(at) => &mut self.shards[at],
@@ -299,17 +319,27 @@ impl Herd {
 
     /// Takes one piece of mail; `false` if there is none.
     pub(crate) fn read_mail(&mut self, shard: usize) -> bool {
-        let Some(post) = self.posts[shard].pop_front() else {
+        // Messages come before packets.
+        let posts = &mut self.posts[shard];
+        let mail = posts.iter().position(|post| matches!(post, Post::Mail(_)));
+        let Some(post) = posts.remove(mail.unwrap_or(0)) else {
             return false;
         };
         self.act(Actor::Shard(shard), |shard, now, out| match post {
             Post::Mail(mail) => shard.mail(mail, now, out),
+            Post::Parcel(parcel) => shard.parcel(parcel, now, out),
             Post::Inner(packet) => seal(shard, &[packet], now, out),
             Post::Outer(mut datagram) => {
                 shard.handed_over(describe(&mut datagram, None), now, out);
             }
         });
         true
+    }
+
+    /// Whether a message waits for a shard, and not packets only.
+    pub(crate) fn has_message(&self, shard: usize) -> bool {
+        let message = |post: &Post| matches!(post, Post::Mail(_));
+        self.posts[shard].iter().any(message)
     }
 
     pub(crate) fn read_all_mail(&mut self) {
