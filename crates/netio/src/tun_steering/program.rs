@@ -119,7 +119,7 @@ impl Assembler {
     }
 
     /// Back to the order in which octets travel.
-    fn to_network_order(&mut self, register: Register) {
+    fn restore_order(&mut self, register: Register) {
         self.put(0xdc, register, 0, 0, 32);
     }
 
@@ -177,13 +177,13 @@ pub(super) fn program(map: c_int) -> Vec<Instruction> {
     asm.store(ADDRESS_AT + 4, [0; 4]);
     asm.store(ADDRESS_AT + 8, [0, 0, 0xff, 0xff]);
     asm.load_word(16);
-    asm.to_network_order(RESULT);
+    asm.restore_order(RESULT);
     asm.store_word(ADDRESS_AT + 12, RESULT);
     asm.jump(Label::LookUp);
     asm.label(Label::V6);
     for word in 0..4_u8 {
         asm.load_word(24 + i32::from(word) * 4);
-        asm.to_network_order(RESULT);
+        asm.restore_order(RESULT);
         asm.store_word(ADDRESS_AT + i16::from(word) * 4, RESULT);
     }
     asm.label(Label::LookUp);

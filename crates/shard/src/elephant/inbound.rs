@@ -24,11 +24,16 @@ const SPARE_MAX: usize = 16;
 pub(crate) struct Inbound {
     /// There since the first elephant.
     pub(crate) relay: Option<Arc<Relay>>,
+    #[expect(clippy::vec_box, reason = "they travel between shards as boxes")]
     spare: Vec<Box<Batch>>,
 }
 
 /// SAs on loan, few.
 #[derive(Default)]
+#[expect(
+    clippy::vec_box,
+    reason = "a list that grows must not leave keys where it was"
+)]
 pub(crate) struct LentSas(pub(crate) Vec<Box<InboundSa>>);
 
 impl InboundSas for LentSas {

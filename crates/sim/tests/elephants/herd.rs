@@ -393,7 +393,7 @@ impl Herd {
     pub(crate) fn pass(&mut self, time: Duration, step: Duration) {
         let end = self.now + time;
         while self.now < end {
-            self.now = self.now + step;
+            self.now += step;
             self.tick();
         }
     }

@@ -281,10 +281,13 @@ fn interleave(dice: &mut Dice, shards: u8, copies: bool) {
     let dropped = (0..usize::from(shards))
         .map(|shard| herd.counters(shard).dropped.iter().sum::<u64>())
         .sum::<u64>();
-    assert_eq!(
-        opened + dropped,
-        heard.len() as u64,
-        "everything that arrived came out"
+    let arrived = heard.len() as u64;
+    // Copies may be among what found the relay full.
+    let most = if copies { arrived } else { arrived - dropped };
+    let expected = arrived.saturating_sub(dropped)..=most;
+    assert!(
+        expected.contains(&opened),
+        "{opened} of {arrived}, {dropped} dropped"
     );
     assert!(opened_for_others(&herd) > 0);
     let sent: u64 = (0..shards)
