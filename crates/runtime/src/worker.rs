@@ -209,6 +209,7 @@ impl Worker {
             self.open_outer();
             self.open_inner();
             self.sink.engine.recycle(&mut self.batch);
+            self.shard.relay(self.clock.now(), &mut self.sink);
             self.echo();
         }
         false

@@ -215,7 +215,7 @@ impl Shard {
         out: &mut impl Output,
     ) {
         if self.elephants.relays() && !opening.is_empty() {
-            self.relay_batch(opening, origins, now, out);
+            self.relay_batch(opening, origins, out);
         }
         if opening.is_empty() {
             return;

@@ -68,7 +68,7 @@ impl Default for Settings {
             path_mtu: 1500,
             hold: HoldLimits::default(),
             peer_patience: Duration::from_secs(10),
-            elephants: Some(ElephantPolicy::default()),
+            elephants: None,
         }
     }
 }
@@ -211,7 +211,7 @@ impl Shard {
     /// Fires the timers that are due.
     pub fn tick(&mut self, now: Instant, out: &mut impl Output) {
         self.heed_owners();
-        self.collect(now, out);
+        self.relay(now, out);
         let mut fired = core::mem::take(&mut self.fired);
         self.wheel
             .fire(now, |timer| fired.push((timer.token, timer.due)));

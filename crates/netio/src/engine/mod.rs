@@ -308,8 +308,9 @@ impl Engine {
         }
     }
 
-    /// While a batch is lent, packets of it may be among those that wait.
-    fn flush_tuns(&mut self) {
+    /// Writes the IP packets that wait for TUN queues. While a batch is lent, packets of it may be among
+    /// those that wait, and nothing is written.
+    pub fn flush_tuns(&mut self) {
         if self.inventory.lent.is_empty() {
             self.write_tuns(&mut Batch::with_capacity(0));
         }
@@ -331,16 +332,7 @@ impl Engine {
         None
     }
 
-    /// Writes what TUN queues hold back until others of its flow come. Whether it has arrived when this
-    /// returns is what [`writes_in_order`](Self::writes_in_order) says.
-    pub fn flush_tuns(&mut self) {
-        if let Driver::Epoll(_) = self.driver {
-            self.inventory.flush_tuns();
-        }
-    }
-
-    /// Whether a packet that was written to a TUN queue, and was not held back, has passed the kernel
-    /// when the call returns, so that several threads can write in an order that they agree on.
+    /// Whether what [`flush_tuns`](Self::flush_tuns) writes has passed the kernel when it returns, so that several threads can write in an order that they agree on.
     #[must_use]
     pub const fn writes_in_order(&self) -> bool {
         matches!(self.driver, Driver::Epoll(_))

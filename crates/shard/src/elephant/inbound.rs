@@ -1,5 +1,6 @@
 //! What comes in for an elephant: received by its owner, opened by whoever has time.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use esp::{Aged, InboundPacket, InboundReport, InboundSas, Touched};
@@ -26,6 +27,8 @@ pub(crate) struct Inbound {
     pub(crate) relay: Option<Arc<Relay>>,
     #[expect(clippy::vec_box, reason = "they travel between shards as boxes")]
     spare: Vec<Box<Batch>>,
+    /// Made, and to be sent on their way by [`Shard::relay`].
+    parcels: VecDeque<Parcel>,
 }
 
 /// SAs on loan, few.
@@ -58,7 +61,7 @@ impl Inbound {
 
     /// Ends the relay when nothing is under way.
     pub(crate) fn end(&mut self) {
-        if self.relay.as_ref().is_some_and(|relay| relay.is_idle()) {
+        if self.relay.as_ref().is_some_and(|relay| relay.is_idle()) && self.parcels.is_empty() {
             *self = Self::default();
         }
     }
@@ -82,13 +85,11 @@ impl Shard {
         &mut self,
         opening: &mut Opening<'_>,
         origins: &mut Origins,
-        now: Instant,
         out: &mut impl Output,
     ) {
         let Some(relay) = self.elephants.inbound.relay.clone() else {
             return;
         };
-        self.collect(now, out);
         let mut spis: SmallVec<[EspSpi; 4]> = SmallVec::new();
         for spi in opening.iter().filter_map(spi_of) {
             if spis.last() != Some(&spi) && !spis.contains(&spi) {
@@ -97,9 +98,21 @@ impl Shard {
         }
         for spi in spis {
             if let Some(parcel) = self.parcel_of(spi, &relay, opening, origins, out) {
-                self.send_parcel(parcel, now, out);
+                self.elephants.inbound.parcels.push_back(parcel);
             }
         }
+    }
+
+    /// Sends parcels on their way, and learns from those that were delivered. To be called after
+    /// [`outer`](Self::outer), when [`Output::flush_inner`] can have what that delivered leave.
+    pub fn relay(&mut self, now: Instant, out: &mut impl Output) {
+        if !self.elephants.relays() {
+            return;
+        }
+        while let Some(parcel) = self.elephants.inbound.parcels.pop_front() {
+            self.send_parcel(parcel, now, out);
+        }
+        self.collect(now, out);
     }
 
     /// The packets of one SA as a parcel, if they have to become one.
@@ -191,7 +204,7 @@ impl Shard {
     }
 
     /// Learns from what was opened, by others as well, and is delivered.
-    pub(crate) fn collect(&mut self, now: Instant, out: &mut impl Output) {
+    fn collect(&mut self, now: Instant, out: &mut impl Output) {
         let Some(relay) = self.elephants.inbound.relay.clone() else {
             return;
         };

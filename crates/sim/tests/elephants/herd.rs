@@ -314,6 +314,7 @@ impl Herd {
         self.act(Actor::Shard(owner), |shard, now, out| {
             let mut packets: Vec<_> = datagrams.iter_mut().map(|d| describe(d, nat)).collect();
             shard.outer(&mut packets, now, out);
+            shard.relay(now, out);
         });
     }
 
