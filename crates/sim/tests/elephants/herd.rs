@@ -275,7 +275,7 @@ impl Herd {
             self.posts[usize::from(to.0)].push_back(post);
         }
         for (ticket, job) in out.jobs {
-            let done = job.run();
+            let done = job.run(crypto::UnixTime(0));
             self.act(actor, |shard, now, out| {
                 shard.computed(ticket, done, now, out);
             });
