@@ -129,7 +129,7 @@ impl TunSteering {
             Lane::Queue(queue) => u32::from(queue),
             Lane::ByFlow => FROM_FLOW,
         };
-        self.change(MAP_UPDATE, &key(network, prefix_len), &value)
+        self.change(MAP_UPDATE, &key(network, prefix_len), Some(&value))
     }
 
     /// Forgets a prefix.
@@ -137,15 +137,16 @@ impl TunSteering {
     /// # Errors
     /// Those of the operating system: the prefix is not known.
     pub fn forget(&self, network: IpAddr, prefix_len: u8) -> io::Result<()> {
-        self.change(MAP_DELETE, &key(network, prefix_len), &0)
+        self.change(MAP_DELETE, &key(network, prefix_len), None)
     }
 
-    fn change(&self, command: c_int, key: &Key, value: &u32) -> io::Result<()> {
+    /// The kernel refuses a command to which a field says something that does not belong to it.
+    fn change(&self, command: c_int, key: &Key, value: Option<&u32>) -> io::Result<()> {
         let attributes = ElementAttributes {
             map: self.map.as_raw_fd().cast_unsigned(),
             padding: 0,
             key: (&raw const *key) as u64,
-            value: (&raw const *value) as u64,
+            value: value.map_or(0, |value| &raw const *value as u64),
             flags: 0,
         };
         bpf(command, &attributes).map(|_| ())

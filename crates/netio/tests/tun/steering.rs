@@ -3,7 +3,7 @@
 use std::net::{IpAddr, UdpSocket};
 use std::time::{Duration, Instant};
 
-use netio::{Batch, Engine, EngineKind, Lane, Tun, TunSteering};
+use netio::{Batch, Engine, EngineKind, Lane, Offloads, Tun, TunSteering};
 
 use crate::{PATIENCE, address, engine, in_namespace, tun_settings};
 
@@ -43,7 +43,7 @@ fn lanes(engines: &mut [Engine], destination: &str, flows: u16) -> Vec<usize> {
 #[test]
 fn packets_come_to_the_queue_of_their_destination_or_of_their_flow() {
     in_namespace(|| {
-        let kind = (EngineKind::Epoll, false);
+        let kind = (EngineKind::Epoll, Offloads::NONE);
         let (_tun, queues) = Tun::open(&tun_settings(4, kind)).unwrap();
         let steering = TunSteering::attach(&queues[0], 1000).unwrap();
         let mut engines: Vec<_> = (queues.into_iter())

@@ -80,6 +80,10 @@ impl Output for Yield {
         self.delivered.push(packet.to_vec());
     }
 
+    fn has_room_to_compute(&self) -> bool {
+        true
+    }
+
     fn compute(&mut self, ticket: Ticket, job: Job) {
         self.jobs.push((ticket, job));
     }
