@@ -52,7 +52,7 @@ proptest! {
             match what {
                 0 => {
                     let _ = window.share();
-                    known_from = (top + 1).saturating_sub(covered).max(known_from);
+                    known_from = (top + 1_u64).saturating_sub(covered).max(known_from);
                     covered = u64::from(window.size() + ReplayWindow::SLACK);
                 }
                 1 => {
