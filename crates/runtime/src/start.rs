@@ -234,7 +234,8 @@ impl InnerDevices {
         };
         for device in core::iter::once(&settings.inner).chain(&settings.inner_vrfs) {
             let (tun, parts) = open_inner(device, settings, shards)?;
-            let steering = parts.first().and_then(|first| steer(first, shards));
+            let wanted = settings.engine.offload.steering;
+            let steering = parts.first().and_then(|first| steer(first, shards, wanted));
             for (list, part) in opened.of_shard.iter_mut().zip(parts) {
                 list.push(part);
             }
@@ -255,9 +256,9 @@ const STEERED_MAX: u32 = 1 << 20;
 
 /// Has the kernel give each packet to the shard of its destination. Without that it chooses itself, and
 /// what comes to another shard crosses a mailbox.
-fn steer(first: &InnerPart, shards: u16) -> Option<TunSteering> {
+fn steer(first: &InnerPart, shards: u16, wanted: bool) -> Option<TunSteering> {
     match first {
-        InnerPart::Tun(queue) if shards > 1 => TunSteering::attach(queue, STEERED_MAX).ok(),
+        InnerPart::Tun(queue) if wanted && shards > 1 => TunSteering::attach(queue, STEERED_MAX).ok(),
         _ => None,
     }
 }
