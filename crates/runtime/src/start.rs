@@ -258,7 +258,9 @@ const STEERED_MAX: u32 = 1 << 20;
 /// what comes to another shard crosses a mailbox.
 fn steer(first: &InnerPart, shards: u16, wanted: bool) -> Option<TunSteering> {
     match first {
-        InnerPart::Tun(queue) if wanted && shards > 1 => TunSteering::attach(queue, STEERED_MAX).ok(),
+        InnerPart::Tun(queue) if wanted && shards > 1 => {
+            TunSteering::attach(queue, STEERED_MAX).ok()
+        }
         _ => None,
     }
 }
