@@ -1,5 +1,7 @@
 //! Whole services against each other over loopback sockets: one asks, the other echoes.
 
+mod steady;
+
 use core::net::{IpAddr, SocketAddr};
 use core::time::Duration;
 use std::collections::HashSet;
@@ -170,15 +172,26 @@ impl Plan {
     }
 
     fn initiator(self, responder: &Service, dpd: DpdPolicy) -> (Service, Subscription) {
+        self.initiator_at(2, responder, dpd)
+    }
+
+    /// One of several initiators, each with peers and an address of its own.
+    fn initiator_at(
+        self,
+        host: u8,
+        responder: &Service,
+        dpd: DpdPolicy,
+    ) -> (Service, Subscription) {
+        let name = |number| format!("peer-{host}-{number}");
         let connections = (0..self.peers).map(|number| {
-            let mut connection = connection(&format!("peer-{number}"), true);
-            let identity = format!("peer-{number}.example.org");
+            let mut connection = connection(&name(number), true);
+            let identity = format!("{}.example.org", name(number));
             connection.local_id = Some(Identity::Fqdn(identity.into()));
             connection.remote_addrs = vec![PeerEndpoint::Address(address(responder))];
             connection
         });
         let policy = policy(connections.collect(), Vec::new(), dpd);
-        let mut settings = self.settings(2, InnerDevice::Discard, policy);
+        let mut settings = self.settings(host, InnerDevice::Discard, policy);
         // Started by hand, after somebody listens to the events.
         let snapshot = Arc::make_mut(&mut settings.policy.snapshot);
         for connection in &mut snapshot.connections {
@@ -187,11 +200,7 @@ impl Plan {
         let service = Service::start(settings).unwrap();
         let events = service.subscribe(10_000);
         for number in 0..self.peers {
-            assert!(
-                service
-                    .initiate(&format!("peer-{number}"), number as u16, 0)
-                    .unwrap()
-            );
+            assert!(service.initiate(&name(number), number as u16, 0).unwrap());
         }
         (service, events)
     }

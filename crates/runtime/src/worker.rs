@@ -93,20 +93,7 @@ impl Worker {
     pub(crate) fn run(mut self) {
         self.shard.start(self.clock.now(), &mut self.sink);
         while !self.is_done() {
-            self.sleep();
-            self.woke = self.clock.now();
-            // Before the timers fire: a try that went unanswered counts only if we have listened.
-            self.unread = !self.receive();
-            self.report_health(!self.unread);
-            self.read_mail();
-            self.compute_quick();
-            self.note_watchers();
-            self.shard.tick(self.clock.now(), &mut self.sink);
-            self.echo();
-            self.sink.engine.flush();
-            self.tell_refused();
-            self.tell_narrow();
-            self.rounds += 1;
+            self.round();
         }
         self.sink.engine.flush();
         if self.shard.is_empty()
@@ -114,6 +101,24 @@ impl Worker {
         {
             let _ = gone.send(());
         }
+    }
+
+    /// Waits, and does once whatever there is to do.
+    pub(crate) fn round(&mut self) {
+        self.sleep();
+        self.woke = self.clock.now();
+        // Before the timers fire: a try that went unanswered counts only if we have listened.
+        self.unread = !self.receive();
+        self.report_health(!self.unread);
+        self.read_mail();
+        self.compute_quick();
+        self.note_watchers();
+        self.shard.tick(self.clock.now(), &mut self.sink);
+        self.echo();
+        self.sink.engine.flush();
+        self.tell_refused();
+        self.tell_narrow();
+        self.rounds += 1;
     }
 
     /// Somebody may have begun or ceased to watch.
