@@ -1,5 +1,6 @@
 //! Whole services against each other over loopback sockets: one asks, the other echoes.
 
+mod rekeys;
 mod steady;
 
 use core::net::{IpAddr, SocketAddr};

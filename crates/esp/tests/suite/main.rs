@@ -1,6 +1,7 @@
 //! Packets from one end of an SA to the other, in batches, and everything that may befall them.
 
 mod counters;
+mod day;
 mod drop_reasons;
 mod headers;
 mod inbound_drops;
