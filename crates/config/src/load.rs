@@ -92,12 +92,12 @@ fn read(root: &Table<'_, '_>, path: &Path) -> Config {
         metrics: headend::metrics(root),
         log: headend::log(root),
         control: headend::control(root),
-        policy: PolicySnapshot {
+        policy: Arc::new(PolicySnapshot {
             connections: policies.collect(),
             secrets: secrets.into(),
             pools: pools.valid,
             users,
-        },
+        }),
         dpd: dpd.0,
         breaker: global.breaker(),
         budgets: global.budgets(),

@@ -1,6 +1,7 @@
 //! Section `secrets`.
 
 use core::ops::Range;
+use std::collections::HashMap;
 use std::fs::File;
 use std::io::Read as _;
 use std::path::Path;
@@ -23,7 +24,7 @@ type Claim = (Option<FrontVrf>, Option<IdentityPattern>);
 /// Reads all secrets. Paths of files are relative to `directory`.
 pub(crate) fn read(root: &Table<'_, '_>, directory: &Path, vrfs: &VrfSettings) -> Vec<SecretEntry> {
     let mut entries: Vec<SecretEntry> = Vec::new();
-    let mut owned: Vec<(Claim, String, Range<usize>)> = Vec::new();
+    let mut owned: HashMap<Claim, (String, Range<usize>)> = HashMap::new();
     for (name, table) in root.named_sections("secrets", &SECRET) {
         let owners = patterns(&table, "id");
         let fvrf = table
@@ -36,8 +37,8 @@ pub(crate) fn read(root: &Table<'_, '_>, directory: &Path, vrfs: &VrfSettings) -
             claims.collect()
         };
         for claim in claims {
-            let earlier = owned.iter().find(|(other, ..)| *other == claim);
-            if let (Some((_, other, span)), true) = (earlier, owners.len() < 2) {
+            let earlier = owned.get(&claim);
+            if let (Some((other, span)), true) = (earlier, owners.len() < 2) {
                 let line = root.report.line_of(span);
                 let fault = Fault::new(format!(
                     "secret `{name}` is for the same identity as secret `{other}` of {line}"
@@ -46,7 +47,9 @@ pub(crate) fn read(root: &Table<'_, '_>, directory: &Path, vrfs: &VrfSettings) -
                     fault.instead("keep one of them, or give them different `id`s"),
                 );
             }
-            owned.push((claim, name.clone(), table.span.clone()));
+            owned
+                .entry(claim)
+                .or_insert_with(|| (name.clone(), table.span.clone()));
         }
         if let Some(key) = read_key(&table, &name, &SECRET_KEYS, directory) {
             entries.push(SecretEntry { owners, fvrf, key });

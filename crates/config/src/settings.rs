@@ -30,7 +30,7 @@ pub struct Config {
     /// The unix socket of the control interface.
     pub control: ControlSettings,
     /// Who may connect, and how.
-    pub policy: PolicySnapshot,
+    pub policy: Arc<PolicySnapshot>,
     /// Dead peer detection; [`ipsec::ConnectionPolicy::dpd`] and [`PeerDpd::dpd`] are indices. The
     /// first is the global default.
     pub dpd: Vec<DpdPolicy>,

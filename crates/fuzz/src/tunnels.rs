@@ -113,9 +113,9 @@ impl Table {
         }
     }
 
-    fn initiate(&mut self, connection: u16) {
+    fn initiate(&mut self, connection: u32) {
         let command = Command::Initiate {
-            connection: connection % PEERS,
+            connection: connection % u32::from(PEERS),
             child: 0,
         };
         self.peers.command(0, command, self.now);
@@ -140,7 +140,7 @@ impl Table {
             9 => self.forge(operations),
             10 => self.pass(Duration::from_millis(u64::from(operations.octet()) * 100)),
             11 => self.pass(Duration::from_secs(u64::from(operations.octet()))),
-            12 => self.initiate(u16::from(operations.octet())),
+            12 => self.initiate(u32::from(operations.octet())),
             13 => self.command(End::Headend, operations.octet()),
             14 => self.command(End::Peers, operations.octet()),
             _ => self.send_inside(operations.octet()),

@@ -105,7 +105,7 @@ fn the_site_runs_with_its_policy_and_its_access_list() {
     let imported = Imported::of(&sources);
     let config = imported.loads();
     assert!(imported.import.report.missing.is_empty());
-    let [connection] = config.policy.connections.as_slice() else {
+    let [connection] = &config.policy.connections[..] else {
         panic!("{}", imported.toml);
     };
     assert_eq!(&*connection.name, "test-1");

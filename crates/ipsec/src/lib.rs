@@ -7,11 +7,13 @@
 //! | find the SA of an outbound packet | [`Spd`], [`FlowTable`] |
 //! | say which packets an SA may carry | [`TrafficSelector`], [`Selectors`], [`narrow`] |
 //! | count what came and went | [`ReplayWindow`], [`SequenceNumbers`], [`VolumeLimits`] |
-//! | decide who may connect | [`PolicySnapshot`], [`IdentityPattern`], [`Secrets`] |
+//! | decide who may connect | [`PolicySnapshot`], [`Connections`], [`IdentityPattern`], [`Secrets`] |
 //! | give virtual addresses | [`Pool`] |
 #![forbid(unsafe_code)]
 
 pub mod ahead;
+mod by_source;
+mod connections;
 mod counters;
 mod flow_table;
 mod hash;
@@ -20,6 +22,7 @@ mod inbound;
 mod lifetime;
 mod outbound;
 mod pattern;
+mod pattern_index;
 mod policy;
 mod pool;
 mod prefix;
@@ -43,6 +46,7 @@ mod vrf;
 // Policy is made of algorithms: whoever writes policy needs no other room for them.
 pub use crypto::{EncryptionAlgorithm, IntegrityAlgorithm, KeyExchangeMethod, PrfAlgorithm};
 
+pub use connections::{Connections, OwnChild};
 pub use counters::{InboundCounters, OutboundCounters};
 pub use flow_table::FlowTable;
 pub use identity::{Identity, IdentityParseError};

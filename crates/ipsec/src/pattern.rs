@@ -108,6 +108,70 @@ impl IdentityPattern {
     }
 }
 
+/// What kind of identity a text is of.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub(crate) enum Kind {
+    Fqdn,
+    Email,
+    KeyId,
+    Dn,
+}
+
+/// An identity, or a pattern with `*`, as octets: a pattern means an identity only if what stands
+/// before its first `*` and after its last begins and ends the identity.
+pub(crate) struct Text {
+    pub(crate) kind: Kind,
+    pub(crate) octets: Vec<u8>,
+}
+
+impl Text {
+    /// `None` for what has no `*`.
+    pub(crate) fn of_glob(pattern: &IdentityPattern) -> Option<Self> {
+        Some(match pattern {
+            IdentityPattern::FqdnGlob(glob) => Self::of_name(Kind::Fqdn, glob),
+            IdentityPattern::EmailGlob(glob) => Self::of_name(Kind::Email, glob),
+            IdentityPattern::KeyIdGlob(glob) => Self::of_key_id(glob),
+            IdentityPattern::DnGlob(glob) => Self::of_dn(glob),
+            _ => return None,
+        })
+    }
+
+    /// `None` for addresses.
+    pub(crate) fn of_identity(identity: &Identity) -> Option<Self> {
+        Some(match identity {
+            Identity::Fqdn(name) => Self::of_name(Kind::Fqdn, name),
+            Identity::Email(name) => Self::of_name(Kind::Email, name),
+            Identity::KeyId(octets) => Self::of_key_id(octets),
+            Identity::Dn(name) => Self::of_dn(name),
+            Identity::Ipv4(_) | Identity::Ipv6(_) => return None,
+        })
+    }
+
+    fn of_name(kind: Kind, name: &str) -> Self {
+        let octets = name.to_ascii_lowercase().into_bytes();
+        Self { kind, octets }
+    }
+
+    fn of_key_id(octets: &[u8]) -> Self {
+        Self {
+            kind: Kind::KeyId,
+            octets: octets.into(),
+        }
+    }
+
+    fn of_dn(name: &DistinguishedName) -> Self {
+        let attributes = name.attributes().into_iter().map(|one| {
+            let value = one.folded_value();
+            format!("{},{}={value}\n", one.part, one.kind)
+        });
+        let text: String = attributes.collect();
+        Self {
+            kind: Kind::Dn,
+            octets: text.into_bytes(),
+        }
+    }
+}
+
 fn dn_matches(glob: &DistinguishedName, name: &DistinguishedName) -> bool {
     let (globs, attributes) = (glob.attributes(), name.attributes());
     globs.len() == attributes.len()

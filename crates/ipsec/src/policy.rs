@@ -17,7 +17,7 @@ use crate::{FrontVrf, Identity, IdentityPattern, InnerVrf, TrafficSelector, V1Po
 pub type PoolName = Arc<str>;
 
 /// Alternatives for an IKE SA; within each list the first is preferred.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
 pub struct IkeProposal {
     /// Ciphers, all AEAD or none.
     pub encryption: Vec<EncryptionAlgorithm>,

@@ -1,9 +1,8 @@
 use core::net::IpAddr;
 use std::sync::Arc;
 
-use crate::pattern::Specificity;
 use crate::{
-    AddressPool, ConnectionPolicy, FrontVrf, Identity, IdentityPattern, IkeVersion, PreSharedKey,
+    AddressPool, ConnectionPolicy, Connections, FrontVrf, Identity, IdentityPattern, PreSharedKey,
     Secrets, Users,
 };
 
@@ -11,7 +10,7 @@ use crate::{
 #[derive(Clone, Default)]
 pub struct PolicySnapshot {
     /// In the order of the configuration, which is the order of preference.
-    pub connections: Vec<Arc<ConnectionPolicy>>,
+    pub connections: Connections,
     /// Secrets and whose they are.
     pub secrets: Secrets,
     /// Pools of virtual addresses.
@@ -21,52 +20,6 @@ pub struct PolicySnapshot {
 }
 
 impl PolicySnapshot {
-    /// The connections that a peer at `remote` may use with this version of IKE on our address
-    /// `local` in a front-door VRF, the preferred first. IKEv1 knows no certificates here.
-    pub fn connections_between(
-        &self,
-        version: IkeVersion,
-        fvrf: FrontVrf,
-        local: IpAddr,
-        remote: IpAddr,
-    ) -> impl Iterator<Item = &Arc<ConnectionPolicy>> {
-        self.connections
-            .iter()
-            .filter(move |connection| connection.versions.allow(version))
-            .filter(move |connection| version == IkeVersion::V2 || !connection.uses_certificates())
-            .filter(move |connection| connection.fvrf == fvrf)
-            .filter(move |connection| connection.accepts(local, remote))
-    }
-
-    /// The connection of an identified peer: among those between the two addresses, the one that
-    /// describes the peer most closely, then the first. `asked_for` is whom the peer wants to reach
-    /// (IDr of the initiator), if it says.
-    #[must_use]
-    pub fn connection_for(
-        &self,
-        version: IkeVersion,
-        fvrf: FrontVrf,
-        local: IpAddr,
-        remote: IpAddr,
-        asked_for: Option<&Identity>,
-        peer: &Identity,
-    ) -> Option<&Arc<ConnectionPolicy>> {
-        let mut best: Option<(Specificity, &Arc<ConnectionPolicy>)> = None;
-        for connection in self.connections_between(version, fvrf, local, remote) {
-            let reached = match (asked_for, &connection.local_id) {
-                (Some(asked), Some(own)) => asked.same(own),
-                _ => true,
-            };
-            let Some(rank) = connection.remote_id.specificity(peer) else {
-                continue;
-            };
-            if reached && best.is_none_or(|(top, _)| rank > top) {
-                best = Some((rank, connection));
-            }
-        }
-        best.map(|(_, connection)| connection)
-    }
-
     /// The secret between two identities in a front-door VRF; see [`Secrets::find`].
     #[must_use]
     pub fn secret_for(

@@ -195,13 +195,16 @@ impl Plan {
         let mut settings = self.settings(host, InnerDevice::Discard, policy);
         // Started by hand, after somebody listens to the events.
         let snapshot = Arc::make_mut(&mut settings.policy.snapshot);
-        for connection in &mut snapshot.connections {
-            Arc::make_mut(connection).children[0].start = StartAction::None;
-        }
+        let connections = snapshot.connections.iter().cloned();
+        let idle = connections.map(|mut connection| {
+            Arc::make_mut(&mut connection).children[0].start = StartAction::None;
+            connection
+        });
+        snapshot.connections = idle.collect();
         let service = Service::start(settings).unwrap();
         let events = service.subscribe(10_000);
         for number in 0..self.peers {
-            assert!(service.initiate(&name(number), number as u16, 0).unwrap());
+            assert!(service.initiate(&name(number), number as u32, 0).unwrap());
         }
         (service, events)
     }

@@ -143,7 +143,7 @@ impl Service {
     ///
     /// # Errors
     /// [`Busy`]
-    pub fn initiate(&self, name: &str, connection: u16, child: u16) -> Result<bool, Busy> {
+    pub fn initiate(&self, name: &str, connection: u32, child: u16) -> Result<bool, Busy> {
         let ShardId(shard) = shard::home(name, self.shards());
         self.command(u16::from(shard), Command::Initiate { connection, child })
     }

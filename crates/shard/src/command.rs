@@ -48,7 +48,7 @@ pub enum Command {
     /// Set up an IKE SA as initiator, with one of its children.
     Initiate {
         /// Index of the connection in the snapshot.
-        connection: u16,
+        connection: u32,
         /// Index of the child in the connection.
         child: u16,
     },

@@ -1,7 +1,6 @@
 //! Dead peer detection: `dpd` says when, the IKE SA says what, this file carries it between them.
 
 use core::net::{IpAddr, Ipv4Addr, SocketAddr};
-use std::collections::HashMap;
 
 use dpd::{
     Act, Action, Decision, DomainKey, DpdPolicy, Evidence, FaultDomain, Liveness, Nat, NotProof,
@@ -56,13 +55,10 @@ impl Shard {
     /// peer whose connection is gone is still watched, by the first policy of the table.
     pub(crate) fn adopt_liveness(&mut self) {
         let policy = &self.world.policy;
-        let connections = policy.snapshot.connections.iter();
-        let connections: HashMap<&str, &ConnectionPolicy> = connections
-            .map(|connection| (&*connection.name, &**connection))
-            .collect();
+        let connections = &policy.snapshot.connections;
         let index_for = |peer: &Peer| {
             let own = peer.sa.connection()?;
-            let now = connections.get(&*own.name)?;
+            let now = connections.named(&own.name)?;
             Some(policy.dpd_for(now, peer.sa.peer()))
         };
         let peers = self.peers.iter_from(0);

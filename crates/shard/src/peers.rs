@@ -146,7 +146,7 @@ impl FetchStep {
 /// Which part of the policy made us initiate.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Initiated {
-    pub(crate) connection: u16,
+    pub(crate) connection: u32,
     pub(crate) child: u16,
     pub(crate) remote: u16,
 }

@@ -19,7 +19,6 @@ use crate::obituary::Obituaries;
 use crate::path_mtu::NarrowPaths;
 use crate::peers::{FetchStep, Peers};
 use crate::spds::Spds;
-use crate::strangers::Homes;
 use crate::too_big::TooBig;
 use crate::{
     Command, Directory, FrontSocket, HoldLimits, Mail, Output, Policy, ShardId, TraceFilter,
@@ -99,7 +98,7 @@ pub(crate) enum Token {
     Ike(u32),
     Dpd(u32),
     Keepalive(u32),
-    Initiate(u16),
+    Initiate(u32),
     Drained(EspSpi),
     /// An IKE SA of IKEv1 that was renewed is over.
     Retire(u32),
@@ -120,8 +119,6 @@ pub struct Shard {
     pub(crate) watch: Watch,
     pub(crate) health: ServiceHealth,
     pub(crate) initiations: Initiations,
-    /// Who is at home to first messages of IKEv1.
-    pub(crate) homes: Homes,
     pub(crate) counters: Counters,
     /// IKE SAs that were established.
     pub(crate) setups: Meter,
@@ -180,8 +177,7 @@ impl Shard {
             wheel: Wheel::new(now),
             watch: Watch::new(&settings.budgets, settings.breaker.clone()),
             health: ServiceHealth::good(now),
-            initiations: Initiations::new(&policy.snapshot.connections, spi_entropy.next_u64()),
-            homes: Homes::of(&policy.snapshot, shards),
+            initiations: Initiations::new(spi_entropy.next_u64()),
             counters: Counters::new(),
             setups: Meter::default(),
             obituaries: Obituaries::default(),

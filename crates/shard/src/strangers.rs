@@ -2,9 +2,7 @@
 //! renewal begins like a first message, so that it must find the shard where the peer is known.
 
 use core::net::IpAddr;
-use std::collections::HashMap;
-
-use ipsec::{FrontVrf, IkeSpi, IkeVersion, PeerEndpoint, PolicySnapshot};
+use ipsec::{Connections, FrontVrf, IkeSpi, IkeVersion};
 
 use crate::initiate::home;
 use crate::{Shard, ShardId};
@@ -20,30 +18,14 @@ pub(crate) enum Home {
     Nowhere,
 }
 
-/// The peers that we initiate IKEv1 to, and the connection that does: its shard is their home.
-#[derive(Default)]
-pub(crate) struct Homes(HashMap<IpAddr, ShardId>);
-
-impl Homes {
-    pub(crate) fn of(policy: &PolicySnapshot, shards: u16) -> Self {
-        let mut homes = HashMap::new();
-        for connection in policy.deprecated() {
-            let home = home(&connection.name, shards);
-            for endpoint in &connection.remote_addrs {
-                if let PeerEndpoint::Address(address) = endpoint {
-                    homes.entry(address.ip()).or_insert(home);
-                }
-            }
-        }
-        Self(homes)
+/// The shard that answers the first messages of a peer, out of so many: the one from which we
+/// initiate IKEv1 to it, if we do.
+fn shard_of(connections: &Connections, remote: IpAddr, shards: u16) -> ShardId {
+    if let Some(connection) = connections.to_v1_peer(remote) {
+        return home(&connection.name, shards);
     }
-
-    /// The shard that answers the first messages of a peer, out of so many.
-    fn shard_of(&self, remote: IpAddr, shards: u16) -> ShardId {
-        let spread = || spread(remote) % u64::from(shards.max(1));
-        let known = self.0.get(&remote).copied();
-        known.unwrap_or_else(|| ShardId(u8::try_from(spread()).unwrap_or(0)))
-    }
+    let spread = spread(remote) % u64::from(shards.max(1));
+    ShardId(u8::try_from(spread).unwrap_or(0))
 }
 
 /// Spreads neighbouring addresses over the shards (the finalizer of MurmurHash3).
@@ -61,7 +43,8 @@ fn spread(address: IpAddr) -> u64 {
 impl Shard {
     /// Where the first message of a phase 1 goes, if not here.
     pub(crate) fn home_of_stranger(&self, remote: IpAddr) -> Option<ShardId> {
-        let home = self.homes.shard_of(remote, self.shards);
+        let connections = &self.world.policy.snapshot.connections;
+        let home = shard_of(connections, remote, self.shards);
         (home != self.id).then_some(home)
     }
 
@@ -104,10 +87,10 @@ mod tests {
 
     #[test]
     fn neighbours_are_spread_evenly() {
-        let homes = Homes::default();
+        let nobody = Connections::default();
         let mut counts = [0_u32; 4];
         for host in 0..=255_u8 {
-            let shard = homes.shard_of(IpAddr::from([192, 0, 2, host]), 4);
+            let shard = shard_of(&nobody, IpAddr::from([192, 0, 2, host]), 4);
             counts[usize::from(shard.0)] += 1;
         }
         assert!(

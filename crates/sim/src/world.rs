@@ -124,7 +124,7 @@ impl World {
     /// Makes a peer connect.
     pub fn connect(&mut self, peer: u16) {
         let command = Command::Initiate {
-            connection: peer,
+            connection: u32::from(peer),
             child: 0,
         };
         self.peers.command(0, command, self.now);

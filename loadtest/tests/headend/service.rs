@@ -27,7 +27,7 @@ impl Headend {
         let bound = config.dpd[0].detection_bound().unwrap_or_default();
         let bound_s = bound.as_secs_f64() + 0.5;
         let policy = Policy {
-            snapshot: Arc::new(config.policy),
+            snapshot: config.policy,
             dpd: config.dpd.into(),
             dpd_exceptions: Arc::default(),
         };

@@ -97,7 +97,8 @@ impl FrontDoor {
         let (local, remote) = first.addresses();
         let mut connections = ctx
             .policy
-            .connections_between(IkeVersion::V1, first.path.fvrf, local, remote)
+            .connections
+            .between(IkeVersion::V1, first.path.fvrf, local, remote)
             .peekable();
         if connections.peek().is_none() {
             return Err(Rejection::NoConnection);
@@ -131,7 +132,8 @@ impl FrontDoor {
         let (local, remote) = first.addresses();
         let mut connections = ctx
             .policy
-            .connections_between(IkeVersion::V1, first.path.fvrf, local, remote)
+            .connections
+            .between(IkeVersion::V1, first.path.fvrf, local, remote)
             .peekable();
         if connections.peek().is_none() {
             return Err(Rejection::NoConnection);
@@ -152,11 +154,11 @@ impl FrontDoor {
         let identity = identity.ok_or(Rejection::IdentityUnwanted)?;
         let connection = ctx
             .policy
-            .connection_for(
+            .connections
+            .of_peer(
                 IkeVersion::V1,
                 first.path.fvrf,
-                local,
-                remote,
+                (local, remote),
                 None,
                 &identity,
             )

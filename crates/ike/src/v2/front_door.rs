@@ -179,7 +179,8 @@ impl FrontDoor {
         );
         let mut connections = ctx
             .policy
-            .connections_between(IkeVersion::V2, path.fvrf, local, remote)
+            .connections
+            .between(IkeVersion::V2, path.fvrf, local, remote)
             .peekable();
         if connections.peek().is_none() {
             return Err(Rejection::NoConnection);

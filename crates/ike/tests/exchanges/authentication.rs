@@ -89,7 +89,8 @@ fn the_responder_must_be_whom_we_want() {
     world.left.policy.connections = vec![Arc::new(ConnectionPolicy {
         remote_id: IdentityPattern::Exact(fqdn("other.example.org")),
         ..left_connection()
-    })];
+    })]
+    .into();
     // Without an identity of its own the responder answers to the name that it was asked for, which
     // proves nothing without the secret of that name.
     let named = |owner: &str| SecretEntry {
@@ -137,7 +138,7 @@ fn the_connection_follows_the_identity() {
         remote_id: IdentityPattern::Exact(email(LEFT_ID)),
         ..right_connection()
     };
-    world.right.policy.connections = vec![Arc::new(other), Arc::new(special)];
+    world.right.policy.connections = vec![Arc::new(other), Arc::new(special)].into();
     let world = run(world);
     assert_eq!(&*world.right.established[0].connection.name, "special");
     assert_eq!(world.right.children.len(), 1);
@@ -301,6 +302,6 @@ fn algorithms_must_be_those_of_the_connection_that_the_identity_selects() {
         remote_id: IdentityPattern::Any,
         ..right_connection()
     };
-    world.right.policy.connections = vec![Arc::new(strict), Arc::new(lenient)];
+    world.right.policy.connections = vec![Arc::new(strict), Arc::new(lenient)].into();
     assert_refused(&run(world));
 }

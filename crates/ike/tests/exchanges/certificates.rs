@@ -414,7 +414,7 @@ fn the_identity_decides_between_a_secret_and_a_certificate() {
         ..right_connection()
     };
     let certified = Arc::clone(&mixed.right.policy.connections[0]);
-    mixed.right.policy.connections = vec![Arc::new(by_secret), certified];
+    mixed.right.policy.connections = vec![Arc::new(by_secret), certified].into();
     let mixed = run(mixed);
     assert_established(&mixed);
     assert_eq!(&*mixed.right.established[0].connection.name, "from-left");

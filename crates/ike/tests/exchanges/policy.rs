@@ -125,7 +125,7 @@ pub(crate) fn secret(octets: &str) -> SecretEntry {
 
 pub(crate) fn snapshot(connection: ConnectionPolicy) -> PolicySnapshot {
     PolicySnapshot {
-        connections: vec![Arc::new(connection)],
+        connections: vec![Arc::new(connection)].into(),
         secrets: vec![secret("a secret between two ends")].into(),
         pools: vec![],
         users: ipsec::Users::default(),

@@ -287,7 +287,8 @@ fn one_connection_that_allows_it_allows_it_for_no_other() {
     allow(&mut open);
     open.remote_id = IdentityPattern::Exact(email("somebody@example.net"));
     let mut right = right;
-    right.connections.push(std::sync::Arc::new(open));
+    let both = right.connections.iter().cloned();
+    right.connections = both.chain([std::sync::Arc::new(open)]).collect();
     let mut world = World::with(left, right);
     world.initiate();
     world.settle();

@@ -84,5 +84,5 @@ pub(crate) fn phase_one_each(
 pub(crate) fn change(policy: &mut PolicySnapshot, change: impl Fn(&mut ConnectionPolicy)) {
     let mut connection = (*policy.connections[0]).clone();
     change(&mut connection);
-    policy.connections = vec![Arc::new(connection)];
+    policy.connections = vec![Arc::new(connection)].into();
 }

@@ -153,10 +153,10 @@ fn the_name_decides_among_connections_and_may_not_change_the_secret() {
         connection.remote_id = IdentityPattern::Exact(email(id));
         std::sync::Arc::new(connection)
     };
-    let connections = vec![
+    let connections = ipsec::Connections::from(vec![
         named("other", "other@example.org"),
         named("mine", crate::policy::LEFT_ID),
-    ];
+    ]);
     let shared = PolicySnapshot {
         connections: connections.clone(),
         ..right.clone()

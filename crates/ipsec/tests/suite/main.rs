@@ -1,5 +1,6 @@
 //! Windows, databases and sizes held against models and budgets.
 
+mod connections;
 mod policy;
 mod replay;
 mod sad;

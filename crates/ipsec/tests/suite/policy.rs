@@ -5,7 +5,7 @@ use ipsec::{
     PreSharedKey, RekeyPolicy, SecretEntry, V1Policy, Versions,
 };
 
-fn connection(name: &str, remote_id: &str) -> ConnectionPolicy {
+pub(crate) fn connection(name: &str, remote_id: &str) -> ConnectionPolicy {
     ConnectionPolicy {
         name: name.into(),
         versions: Versions::default(),
@@ -51,11 +51,11 @@ fn chosen(
     let identity = |text: &str| text.parse::<Identity>().unwrap();
     let asked_for = asked_for.map(identity);
     snapshot
-        .connection_for(
+        .connections
+        .of_peer(
             version,
             FrontVrf::GLOBAL,
-            "192.0.2.1".parse().unwrap(),
-            remote.parse().unwrap(),
+            ("192.0.2.1".parse().unwrap(), remote.parse().unwrap()),
             asked_for.as_ref(),
             &identity(peer),
         )
@@ -78,7 +78,8 @@ fn the_connection_that_fits_closest_is_chosen() {
     let snapshot = PolicySnapshot {
         connections: [everybody, branch, lab, elsewhere, one]
             .map(Arc::new)
-            .into(),
+            .into_iter()
+            .collect(),
         ..PolicySnapshot::default()
     };
     let from = |remote, asked_for, peer| chosen(&snapshot, IkeVersion::V2, remote, asked_for, peer);
@@ -104,14 +105,15 @@ fn the_connection_that_fits_closest_is_chosen() {
         name("everybody")
     );
     assert_eq!(from("2001:db8::7", None, "keyid:x"), name("everybody"));
-    let between = snapshot.connections_between(
+    let between = snapshot.connections.between(
         IkeVersion::V2,
         FrontVrf::GLOBAL,
         "192.0.2.99".parse().unwrap(),
         "203.0.113.7".parse().unwrap(),
     );
     let names: Vec<_> = between.map(|connection| &*connection.name).collect();
-    assert_eq!(names, ["everybody", "lab", "elsewhere", "one"]);
+    // "lab" and "one" are to a stranger what "everybody" is.
+    assert_eq!(names, ["everybody", "elsewhere"]);
 }
 
 #[test]
@@ -125,12 +127,15 @@ fn a_connection_is_open_to_the_versions_that_it_names() {
             Arc::new(connection("silent about it", "%any")),
             speaking("old", Versions::V1),
             speaking("both", Versions::ANY),
-        ],
+        ]
+        .into(),
         ..PolicySnapshot::default()
     };
     let names = |version| {
         let (local, remote) = ("192.0.2.1".parse().unwrap(), "192.0.2.2".parse().unwrap());
-        let between = snapshot.connections_between(version, FrontVrf::GLOBAL, local, remote);
+        let between = snapshot
+            .connections
+            .between(version, FrontVrf::GLOBAL, local, remote);
         between.map(|one| one.name.to_string()).collect::<Vec<_>>()
     };
     assert_eq!(names(IkeVersion::V1), ["old", "both"]);
@@ -151,13 +156,15 @@ fn a_connection_answers_in_its_own_vrf_only() {
         connections: vec![
             inside("global", FrontVrf::GLOBAL),
             inside("red", FrontVrf(1)),
-        ],
+        ]
+        .into(),
         ..PolicySnapshot::default()
     };
     let chosen = |fvrf| {
         let (local, remote) = ("192.0.2.1".parse().unwrap(), "192.0.2.2".parse().unwrap());
         let peer = "keyid:x".parse().unwrap();
-        let found = snapshot.connection_for(IkeVersion::V2, fvrf, local, remote, None, &peer);
+        let connections = &snapshot.connections;
+        let found = connections.of_peer(IkeVersion::V2, fvrf, (local, remote), None, &peer);
         found.map(|connection| connection.name.to_string())
     };
     assert_eq!(chosen(FrontVrf::GLOBAL).as_deref(), Some("global"));

@@ -114,7 +114,7 @@ impl Front {
 
     fn initiate(&self, connection: Option<&str>, child: Option<&str>) -> Result<Done, Refusal> {
         let config = self.config();
-        let connections = config.policy.connections.iter().zip(0_u16..);
+        let connections = config.policy.connections.iter().zip(0_u32..);
         let named = connections.filter(|(one, _)| connection.is_none_or(|name| *one.name == *name));
         let mut found = named.flat_map(|(one, index)| {
             let children = one.children.iter().zip(0_u16..);

@@ -94,9 +94,8 @@ pub(super) fn detail(row: &PeerRow, sas: &[SaRow], clock: Clock, config: &Config
 }
 
 fn connection<'c>(row: &PeerRow, config: &'c Config) -> Option<&'c ConnectionPolicy> {
-    let connections = config.policy.connections.iter();
-    let mut named = connections.filter(|connection| connection.name == row.peer.connection);
-    named.next().map(|connection| &**connection)
+    let connections = &config.policy.connections;
+    connections.named(&row.peer.connection).map(|one| &**one)
 }
 
 /// Without an identity in the configuration it is our address.

@@ -17,7 +17,7 @@ const CHILDREN_MAX: u32 = 1 << 21;
 /// The policy of the shards.
 pub(super) fn policy(config: &Config) -> shard::Policy {
     shard::Policy {
-        snapshot: Arc::new(config.policy.clone()),
+        snapshot: Arc::clone(&config.policy),
         dpd: config.dpd.clone().into(),
         dpd_exceptions: config.dpd_peers.iter().map(exception).collect(),
     }

@@ -11,8 +11,7 @@ use super::words;
 
 /// The policy of dead peer detection that holds for a peer.
 pub(super) fn policy_of<'c>(config: &'c Config, peer: &PeerRef) -> Option<&'c DpdPolicy> {
-    let connections = &config.policy.connections;
-    let connection = connections.iter().find(|one| one.name == peer.connection)?;
+    let connection = config.policy.connections.named(&peer.connection)?;
     let index = match &peer.identity {
         Some(identity) => config.dpd_for(connection, identity),
         None => connection.dpd,

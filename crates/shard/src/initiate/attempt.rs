@@ -7,7 +7,7 @@ use std::sync::Arc;
 
 use dpd::Action;
 use ike::{CloseReason, IkeSa, Initiation, Path};
-use ipsec::{ConnectionPolicy, IkeSpi, IkeVersion, PeerEndpoint, StartAction, Versions};
+use ipsec::{ConnectionPolicy, IkeSpi, IkeVersion, OwnChild, PeerEndpoint, StartAction, Versions};
 use timer::{Instant, TimerKey};
 
 use super::ring::Ring;
@@ -61,28 +61,24 @@ impl Shard {
     }
 
     /// The children with a start action of the connections that fall to this shard.
-    pub(super) fn own_children(&self, wanted: StartAction) -> Vec<(u16, u16)> {
-        let mut found = Vec::new();
-        for (number, connection) in (0..).zip(&self.world.policy.snapshot.connections) {
-            if super::home(&connection.name, self.shards) != self.id
-                || connection.remote_addrs.is_empty()
-            {
-                continue;
-            }
-            let children = (0..).zip(&connection.children);
-            found.extend(
-                children
-                    .filter(|(_, child)| child.start == wanted)
-                    .map(|(child, _)| (number, child)),
-            );
-        }
-        found
+    pub(super) fn own_children(&self, wanted: StartAction) -> Vec<(u32, u16)> {
+        let connections = &self.world.policy.snapshot.connections;
+        let falls_to_us = |one: &&OwnChild| {
+            let connection = connections.numbered(one.connection);
+            connection.is_some_and(|it| super::home(&it.name, self.shards) == self.id)
+        };
+        let children = connections.own_children().iter();
+        children
+            .filter(|one| one.start == wanted)
+            .filter(falls_to_us)
+            .map(|one| (one.connection, one.child))
+            .collect()
     }
 
     /// Sets up an IKE SA because somebody wants one; it goes on with the next peer if that fails.
     pub(super) fn need(
         &mut self,
-        connection: u16,
+        connection: u32,
         child: u16,
         now: Instant,
         out: &mut impl Output,
@@ -103,7 +99,7 @@ impl Shard {
     /// `false` if that cannot be.
     pub(crate) fn initiate(
         &mut self,
-        connection: u16,
+        connection: u32,
         child: u16,
         now: Instant,
         out: &mut impl Output,
@@ -121,7 +117,7 @@ impl Shard {
     /// Tries the peer whose turn it is.
     pub(super) fn try_next(
         &mut self,
-        connection: u16,
+        connection: u32,
         child: u16,
         now: Instant,
         out: &mut impl Output,
@@ -290,7 +286,7 @@ impl Shard {
     }
 
     /// Another failure: the next attempt comes after a pause.
-    pub(super) fn try_later(&mut self, connection: u16, now: Instant) {
+    pub(super) fn try_later(&mut self, connection: u32, now: Instant) {
         let Some(ring) = self.ring_of(connection) else {
             return;
         };
@@ -317,7 +313,7 @@ impl Shard {
             || liveness.is_some_and(restarts)
     }
 
-    pub(super) fn arm_attempt(&mut self, connection: u16, due: Instant) {
+    pub(super) fn arm_attempt(&mut self, connection: u32, due: Instant) {
         let key = self.wheel.arm(due, Token::Initiate(connection));
         let attempt = self.initiations.attempt(connection);
         if let Some((old, _)) = attempt.timer.replace((key, due)) {
@@ -325,7 +321,7 @@ impl Shard {
         }
     }
 
-    pub(super) fn disarm_attempt(&mut self, connection: u16) {
+    pub(super) fn disarm_attempt(&mut self, connection: u32) {
         if let Some((key, _)) = self.initiations.attempt(connection).timer.take() {
             self.wheel.cancel(key);
         }
@@ -333,7 +329,7 @@ impl Shard {
 
     pub(crate) fn initiate_timer_fired(
         &mut self,
-        connection: u16,
+        connection: u32,
         now: Instant,
         out: &mut impl Output,
     ) {
@@ -408,7 +404,7 @@ impl Shard {
     /// Traffic wants a child of an IKE SA that stands without it.
     pub(super) fn want_child(
         &mut self,
-        connection: u16,
+        connection: u32,
         child: u16,
         spi: IkeSpi,
         now: Instant,

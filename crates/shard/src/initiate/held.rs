@@ -77,7 +77,7 @@ struct Queue {
 /// What waits, by the connection that it waits for.
 #[derive(Default)]
 pub(crate) struct Held {
-    queues: HashMap<u16, Queue>,
+    queues: HashMap<u32, Queue>,
     packets: usize,
     octets: usize,
 }
@@ -89,14 +89,14 @@ impl Held {
     }
 
     /// Whether anything waits for a connection.
-    pub(crate) fn waits_for(&self, connection: u16) -> bool {
+    pub(crate) fn waits_for(&self, connection: u32) -> bool {
         self.queues.contains_key(&connection)
     }
 
     /// Whether another packet of so many octets may wait.
     pub(crate) fn admit(
         &self,
-        connection: u16,
+        connection: u32,
         octets: usize,
         limits: &HoldLimits,
     ) -> Result<(), ShardDrop> {
@@ -111,7 +111,7 @@ impl Held {
         fits.then_some(()).ok_or(ShardDrop::HoldFull)
     }
 
-    pub(crate) fn push(&mut self, connection: u16, packet: HeldPacket) {
+    pub(crate) fn push(&mut self, connection: u32, packet: HeldPacket) {
         let queue = self.queues.entry(connection).or_default();
         queue.octets += packet.len;
         self.octets += packet.len;
@@ -120,7 +120,7 @@ impl Held {
     }
 
     /// Drops what has waited too long for a connection, and says how much that was.
-    pub(crate) fn expire(&mut self, connection: u16, now: Instant, limits: &HoldLimits) -> u64 {
+    pub(crate) fn expire(&mut self, connection: u32, now: Instant, limits: &HoldLimits) -> u64 {
         let Some(queue) = self.queues.get_mut(&connection) else {
             return 0;
         };
@@ -141,7 +141,7 @@ impl Held {
     }
 
     /// Takes all that waits for a connection, in the order in which it came.
-    pub(crate) fn take(&mut self, connection: u16) -> VecDeque<HeldPacket> {
+    pub(crate) fn take(&mut self, connection: u32) -> VecDeque<HeldPacket> {
         let queue = self.queues.remove(&connection).unwrap_or_default();
         self.packets -= queue.packets.len();
         self.octets -= queue.octets;
@@ -150,7 +150,7 @@ impl Held {
 
     /// Lets what waits wait for the connections' new numbers. What waited for one that is gone is
     /// dropped; how much that was is returned.
-    pub(crate) fn renumber(&mut self, number: impl Fn(u16) -> Option<u16>) -> u64 {
+    pub(crate) fn renumber(&mut self, number: impl Fn(u32) -> Option<u32>) -> u64 {
         let mut gone = 0;
         let former = core::mem::take(&mut self.queues);
         for (connection, queue) in former {
@@ -178,7 +178,7 @@ mod tests {
         time: Duration::from_secs(5),
     };
 
-    fn offer(held: &mut Held, connection: u16, octets: usize, now: Instant) -> bool {
+    fn offer(held: &mut Held, connection: u32, octets: usize, now: Instant) -> bool {
         let taken = held.admit(connection, octets, &LIMITS).is_ok();
         if taken {
             let packet = HeldPacket::new(&vec![7; octets], InnerVrf::GLOBAL, now);

@@ -21,7 +21,8 @@ impl Shard {
         if peer.sa.role() == Role::Initiator || own.remote_addrs.is_empty() {
             return None;
         }
-        let connection = *self.initiations.by_name.get(&own.name)?;
+        let connections = &self.world.policy.snapshot.connections;
+        let connection = connections.number_of(&own.name)?;
         let child = peer.children.first().map_or(0, |child| child.policy);
         let ip = peer.sa.path().remote.ip();
         let here = |peer: &PeerEndpoint| matches!(peer, PeerEndpoint::Address(at) if at.ip() == ip);

@@ -29,24 +29,21 @@ use crate::{Output, Shard};
 
 /// What the shard keeps for the connections that it initiates.
 pub(crate) struct Initiations {
-    by_connection: HashMap<u16, Attempt>,
-    /// The connections of the policy by their names.
-    by_name: HashMap<Arc<str>, u16>,
+    by_connection: HashMap<u32, Attempt>,
     traps: Traps,
     held: Held,
     /// Connections whose tunnel has just come to stand, and for which something waits.
-    ready: Vec<u16>,
+    ready: Vec<u32>,
     /// Host names that are being resolved, and for which connection.
-    questions: HashMap<u64, u16>,
+    questions: HashMap<u64, u32>,
     last_question: u64,
 }
 
 impl Initiations {
     /// `seed` must be unpredictable, as for [`ipsec::FlowTable`].
-    pub(crate) fn new(connections: &[Arc<ConnectionPolicy>], seed: u64) -> Self {
+    pub(crate) fn new(seed: u64) -> Self {
         Self {
             by_connection: HashMap::new(),
-            by_name: names(connections),
             traps: Traps::new(seed),
             held: Held::default(),
             ready: Vec::new(),
@@ -60,30 +57,23 @@ impl Initiations {
         self.held.len()
     }
 
-    fn attempt(&mut self, connection: u16) -> &mut Attempt {
+    fn attempt(&mut self, connection: u32) -> &mut Attempt {
         self.by_connection.entry(connection).or_default()
     }
 }
 
-fn names(connections: &[Arc<ConnectionPolicy>]) -> HashMap<Arc<str>, u16> {
-    let numbered = connections.iter().zip(0..);
-    numbered
-        .map(|(connection, number)| (Arc::clone(&connection.name), number))
-        .collect()
-}
-
 impl Shard {
-    fn connection(&self, number: u16) -> Option<Arc<ConnectionPolicy>> {
+    fn connection(&self, number: u32) -> Option<Arc<ConnectionPolicy>> {
         let connections = &self.world.policy.snapshot.connections;
-        connections.get(usize::from(number)).cloned()
+        connections.numbered(number).cloned()
     }
 
-    fn ring_of(&self, connection: u16) -> Option<Ring> {
+    fn ring_of(&self, connection: u32) -> Option<Ring> {
         Ring::of(&*self.connection(connection)?)
     }
 
     /// The IKE SA that a connection of ours has.
-    fn current_of(&self, connection: u16) -> Option<IkeSpi> {
+    fn current_of(&self, connection: u32) -> Option<IkeSpi> {
         let current = self.initiations.by_connection.get(&connection)?.current;
         current.filter(|spi| self.peers.get(*spi).is_some())
     }
@@ -96,7 +86,7 @@ impl Shard {
     /// Keeps a packet until its tunnel stands, if there is room for it.
     pub(crate) fn hold(
         &mut self,
-        connection: u16,
+        connection: u32,
         packet: &[u8],
         ivrf: ipsec::InnerVrf,
         now: Instant,
@@ -114,7 +104,7 @@ impl Shard {
     }
 
     /// Drops what has waited too long for a connection.
-    fn expire_held(&mut self, connection: u16, now: Instant) {
+    fn expire_held(&mut self, connection: u32, now: Instant) {
         let limits = &self.world.settings.hold;
         let expired = self.initiations.held.expire(connection, now, limits);
         self.counters
@@ -122,7 +112,7 @@ impl Shard {
     }
 
     /// Drops all that waits for a connection: no tunnel will come.
-    fn abandon_held(&mut self, connection: u16) {
+    fn abandon_held(&mut self, connection: u32) {
         let abandoned = self.initiations.held.take(connection).len() as u64;
         self.counters
             .dropped_several(ShardDrop::HoldAbandoned, abandoned);

@@ -7,29 +7,27 @@ use std::sync::Arc;
 use ipsec::{ConnectionPolicy, PolicySnapshot, StartAction};
 use timer::Instant;
 
+use super::Attempt;
 use super::traps::ChildNumber;
-use super::{Attempt, names};
 use crate::counters::ShardDrop;
 use crate::shard::Token;
-use crate::strangers::Homes;
 use crate::{Output, Policy, Shard};
 
 /// The way from the numbers of one policy to those of another.
 struct Renumbering {
     old: Arc<PolicySnapshot>,
     new: Arc<PolicySnapshot>,
-    by_name: HashMap<Arc<str>, u16>,
 }
 
 impl Renumbering {
-    fn pair(&self, number: u16) -> Option<(u16, &ConnectionPolicy, &ConnectionPolicy)> {
-        let old = self.old.connections.get(usize::from(number))?;
-        let place = *self.by_name.get(&old.name)?;
-        let new = self.new.connections.get(usize::from(place))?;
+    fn pair(&self, number: u32) -> Option<(u32, &ConnectionPolicy, &ConnectionPolicy)> {
+        let old = self.old.connections.numbered(number)?;
+        let place = self.new.connections.number_of(&old.name)?;
+        let new = self.new.connections.numbered(place)?;
         Some((place, old, new))
     }
 
-    fn connection(&self, number: u16) -> Option<u16> {
+    fn connection(&self, number: u32) -> Option<u32> {
         self.pair(number).map(|(place, ..)| place)
     }
 
@@ -44,7 +42,7 @@ impl Renumbering {
     }
 
     /// The place of a peer in its connection's list; the first if it is gone.
-    fn remote(&self, connection: u16, remote: u16) -> u16 {
+    fn remote(&self, connection: u32, remote: u16) -> u16 {
         let place = self.pair(connection).and_then(|(_, old, new)| {
             let peer = old.remote_addrs.get(usize::from(remote))?;
             let place = new.remote_addrs.iter().position(|other| other == peer)?;
@@ -57,14 +55,10 @@ impl Renumbering {
 impl Shard {
     /// Works by another policy from now on.
     pub(crate) fn replace_policy(&mut self, policy: Policy, now: Instant, out: &mut impl Output) {
-        let by_name = names(&policy.snapshot.connections);
         let way = Renumbering {
             old: Arc::clone(&self.world.policy.snapshot),
             new: Arc::clone(&policy.snapshot),
-            by_name: by_name.clone(),
         };
-        self.initiations.by_name = by_name;
-        self.homes = Homes::of(&policy.snapshot, self.shards);
         self.world.policy = policy;
         self.adopt_liveness();
         self.renumber_peers(&way);

@@ -28,7 +28,7 @@ pub struct Question {
 impl Shard {
     pub(super) fn ask_for_address(
         &mut self,
-        connection: u16,
+        connection: u32,
         name: &Arc<str>,
         now: Instant,
         out: &mut impl Output,

@@ -7,7 +7,7 @@ use ipsec::{Flow, FlowTable, InnerVrf, TrafficSelector};
 /// A child of a connection, by their numbers.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub(crate) struct ChildNumber {
-    pub(crate) connection: u16,
+    pub(crate) connection: u32,
     pub(crate) child: u16,
 }
 
@@ -135,7 +135,7 @@ impl Traps {
 mod tests {
     use super::*;
 
-    fn number(connection: u16) -> ChildNumber {
+    fn number(connection: u32) -> ChildNumber {
         ChildNumber {
             connection,
             child: 0,

@@ -55,9 +55,12 @@ fn standing_peers_follow_their_connection_to_another_place_in_the_table() {
     let mut dice = Dice::new(sim::seed(16));
     let (stage, mut policy) = unwatched(&mut dice);
     let mut snapshot = (*policy.snapshot).clone();
-    for connection in &mut snapshot.connections {
-        Arc::make_mut(connection).dpd = 1;
-    }
+    let connections = snapshot.connections.iter().cloned();
+    let moved = connections.map(|mut connection| {
+        Arc::make_mut(&mut connection).dpd = 1;
+        connection
+    });
+    snapshot.connections = moved.collect();
     policy.snapshot = Arc::new(snapshot);
     policy.dpd = vec![DpdPolicy::default(), watched()].into();
     finds_the_dead(stage, &mut dice, &policy, &watched());
@@ -68,7 +71,7 @@ fn standing_peers_of_a_removed_connection_are_watched_by_the_first_policy() {
     let mut dice = Dice::new(sim::seed(17));
     let (stage, mut policy) = unwatched(&mut dice);
     let mut snapshot = (*policy.snapshot).clone();
-    snapshot.connections.clear();
+    snapshot.connections = ipsec::Connections::default();
     policy.snapshot = Arc::new(snapshot);
     policy.dpd = vec![watched()].into();
     finds_the_dead(stage, &mut dice, &policy, &watched());

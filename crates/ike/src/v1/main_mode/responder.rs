@@ -222,11 +222,10 @@ impl IkeSa {
             self.path.local.ip().to_canonical(),
             self.path.remote.ip().to_canonical(),
         );
-        let connection = ctx.policy.connection_for(
+        let connection = ctx.policy.connections.of_peer(
             IkeVersion::V1,
             self.path.fvrf,
-            local,
-            remote,
+            (local, remote),
             None,
             identity,
         )?;

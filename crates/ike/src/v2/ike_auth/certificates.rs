@@ -92,7 +92,8 @@ impl Welcome {
             path.remote.ip().to_canonical(),
         );
         let mut certified = policy
-            .connections_between(IkeVersion::V2, path.fvrf, ends.0, ends.1)
+            .connections
+            .between(IkeVersion::V2, path.fvrf, ends.0, ends.1)
             .take(CONNECTIONS_MAX)
             .filter(|connection| connection.uses_certificates())
             .peekable();

@@ -261,11 +261,10 @@ impl IkeSa {
             canonical(self.path.remote.ip()),
         );
         let connection = peer.as_ref().and_then(|peer| {
-            ctx.policy.connection_for(
+            ctx.policy.connections.of_peer(
                 IkeVersion::V2,
                 self.path.fvrf,
-                local_ip,
-                remote_ip,
+                (local_ip, remote_ip),
                 asked_for.as_ref(),
                 peer,
             )
