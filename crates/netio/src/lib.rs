@@ -6,7 +6,11 @@
 //!
 //! A worker thread builds an [`Engine`], attaches its sockets and TUN queues and then repeats
 //! [`Engine::wait`], [`Engine::receive`], its own work, [`Engine::recycle`] and [`Engine::flush`].
-#![deny(unsafe_op_in_unsafe_fn)]
+#![deny(
+    unsafe_op_in_unsafe_fn,
+    clippy::undocumented_unsafe_blocks,
+    clippy::multiple_unsafe_ops_per_block
+)]
 
 mod address;
 mod buffer;

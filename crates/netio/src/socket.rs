@@ -216,6 +216,11 @@ impl OuterSocket {
         self.scout.path_mtu(remote)
     }
 
+    /// How many datagrams the kernel has dropped instead of handing them over.
+    pub(crate) fn drops(&self) -> io::Result<u32> {
+        sockopt::drops(self.receiver())
+    }
+
     pub(crate) fn is_ipv6(&self) -> bool {
         self.local.is_ipv6()
     }

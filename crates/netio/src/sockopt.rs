@@ -1,6 +1,6 @@
 //! Socket options that `socket2` does not know.
 
-use core::mem::size_of;
+use core::mem::{size_of, size_of_val};
 use core::ptr;
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
@@ -41,6 +41,28 @@ pub(crate) fn int(fd: &impl AsRawFd, level: i32, name: i32) -> io::Result<i32> {
         )
     };
     check(result).map(|()| value)
+}
+
+/// `SK_MEMINFO_DROPS` and how many words come with it (`linux/sock_diag.h`).
+const MEMORY_DROPS: usize = 8;
+const MEMORY_WORDS: usize = 9;
+
+/// How many datagrams a socket has dropped since it was made, for want of room or as broken. The number is
+/// the one that `SO_RXQ_OVFL` has a later datagram tell.
+pub(crate) fn drops(fd: &impl AsRawFd) -> io::Result<u32> {
+    let mut words = [0_u32; MEMORY_WORDS];
+    let mut len = size_of_val(&words) as libc::socklen_t;
+    // SAFETY: the words are valid for writes of the length that is passed, and so is the length.
+    let result = unsafe {
+        libc::getsockopt(
+            fd.as_raw_fd(),
+            libc::SOL_SOCKET,
+            libc::SO_MEMINFO,
+            words.as_mut_ptr().cast(),
+            &raw mut len,
+        )
+    };
+    check(result).map(|()| words[MEMORY_DROPS])
 }
 
 /// Has a classic BPF program decide which datagrams a socket receives.

@@ -92,7 +92,8 @@ impl Service {
 }
 
 impl Worker {
-    pub(crate) fn report(&self) -> ShardReport {
+    pub(crate) fn report(&mut self) -> ShardReport {
+        self.sink.engine.count_drops();
         let mailbox = self.sink.mailboxes.get(self.index);
         ShardReport {
             shard: self.index as u16,

@@ -27,6 +27,9 @@ const MESSAGES_MAX: usize = 256;
 /// Quick key exchanges computed before packets and timers have their turn: less than a millisecond,
 /// so that no probe, answer or ESP packet waits longer for them.
 const QUICK_MAX: usize = 16;
+/// How often the kernel is asked what it dropped: more often than a try of a probe may last, for a later
+/// datagram that tells may come after the verdict.
+const DROPS_EVERY: Duration = Duration::from_millis(10);
 /// Packets of one batch that are described on the stack.
 const INLINE: usize = 64;
 
@@ -45,6 +48,8 @@ pub(crate) struct Worker {
     /// When the last round of work began.
     woke: Instant,
     backlog: Backlog,
+    /// When the kernel was last asked what it dropped.
+    drops_counted: Instant,
     pub(crate) rounds: u64,
     /// Whether the latest round left datagrams unread.
     unread: bool,
@@ -80,6 +85,7 @@ impl Worker {
             batch: Batch::with_capacity(batch * 2),
             woke: clock.now(),
             backlog: Backlog::new(buffer_bytes, clock.now()),
+            drops_counted: clock.now(),
             rounds: 0,
             unread: false,
             gather: Gather::default(),
@@ -344,6 +350,10 @@ impl Worker {
         } else {
             return;
         };
+        if now - self.drops_counted >= DROPS_EVERY {
+            self.drops_counted = now;
+            self.sink.engine.count_drops();
+        }
         let drops = self.sink.engine.counters().rx_kernel_drops;
         self.shard.serviced(ServiceHealth {
             rx_serviced,

@@ -227,9 +227,21 @@ impl Inventory {
         let (Some(drops), Some(entry)) = (drops, self.sockets.get_mut(usize::from(id.0))) else {
             return;
         };
-        let more = drops.wrapping_sub(entry.drops_seen);
-        entry.drops_seen = drops;
-        self.counters.rx_kernel_drops += u64::from(more);
+        // A datagram tells the number as it was when it arrived: what was asked for since is newer.
+        let more = drops.wrapping_sub(entry.drops_seen).cast_signed();
+        if more > 0 {
+            entry.drops_seen = drops;
+            self.counters.rx_kernel_drops += u64::from(more.unsigned_abs());
+        }
+    }
+
+    /// Asks the kernel what each socket has dropped.
+    pub(super) fn count_drops(&mut self) {
+        for index in 0..self.sockets.len() {
+            let id = SocketId(index as u16);
+            let drops = self.socket(id).and_then(|socket| socket.drops().ok());
+            self.note_drops(id, drops);
+        }
     }
 
     /// Makes a packet of a TUN read that left `len` octets in the buffer.

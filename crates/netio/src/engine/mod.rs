@@ -353,6 +353,12 @@ impl Engine {
         self.inventory.offloads
     }
 
+    /// Asks the kernel what it has dropped of what came to the sockets, a call for each. A later datagram
+    /// tells, too; but after drops there may be none.
+    pub fn count_drops(&mut self) {
+        self.inventory.count_drops();
+    }
+
     /// What this engine has done since it was built.
     #[must_use]
     pub fn counters(&self) -> &Counters {

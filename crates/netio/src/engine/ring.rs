@@ -115,6 +115,8 @@ struct BufferRing {
     prefix: usize,
     lent: Vec<Option<Buffer>>,
     missing: Vec<u16>,
+    /// The kernel may still read the entries.
+    leaked: bool,
 }
 
 impl BufferRing {
@@ -137,6 +139,7 @@ impl BufferRing {
             prefix,
             lent: (0..len).map(|_| None).collect(),
             missing: (0..len).rev().collect(),
+            leaked: false,
         };
         let address = entries.as_ptr() as u64;
         // SAFETY: the memory is page-aligned, holds `len` entries and is freed only in `drop`,
@@ -200,8 +203,9 @@ impl BufferRing {
         self.missing.len() == self.lent.len()
     }
 
-    /// Gives up the lent buffers without freeing them.
+    /// Gives up the entries and the lent buffers without freeing them.
     fn leak(&mut self) {
+        self.leaked = true;
         for buffer in self.lent.drain(..).flatten() {
             core::mem::forget(buffer);
         }
@@ -210,7 +214,11 @@ impl BufferRing {
 
 impl Drop for BufferRing {
     fn drop(&mut self) {
-        // SAFETY: the memory was allocated with this layout and is freed only here.
+        if self.leaked {
+            return;
+        }
+        // SAFETY: the memory was allocated with this layout and is freed only here; the kernel has let go
+        // of it, since what used it was cancelled before.
         unsafe { dealloc(self.entries.as_ptr().cast(), self.layout) };
     }
 }

@@ -97,6 +97,58 @@ fn each_socket_gets_what_the_program_says_and_nobody_else_does() {
     }
 }
 
+fn count_until_quiet(engine: &mut Engine) -> usize {
+    let (mut count, mut before) = (0, usize::MAX);
+    let mut batch = Batch::with_capacity(64);
+    while count != before {
+        before = count;
+        engine.wait(Some(Duration::from_millis(50))).unwrap();
+        while engine.receive(&mut batch) > 0 {
+            count += batch.outer.len();
+            engine.recycle(&mut batch);
+        }
+    }
+    count
+}
+
+/// Packet sockets and raw ones, of both families, count what found no room.
+#[test]
+fn drops_of_the_kernel_are_counted() {
+    for kind in [EngineKind::Epoll, EngineKind::IoUring].map(|kind| (kind, Offloads::ALL)) {
+        in_namespace(move || {
+            for (bind, shared) in [("127.0.0.1", true), ("127.0.0.1", false), ("::1", false)] {
+                let mut engine = engine(kind);
+                let small = RawSettings {
+                    rx_buffer_bytes: 16 << 10,
+                    ..settings(bind)
+                };
+                let sockets = if shared {
+                    OuterSocket::fan_out(&small, &program(), 2).unwrap()
+                } else {
+                    vec![OuterSocket::raw(&small).unwrap()]
+                };
+                let ids = sockets
+                    .into_iter()
+                    .map(|s| engine.attach_socket(s).unwrap());
+                let ids: Vec<_> = ids.collect();
+                for _ in 0..40 {
+                    for _ in 0..10 {
+                        engine.send_bytes(to(ids[0], None, bind), &[0; 1000]);
+                    }
+                    engine.flush();
+                }
+                let received = count_until_quiet(&mut engine);
+                engine.count_drops();
+                let counters = engine.counters();
+                assert_eq!(counters.tx_packets, 400, "{kind:?} {bind}");
+                assert!(counters.rx_kernel_drops > 0, "{kind:?} {bind}");
+                let seen = received as u64 + counters.rx_kernel_drops;
+                assert_eq!(seen, 400, "{kind:?} {bind} {shared}");
+            }
+        });
+    }
+}
+
 /// A raw socket whose packets have a header of 24 octets: twice "no operation" and the end of the list.
 fn raw_with_options() -> Socket {
     let protocol = Some(Protocol::from(50));

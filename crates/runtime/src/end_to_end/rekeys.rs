@@ -84,7 +84,7 @@ fn no_packet_is_lost(kind: EngineKind, offload: Offloads, net: u8) {
         assert_eq!(sum(|c| c.esp_out.0), sent, "{kind:?}");
         assert_eq!(sum(|c| c.esp_in_dropped.iter().sum()), 0, "{kind:?}");
         for reason in CloseReason::ALL {
-            let replaced = [CloseReason::Rekeyed, CloseReason::RedundantRekey].contains(&reason);
+            let replaced = [CloseReason::Rekeyed, CloseReason::RedundantRekey].contains(reason);
             let closed: u64 = reports
                 .iter()
                 .map(|r| r.counters.closed[reason.index()])
