@@ -9,11 +9,29 @@ use crate::{EncryptionAlgorithm, IcvMismatch};
 pub enum Provider {
     /// The fastest that was measured: AES-GCM by our own code where the processor has AVX-512, VAES
     /// and VPCLMULQDQ, everything else by AWS-LC.
-    #[cfg_attr(not(feature = "copy-cipher-for-benches"), default)]
+    #[cfg_attr(
+        not(any(
+            feature = "copy-cipher-for-benches",
+            feature = "aws-lc",
+            feature = "portable"
+        )),
+        default
+    )]
     Fastest,
     /// AWS-LC: assembly for the processor at hand. Its key schedule lives behind a pointer.
+    #[cfg_attr(
+        all(
+            feature = "aws-lc",
+            not(any(feature = "copy-cipher-for-benches", feature = "portable"))
+        ),
+        default
+    )]
     AwsLc,
-    /// Pure Rust: the check on the others, and the way out where AWS-LC cannot be built.
+    /// Pure Rust: the check on the others.
+    #[cfg_attr(
+        all(feature = "portable", not(feature = "copy-cipher-for-benches")),
+        default
+    )]
     Portable,
     /// Nobody: a copy, in builds for benches only, where it is the usual one.
     #[cfg(feature = "copy-cipher-for-benches")]
@@ -165,7 +183,14 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_usual_provider_is_the_fastest_unless_the_build_is_for_benches() {
-        assert_eq!(Provider::default() == Provider::Fastest, crate::ENCRYPTS);
+    fn the_usual_provider_is_the_fastest_unless_the_build_wants_another() {
+        let wanted = if cfg!(feature = "portable") {
+            Provider::Portable
+        } else if cfg!(feature = "aws-lc") {
+            Provider::AwsLc
+        } else {
+            Provider::Fastest
+        };
+        assert_eq!(Provider::default() == wanted, crate::ENCRYPTS);
     }
 }

@@ -19,8 +19,12 @@ use crate::wait;
 
 const START_LIMIT: Duration = Duration::from_secs(20);
 const CONTROL_LIMIT: Duration = Duration::from_secs(10);
-/// Names the packet engine that every headend shall use.
-const ENGINE: &str = "PALISADE_TEST_ENGINE";
+/// Variables of the environment that say what every headend shall use, and what they are called in a
+/// configuration.
+const WAYS: [(&str, &str); 2] = [
+    ("PALISADE_TEST_ENGINE", "engine"),
+    ("PALISADE_TEST_OFFLOAD", "offload"),
+];
 const METRICS: SocketAddr =
     SocketAddr::new(std::net::IpAddr::V4(std::net::Ipv4Addr::LOCALHOST), 9477);
 
@@ -306,21 +310,30 @@ fn render(tunnels: &[Tunnel], extra: &str) -> String {
     for tunnel in tunnels {
         render_connection(tunnel, &mut text);
     }
-    let extra = with_engine(extra, std::env::var(ENGINE).ok().as_deref());
+    let wanted = WAYS.map(|(variable, key)| (key, std::env::var(variable).unwrap_or_default()));
+    let extra = with_way(extra, &wanted);
     let _ = write!(text, "[secrets.test]\nsecret = \"{SECRET}\"\n{extra}\n");
     text
 }
 
-/// Further sections of a configuration with this packet engine, unless they name one themselves.
-fn with_engine(extra: &str, engine: Option<&str>) -> String {
-    let Some(engine) = engine.filter(|_| !extra.contains("engine = ")) else {
-        return extra.to_owned();
-    };
-    let line = format!("[headend]\nengine = \"{engine}\"\n");
-    if extra.contains("[headend]\n") {
-        extra.replacen("[headend]\n", &line, 1)
+/// Further sections of a configuration with these values in `[headend]`, unless they are empty or the
+/// sections say something themselves.
+fn with_way(extra: &str, wanted: &[(&str, String)]) -> String {
+    let lines: String = wanted
+        .iter()
+        .filter(|(key, value)| !value.is_empty() && !extra.contains(&format!("{key} = ")))
+        .map(|(key, value)| match value.as_str() {
+            "true" | "false" => format!("{key} = {value}\n"),
+            _ => format!("{key} = \"{value}\"\n"),
+        })
+        .collect();
+    let heading = "[headend]\n";
+    if lines.is_empty() {
+        extra.to_owned()
+    } else if extra.contains(heading) {
+        extra.replacen(heading, &format!("{heading}{lines}"), 1)
     } else {
-        format!("{line}{extra}")
+        format!("{heading}{lines}{extra}")
     }
 }
 
@@ -399,18 +412,29 @@ fn lines(settings: &[(String, String)]) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::{sum_of, with_engine};
+    use super::{sum_of, with_way};
 
     #[test]
-    fn an_engine_is_added_where_none_is_named() {
-        let added = |extra| with_engine(extra, Some("epoll"));
+    fn a_way_is_added_where_none_is_named() {
+        let way = |engine: &str, offload: &str| {
+            [
+                ("engine", engine.to_owned()),
+                ("offload", offload.to_owned()),
+            ]
+        };
+        let added = |extra| with_way(extra, &way("epoll", ""));
         let whole = "[headend]\nengine = \"epoll\"\n";
         assert_eq!(added("[pools.a]\n"), format!("{whole}[pools.a]\n"));
-        let section = "[headend]\noffload = false\n";
-        assert_eq!(added(section), format!("{whole}offload = false\n"));
+        let section = "[headend]\noffload = true\n";
+        assert_eq!(added(section), format!("{whole}offload = true\n"));
         let named = "[headend]\nengine = \"io_uring\"\n";
         assert_eq!(added(named), named);
-        assert_eq!(with_engine(section, None), section);
+        assert_eq!(with_way(section, &way("", "")), section);
+        assert_eq!(
+            with_way("", &way("", "false")),
+            "[headend]\noffload = false\n"
+        );
+        assert_eq!(with_way(section, &way("", "false")), section);
     }
 
     #[test]

@@ -8,6 +8,7 @@ mod cargo;
 mod checks;
 mod deb;
 mod gated;
+mod matrix;
 mod packages;
 mod report;
 mod requirement;
@@ -33,7 +34,12 @@ struct Arguments {
 #[derive(Subcommand)]
 enum Task {
     /// Runs all tests: those that need nothing, and as root those with real peers too.
-    Test,
+    Test {
+        /// What is about packets on every engine, with and without offloads, with every provider of
+        /// ciphers: some minutes more.
+        #[arg(long)]
+        matrix: bool,
+    },
     /// Runs the tests of the room that may use `unsafe` with AddressSanitizer.
     Asan,
     /// Runs all tests, AddressSanitizer, formatting, lints and documentation; anything not run is a failure.
@@ -49,7 +55,7 @@ enum Task {
 
 fn main() -> ExitCode {
     let outcome = match Arguments::parse().task {
-        Task::Test => test().map(|report| report.conclude(strict())),
+        Task::Test { matrix } => test(matrix).map(|report| report.conclude(strict())),
         Task::Asan => asan().map(|report| report.conclude(strict())),
         Task::Ci => ci().map(|report| report.conclude(strict())),
         Task::Deb => deb::run().map(code),
@@ -72,9 +78,9 @@ fn code(succeeded: bool) -> ExitCode {
     }
 }
 
-fn test() -> Result<Report> {
+fn test(matrix: bool) -> Result<Report> {
     let mut report = Report::new();
-    tests_run::run(&mut report)?;
+    tests_run::run(&mut report, matrix)?;
     Ok(report)
 }
 
@@ -85,7 +91,7 @@ fn asan() -> Result<Report> {
 }
 
 fn ci() -> Result<Report> {
-    let mut report = test()?;
+    let mut report = test(true)?;
     asan::run(&mut report)?;
     checks::run(&mut report)?;
     Ok(report)

@@ -1,21 +1,18 @@
 //! All tests that can be run here, in one call of cargo: further calls with other features would
 //! build half of the workspace again.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anyhow::Result;
 
 use crate::gated::{self, GatedTest};
 use crate::report::Report;
 use crate::requirement::{Requirement, is_root};
-use crate::tally::Tally;
-use crate::{cargo, packages};
+use crate::{cargo, matrix, packages};
 
-/// Modules of the tests with real peers through which much traffic goes.
-const ABOUT_PACKETS: &[&str] = &["nat::", "raw_esp::", "rekeying::", "vrfs::", "long_packets"];
-
-/// Runs everything that can be run here and notes what cannot.
-pub(crate) fn run(report: &mut Report) -> Result<()> {
+/// Runs everything that can be run here and notes what cannot; with `all_ways` what is about packets on
+/// every engine, with and without offloads, and with every provider of ciphers.
+pub(crate) fn run(report: &mut Report, all_ways: bool) -> Result<()> {
     let metadata = gated::metadata()?;
     let tests = gated::find(&metadata)?;
     provide(&tests)?;
@@ -40,28 +37,12 @@ pub(crate) fn run(report: &mut Report) -> Result<()> {
     ];
     report.tests(cargo::test(&arguments, &[], &program)?);
     if Requirement::Namespaces.lacking().is_empty() {
-        report.tests(with_the_other_engine(&features, &program)?);
+        matrix::ways(report, &features, &program, all_ways)?;
+    }
+    if all_ways {
+        matrix::providers(report, &program)?;
     }
     Ok(())
-}
-
-/// The tests with real peers that are about packets, on the engine that `auto` does not build. All
-/// features are named again, so that nothing is built anew.
-fn with_the_other_engine(features: &str, program: &Path) -> Result<Tally> {
-    let arguments = [
-        &[
-            "test",
-            "--workspace",
-            "--features",
-            features,
-            "--test",
-            "headend",
-            "--",
-        ],
-        ABOUT_PACKETS,
-    ];
-    let environment = [("PALISADE_TEST_ENGINE", "io_uring")];
-    cargo::test(&arguments.concat(), &environment, program)
 }
 
 /// As root on Debian: installs what is missing.
