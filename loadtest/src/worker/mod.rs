@@ -7,6 +7,7 @@ mod flood;
 mod host;
 mod life;
 mod network;
+mod pace;
 mod peer;
 mod renewal;
 mod rut;
@@ -148,6 +149,7 @@ pub(crate) struct Worker {
     /// Nothing passes between the peers and the responder.
     outage: bool,
     flooding: flood::Flooding,
+    pace: pace::Pace,
     stats: Stats,
 }
 
@@ -201,6 +203,7 @@ impl Worker {
             deaths_planned: false,
             outage: false,
             flooding: flood::Flooding::default(),
+            pace: pace::Pace::default(),
             stats: Stats::new(),
             shared,
             board,
@@ -254,7 +257,7 @@ impl Worker {
     fn nap(&self) -> Duration {
         let now = self.shared.clock.now();
         let arrival = self.arrivals.peek().map(|(_, due)| due);
-        [arrival, self.wheel.next_deadline()]
+        [arrival, self.wheel.next_deadline(), self.pace.next()]
             .into_iter()
             .flatten()
             .map(|due| due - now)
@@ -280,11 +283,12 @@ impl Worker {
 
     fn fire_timers(&mut self, now: Instant) {
         let mut fired = Vec::new();
+        let mut packets = Vec::new();
         self.wheel.fire(now, |timer| fired.push(timer));
         for timer in fired {
             match timer.token {
                 Token::Exchange(slot) => self.on_exchange_timer(slot, now),
-                Token::Packet(slot) => self.on_packet_due(slot, timer.due, now),
+                Token::Packet(slot) => packets.push((timer.due, slot)),
                 Token::Death(slot) => self.die(slot, now),
                 Token::Held(place) => self.let_go(place, now),
                 Token::Probe(slot) => self.on_probe_due(slot, timer.due, now),
@@ -293,6 +297,10 @@ impl Worker {
                 Token::Keepalive(slot) => self.keep_mapping(slot, now),
                 Token::Retire(slot) => self.retire(slot, now),
             }
+        }
+        self.pace.add(&mut packets);
+        while let Some((due, slot)) = self.pace.take(now) {
+            self.on_packet_due(slot, due, now);
         }
     }
 

@@ -10,17 +10,18 @@ use serde::{Deserialize, Serialize};
 
 use crate::options::Options;
 
-const PEERS: u32 = 100;
+/// So many that none sends more often than the generator's clock ticks.
+const PEERS: u32 = 2_000;
 /// An inner packet of 1,400 octets.
 const PAYLOAD_LEN: u32 = 1_372;
 /// Packets a second that are offered first.
 const FIRST_RATE: f64 = 20_000.0;
-const GROWTH: f64 = 1.5;
-const STEPS_MAX: u32 = 12;
+const GROWTH: f64 = 1.25;
+const STEPS_MAX: u32 = 20;
 /// Share of the packets that must come back for a rate to count as carried.
 const CARRIED: f64 = 0.99;
 /// Seconds of set-up and settling before rates are read.
-const SETTLING: usize = 2;
+const SETTLING: usize = 3;
 
 /// The time from sending to the verified echo at one rate. All of the generator's own work, both crossings of
 /// loopback and both passes through the headend are in it.
@@ -101,7 +102,7 @@ fn run(options: &Options, rate: f64, seconds: u32) -> Result<Report> {
     let output = Command::new(options.programs.join("palisade-load"))
         .arg("--headend")
         .arg(options.programs.join("palisade"))
-        .args(["--peers", &PEERS.to_string(), "--rate", "1000"])
+        .args(["--peers", &PEERS.to_string(), "--rate", "2000"])
         .args(["--packets", &(rate / f64::from(PEERS)).to_string()])
         .args(["--payload", &PAYLOAD_LEN.to_string()])
         .args(["--duration", &seconds.to_string(), "--threads", "1"])
