@@ -72,6 +72,7 @@ pub enum Action {
     /// IKEv2: a request went unanswered to its last retransmission. RFC 7296 §2.4: the peer is gone, and the IKE SA is
     /// to be closed with [`CloseReason::Unresponsive`]; but whether the silence is the peer's is for the owner to judge, so
     /// the request is sent on, with the longest gap, and this comes with each time until it is answered or the IKE SA closed.
+    /// IKEv1: a quick mode of ours went unanswered and the IKE SA holds no Child SA; it comes once, and the quick mode is over.
     Unanswered,
     /// IKEv1: the peer has deleted the IKE SA and not its Child SAs, which do not depend on it. The
     /// owner hands them over to another IKE SA with the peer, old or new, or closes this one with

@@ -158,6 +158,8 @@ pub(crate) struct End {
     pub(crate) active: BTreeMap<u16, u32>,
     pub(crate) established: Vec<Established>,
     pub(crate) outbox: Vec<Datagram>,
+    /// IKE SAs without a Child SA whose quick mode went unanswered.
+    pub(crate) unanswered: Vec<u64>,
     /// Computations that wait: run at once unless `hold_jobs`.
     pub(crate) jobs: Vec<(u64, Job)>,
     pub(crate) hold_jobs: bool,
@@ -185,6 +187,7 @@ impl End {
             active: BTreeMap::new(),
             established: vec![],
             outbox: vec![],
+            unanswered: vec![],
             jobs: vec![],
             hold_jobs: false,
             tracing: false,
@@ -382,7 +385,8 @@ impl End {
                 Event::Removed(child.0, reason)
             }
             Action::ChildFailed { reason, .. } => Event::ChildFailed(reason),
-            Action::Rekeyed { .. } | Action::Redundant { .. } | Action::Unanswered => {
+            Action::Unanswered => return self.unanswered.push(spi),
+            Action::Rekeyed { .. } | Action::Redundant { .. } => {
                 panic!("an IKE SA of IKEv1 has no successor of its own")
             }
             Action::ReauthenticationDue => Event::ReauthenticationDue,

@@ -5,9 +5,7 @@ use std::time::Duration;
 
 use crypto::{EncryptionAlgorithm, IntegrityAlgorithm, KeyExchangeMethod};
 use ike::v1::IkeSa;
-use ike::{
-    Action, ChildFailure, CloseReason, Context, Received, Refusal, Rejection, RemovalReason,
-};
+use ike::{Action, ChildFailure, Context, Received, Refusal, Rejection, RemovalReason};
 use ipsec::{ConnectionPolicy, EspSpi, RekeyPolicy, TrafficSelector};
 
 use crate::end::{Datagram, End, Event};
@@ -330,7 +328,7 @@ fn traffic_confirms_as_well_as_the_third_message() {
 }
 
 #[test]
-fn a_peer_that_does_not_answer_fails_the_child_and_without_others_the_ike_sa() {
+fn a_peer_that_does_not_answer_fails_the_child_and_without_others_the_owner_is_asked() {
     let mut world = World::established();
     create_child(&mut world, Side::Left, 1);
     world.deaf = Some(Side::Right);
@@ -341,6 +339,7 @@ fn a_peer_that_does_not_answer_fails_the_child_and_without_others_the_ike_sa() {
             .has(&Event::ChildFailed(ChildFailure::Unanswered))
     );
     assert_eq!(world.left.children.len(), 1, "the other stands");
+    assert_eq!(world.left.unanswered, [0_u64; 0]);
     world.left.assert_accounts_balance();
 
     let mut world = World::new();
@@ -354,9 +353,11 @@ fn a_peer_that_does_not_answer_fails_the_child_and_without_others_the_ike_sa() {
     }
     world.deaf = Some(Side::Right);
     world.pass(Duration::from_secs(120));
-    assert!(
-        world.left.has(&Event::Closed(CloseReason::Unresponsive)),
-        "{:?}",
+    assert_eq!(world.left.unanswered.len(), 1);
+    assert_eq!(
+        world.left.sas.len(),
+        1,
+        "the owner judges: {:?}",
         world.left.events
     );
     world.left.assert_accounts_balance();

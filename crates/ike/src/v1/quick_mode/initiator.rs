@@ -16,7 +16,7 @@ use crate::trace::{ExchangeEnd, Input, Stage};
 use crate::v1::exchange::{self, GivenUp};
 use crate::v1::hashes::Cover;
 use crate::v1::{IkeSa, deletes, tracing};
-use crate::{Action, ChildFailure, ChildState, CloseReason, Context, Job, Side};
+use crate::{Action, ChildFailure, ChildState, Context, Job, Side};
 
 /// What the peer's message brought.
 pub(in crate::v1) struct Answer {
@@ -305,9 +305,8 @@ pub(super) fn given_up(
         GivenUp::Exhausted => ChildFailure::Exhausted,
     };
     fail(sa, 0, ours, reason, ctx, actions);
-    // Whether a peer that has other pairs is alive is for dead peer detection to say; one that has
-    // none is gone for us.
+    // A peer that has other pairs is left to its liveness checks; one that has none may be gone for us.
     if why == GivenUp::Unanswered && sa.children().is_empty() {
-        sa.terminate(CloseReason::Unresponsive, ctx, actions);
+        actions.push(Action::Unanswered);
     }
 }
