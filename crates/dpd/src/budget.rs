@@ -115,9 +115,53 @@ impl Budgets {
     }
 }
 
+/// How many tries may be sent again because they could not have been answered: one for every four probes
+/// that begin. Whoever falls behind would otherwise ask more for it, and fall behind further.
+#[derive(Clone, Debug)]
+pub(crate) struct Repeats {
+    /// In probes begun.
+    saved: u32,
+}
+
+/// What one repetition costs, in probes begun.
+const REPEAT_COST: u32 = 4;
+/// As much is saved up at most, so that a passing fault is repaired at once.
+const SAVED_MAX: u32 = 1_024 * REPEAT_COST;
+
+impl Repeats {
+    pub(crate) const fn new() -> Self {
+        Self { saved: SAVED_MAX }
+    }
+
+    /// A probe begins.
+    pub(crate) fn earn(&mut self) {
+        self.saved = self.saved.saturating_add(1).min(SAVED_MAX);
+    }
+
+    /// Whether a try may be sent again.
+    pub(crate) fn take(&mut self) -> bool {
+        let left = self.saved.checked_sub(REPEAT_COST);
+        self.saved = left.unwrap_or(self.saved);
+        left.is_some()
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn one_try_is_repeated_for_every_four_probes() {
+        let mut repeats = Repeats::new();
+        let at_once = (0..5_000).filter(|_| repeats.take()).count();
+        assert_eq!(at_once, 1_024);
+        let mut more = 0;
+        for _ in 0..1_000 {
+            repeats.earn();
+            more += u32::from(repeats.take());
+        }
+        assert_eq!(more, 250);
+    }
 
     fn bucket(per_second: u32, burst: u32) -> TokenBucket {
         TokenBucket::new(

@@ -20,6 +20,9 @@ pub struct Counters {
     pub probes_saved: u64,
     /// Tries that had to wait for the budget.
     pub tries_deferred: u64,
+    /// Tries that could not have been answered and were not sent again, because this shard had repeated
+    /// too many already: their time was only prolonged.
+    pub repeats_forgone: u64,
     /// Probes that an unauthenticated hint provoked.
     pub hints_followed: u64,
     /// Unauthenticated hints beyond the budget.

@@ -5,7 +5,7 @@ use core::time::Duration;
 use timer::{Instant, TICK};
 
 use crate::breaker::{Breaker, BreakerPolicy, DomainKey};
-use crate::budget::{BudgetPolicy, Budgets};
+use crate::budget::{BudgetPolicy, Budgets, Repeats};
 use crate::counters::Counters;
 use crate::evidence::{Evidence, Nat};
 use crate::health::ServiceHealth;
@@ -20,6 +20,8 @@ pub struct Watch {
     pub budgets: Budgets,
     /// Stops verdicts when too many peers fall silent together.
     pub breaker: Breaker,
+    /// How many tries may be repeated because they could not have been answered.
+    pub(crate) repeats: Repeats,
     /// Peers that are watched.
     watched: u32,
 }
@@ -36,6 +38,7 @@ impl Watch {
             counters: Counters::default(),
             budgets: Budgets::new(budgets),
             breaker: Breaker::new(breaker),
+            repeats: Repeats::new(),
             watched: 0,
         }
     }

@@ -180,7 +180,7 @@ catalogue! {
     counter DPD_VERDICTS "palisade_dpd_verdicts_total" ["reason"]
         "Peers that were declared dead.";
     counter DPD_DEFERRALS "palisade_dpd_deferrals_total" ["budget"]
-        "Tries and verdicts put off because their budget was spent.";
+        "Tries, verdicts and repeated tries put off because their budget was spent.";
     histogram DPD_ROUND_TRIP "palisade_dpd_round_trip_seconds" []
         "From a probe to its answer.", LATENCY, MICROSECONDS;
     histogram DPD_DETECTION "palisade_dpd_detection_seconds" []

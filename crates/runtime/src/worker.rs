@@ -47,6 +47,10 @@ pub(crate) struct Worker {
     batch: Batch,
     /// When the last round of work began.
     woke: Instant,
+    /// When the last round had read its sockets.
+    read_done: Instant,
+    /// How long the last round took after that.
+    worked: Duration,
     backlog: Backlog,
     /// When the kernel was last asked what it dropped.
     drops_counted: Instant,
@@ -84,6 +88,8 @@ impl Worker {
             mailboxes,
             batch: Batch::with_capacity(batch * 2),
             woke: clock.now(),
+            read_done: clock.now(),
+            worked: Duration::ZERO,
             backlog: Backlog::new(buffer_bytes, clock.now()),
             drops_counted: clock.now(),
             rounds: 0,
@@ -116,6 +122,7 @@ impl Worker {
         // Before the timers fire: a try that went unanswered counts only if we have listened.
         self.unread = !self.receive();
         self.report_health(!self.unread);
+        self.read_done = self.clock.now();
         self.read_mail();
         self.compute_quick();
         self.note_watchers();
@@ -168,6 +175,7 @@ impl Worker {
     /// Waits for a datagram, an inner packet, a message or the next timer.
     fn sleep(&mut self) {
         let now = self.clock.now();
+        self.worked = now - self.read_done;
         let until_timer = self
             .shard
             .next_deadline()
@@ -338,19 +346,22 @@ impl Worker {
     }
 
     /// Tells the shard up to when everything that had arrived has been read: silence until then means something. What was
-    /// read last from sockets that were `emptied` waited no longer than this round of work has taken; where they are
-    /// never found empty, no longer than their buffers take to pass.
+    /// read last from sockets that were `emptied` waited no longer than the rest of the last round and this one's reading
+    /// have taken, and no longer did what was sent wait to leave; where they are never found empty, no longer than their
+    /// buffers take to pass.
     fn report_health(&mut self, emptied: bool) {
         let now = self.clock.now();
         let (rx_serviced, queue_delay) = if emptied {
             self.backlog.emptied(now);
-            (now, now - self.woke)
+            (now, self.worked + (now - self.woke))
         } else if let Some(passed) = self.backlog.passed(now) {
             (passed, now - passed)
         } else {
             return;
         };
-        if now - self.drops_counted >= DROPS_EVERY {
+        // Somebody may be judged in this round.
+        let judges = self.shard.next_deadline().is_some_and(|due| due <= now);
+        if judges || now - self.drops_counted >= DROPS_EVERY {
             self.drops_counted = now;
             self.sink.engine.count_drops();
         }

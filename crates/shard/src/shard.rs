@@ -142,6 +142,9 @@ pub struct Shard {
     fired: Vec<(Token, Instant)>,
 }
 
+/// Timers after which a call fires those of no further tick: a few milliseconds of work, so that what is
+/// sent leaves and what arrives is read before long.
+const TIMERS_MAX: usize = 512;
 /// Timers between two steps of asking for a peer's memory: long enough for memory to answer, short
 /// enough for the lines to stay.
 const FETCH_GAP: usize = 4;
@@ -204,13 +207,19 @@ impl Shard {
         }
     }
 
-    /// Fires the timers that are due.
+    /// Fires timers that are due: those of some ticks, so that whoever has fallen behind reads and sends
+    /// in between. [`next_deadline`](Self::next_deadline) says whether more are.
     pub fn tick(&mut self, now: Instant, out: &mut impl Output) {
         self.heed_owners();
         self.relay(now, out);
         let mut fired = core::mem::take(&mut self.fired);
-        self.wheel
-            .fire(now, |timer| fired.push((timer.token, timer.due)));
+        let is_due = |due: &Instant| *due <= now;
+        while fired.len() < TIMERS_MAX
+            && let Some(tick) = self.wheel.next_deadline().filter(is_due)
+        {
+            self.wheel
+                .fire(tick, |timer| fired.push((timer.token, timer.due)));
+        }
         for turn in 0..fired.len() + FETCH_AHEAD {
             self.fetch_ahead(&fired, turn);
             let due = turn.checked_sub(FETCH_AHEAD);

@@ -18,6 +18,7 @@ impl Liveness {
         self.flags &= SILENT;
         self.heard.question();
         ctx.watch.counters.probes += 1;
+        ctx.watch.repeats.earn();
         self.next_try(due, ctx)
     }
 
@@ -61,16 +62,29 @@ impl Liveness {
         outcome
     }
 
-    /// A try that could not have been answered does not count: it is sent again, as often as a probe
-    /// has tries. After that the fault is surely ours.
+    /// A try that could not have been answered does not count: it is sent again, unless this shard has
+    /// repeated too many of late, after gaps that double. When they add up to a whole probe the fault
+    /// is surely ours.
     pub(super) fn repeat(&mut self, due: Instant, ctx: &mut Context<'_>) -> Decision {
         let record = self.record();
-        record.repeats += 1;
-        if record.repeats > u16::from(ctx.policy.tries()) {
+        record.repeats = record.repeats.saturating_add(1);
+        let factor = 1_u32 << (record.repeats - 1).min(16);
+        if factor * 2 - 1 > u32::from(ctx.policy.tries()) {
             return self.suspect(ctx, SuspicionCause::OwnService);
         }
+        let longest = ctx.policy.interval.max(ctx.policy.retry);
+        let gap = ctx.policy.gap(self.protocol, self.tries.max(1));
+        let gap = gap.saturating_mul(factor).min(longest);
+        if !ctx.watch.repeats.take() {
+            // The answer may still wait in the socket; a further question would wait behind it.
+            ctx.watch.counters.repeats_forgone += 1;
+            return Decision::wait_until(ctx.now + gap);
+        }
         self.tries = self.tries.saturating_sub(1);
-        self.next_try(due, ctx)
+        Decision {
+            timer: TimerChange::At(ctx.now + gap),
+            ..self.send_try(due, ctx)
+        }
     }
 
     /// Sends the next try, or waits for its token.

@@ -32,6 +32,8 @@ pub(crate) struct Estate {
     pub(crate) watch: Watch,
     /// How the shard itself is doing at a given time.
     pub(crate) health: fn(Instant) -> ServiceHealth,
+    /// What its worker says about that, if there is one.
+    pub(crate) serviced: Option<ServiceHealth>,
     /// Whether the socket takes datagrams.
     pub(crate) sending: bool,
     pub(crate) peers: Vec<Peer>,
@@ -87,6 +89,7 @@ impl Estate {
             policy,
             watch: Watch::new(budgets, breaker),
             health: ServiceHealth::good,
+            serviced: None,
             sending: true,
             peers: Vec::new(),
             wheel: Wheel::new(now),
@@ -128,7 +131,7 @@ impl Estate {
         let mut ctx = Context {
             now: self.now,
             policy: &self.policy,
-            health: (self.health)(self.now),
+            health: self.serviced.unwrap_or((self.health)(self.now)),
             domains: DOMAINS,
             nat: Nat::default(),
             watch: &mut self.watch,
@@ -197,6 +200,27 @@ impl Estate {
             }
         }
         self.now = end;
+    }
+
+    /// Fires every timer that is due, and says whom that made us ask.
+    pub(crate) fn fire_due(&mut self) -> Vec<u32> {
+        let mut fired: Vec<Fired<u32>> = Vec::new();
+        self.wheel.fire(self.now, |timer| fired.push(timer));
+        let mut asked = Vec::new();
+        for timer in fired {
+            let peer = timer.token as usize;
+            self.peers[peer].key = None;
+            let seen = self.peers[peer].events.len();
+            self.with_peer(timer.token, |live, ctx| live.fired(timer.due, ctx));
+            if let [.., (_, Event::Probe(_))] = self.peers[peer].events[seen..] {
+                asked.push(timer.token);
+            }
+        }
+        asked
+    }
+
+    pub(crate) fn next_deadline(&self) -> Option<Instant> {
+        self.wheel.next_deadline()
     }
 
     pub(crate) fn timers(&self) -> usize {

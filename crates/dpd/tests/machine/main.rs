@@ -2,5 +2,6 @@
 
 mod estate;
 mod million;
+mod overload;
 mod states;
 mod verdicts;

@@ -286,6 +286,7 @@ fn of_dpd(scrape: &mut Scrape, report: &ShardReport) {
         ["verdicts"],
         dpd.verdicts_deferred,
     );
+    scrape.count(&catalogue::DPD_DEFERRALS, ["repeats"], dpd.repeats_forgone);
     scrape.distribution(&catalogue::DPD_ROUND_TRIP, [], &counters.dpd_round_trip_us);
     scrape.distribution(&catalogue::DPD_DETECTION, [], &counters.dpd_detection_ms);
     scrape.distribution(&catalogue::DPD_LATENESS, [], &counters.dpd_lateness_us);
