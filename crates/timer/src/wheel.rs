@@ -10,7 +10,7 @@ use core::num::NonZeroU32;
 use core::time::Duration;
 
 use crate::Instant;
-use crate::level::{Level, NIL, slot_of};
+use crate::level::{LANES, Level, NIL, slot_of};
 use crate::occupancy::SLOTS;
 
 /// The grain of the wheel: a timer fires at the first tick that is not before its due time.
@@ -164,24 +164,25 @@ impl<T: Copy> Wheel<T> {
     /// Spreads the far slot of `turn`, which is about to begin, over the near ring.
     fn bring_near(&mut self, turn: u64) {
         let slot = slot_of(turn);
-        let mut index = self.far.head(slot);
-        self.far.set_head(slot, NIL);
-        while index != NIL {
-            let next = self.entries[index as usize].next;
-            self.link(index);
-            index = next;
+        for mut index in self.far.take(slot) {
+            while index != NIL {
+                let next = self.entries[index as usize].next;
+                self.link(index);
+                index = next;
+            }
         }
     }
 
     fn fire_slot(&mut self, slot: usize, on_fire: &mut impl FnMut(Fired<T>)) {
-        let mut index = self.near.head(slot);
-        self.near.set_head(slot, NIL);
-        while index != NIL {
-            let entry = &self.entries[index as usize];
-            let (next, token, due) = (entry.next, entry.token, entry.due);
-            self.release(index);
-            on_fire(Fired { token, due });
-            index = next;
+        let mut lists = self.near.take(slot);
+        while lists != [NIL; LANES] {
+            for index in lists.iter_mut().filter(|index| **index != NIL) {
+                let entry = &self.entries[*index as usize];
+                let (next, token, due) = (entry.next, entry.token, entry.due);
+                self.release(*index);
+                on_fire(Fired { token, due });
+                *index = next;
+            }
         }
     }
 
@@ -244,8 +245,8 @@ impl<T: Copy> Wheel<T> {
     fn link(&mut self, index: u32) {
         let mark = self.place(self.entries[index as usize].due);
         let (level, slot) = self.level(mark);
-        let head = level.head(slot);
-        level.set_head(slot, index);
+        let head = level.head(slot, index);
+        level.set_head(slot, index, index);
         if head != NIL {
             self.entries[head as usize].previous = index;
         }
@@ -261,7 +262,7 @@ impl<T: Copy> Wheel<T> {
             self.entries[previous as usize].next = next;
         } else {
             let (level, slot) = self.level(previous);
-            level.set_head(slot, next);
+            level.set_head(slot, index, next);
         }
         if next != NIL {
             self.entries[next as usize].previous = previous;
