@@ -63,6 +63,13 @@ impl IkeSa {
             sa.fetch_further();
         }
     }
+
+    /// Asks for what it needs last.
+    pub fn fetch_last(&self) {
+        if let Self::V2(sa) = self {
+            sa.fetch_last();
+        }
+    }
 }
 
 /// What goes in.

@@ -136,11 +136,19 @@ pub(crate) enum FetchStep {
     Sa,
     /// The keys of that, and what it has established.
     Keys,
+    /// What those keys are made from, and its Child SAs.
+    Material,
 }
 
 impl FetchStep {
     /// In their order.
-    pub(crate) const ALL: [Self; 4] = [Self::Place, Self::Peer, Self::Sa, Self::Keys];
+    pub(crate) const ALL: [Self; 5] = [
+        Self::Place,
+        Self::Peer,
+        Self::Sa,
+        Self::Keys,
+        Self::Material,
+    ];
 }
 
 /// Which part of the policy made us initiate.
@@ -262,6 +270,7 @@ impl Peers {
             }
             FetchStep::Sa => peer.sa.fetch(),
             FetchStep::Keys => peer.sa.fetch_further(),
+            FetchStep::Material => peer.sa.fetch_last(),
         }
     }
 

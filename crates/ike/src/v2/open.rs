@@ -3,6 +3,7 @@
 use smallvec::SmallVec;
 
 use crypto::{OpeningKey, ProtectionSuite, Secret};
+use ipsec::ahead::fetch;
 use timer::Instant;
 use wire::ikev2::{Encrypted, Message, PayloadType};
 
@@ -38,6 +39,11 @@ impl MessageOpener {
             material,
             reassembly: [None, None],
         }
+    }
+
+    /// Asks the processor for the memory of what the key is built from.
+    pub(crate) fn fetch(&self) {
+        fetch(self.material.expose(), 0);
     }
 
     /// Opens a message whose message ID the caller has found to be the expected one. `Ok(None)`

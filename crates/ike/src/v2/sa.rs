@@ -114,6 +114,17 @@ impl IkeSa {
         }
     }
 
+    /// The same once more: what the keys are made from, and the Child SAs.
+    pub fn fetch_last(&self) {
+        if let Some(keys) = self.keys.as_deref() {
+            keys.sealer.fetch();
+            keys.opener.fetch();
+        }
+        if let Some(child) = self.children().first() {
+            fetch_value(&child.rekey_at);
+        }
+    }
+
     /// A name for the next computation of this side.
     fn next_job(&mut self, side: Side) -> JobId {
         self.job_serial = self.job_serial.wrapping_add(1);

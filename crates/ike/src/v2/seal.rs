@@ -1,6 +1,7 @@
 //! Building the Encrypted payload, whole or in fragments (RFC 7296 §3.14, RFC 7383 §2.5).
 
 use crypto::{ProtectionSuite, SealingKey, Secret};
+use ipsec::ahead::fetch;
 use wire::ikev2::{
     HEADER_LEN, Header, Payload, PayloadType, encode_encrypted_head, encode_payloads,
 };
@@ -32,6 +33,11 @@ impl MessageSealer {
             material,
             counter: 0,
         }
+    }
+
+    /// Asks the processor for the memory of what the key is built from.
+    pub(crate) fn fetch(&self) {
+        fetch(self.material.expose(), 0);
     }
 
     /// The message with these payloads, protected: one datagram, or several fragments when the
