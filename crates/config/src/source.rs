@@ -77,34 +77,38 @@ impl Source {
 /// by asterisks. It looks at characters and not at syntax: it has to work on a file that does not parse.
 fn mask_secrets(text: &str) -> String {
     let mut masked = String::with_capacity(text.len());
-    let mut rest = text;
-    while let Some(at) = find_secret_value(rest) {
-        let (before, value) = rest.split_at(at);
-        masked.push_str(before);
-        let (hidden, after) = value.split_at(value_length(value));
+    // The next value of each key. It is sought again only from behind what was found: a search for each
+    // secret to the end of the file would take quadratic time.
+    let mut next = SECRET_KEYS.map(|key| find_value_of(text, 0, key));
+    let mut done = 0;
+    while let Some(at) = next.into_iter().flatten().min() {
+        masked.push_str(text.get(done..at).unwrap_or_default());
+        let value = text.get(at..).unwrap_or_default();
+        let (hidden, _) = value.split_at(value_length(value));
         for character in hidden.chars() {
             // Offsets into the text must stay valid, hence an asterisk for each octet.
             let stars = if character == '\n' { "\n" } else { "****" };
             masked.push_str(stars.get(..character.len_utf8()).unwrap_or(stars));
         }
-        rest = after;
+        done = at + hidden.len();
+        for (found, key) in next.iter_mut().zip(SECRET_KEYS) {
+            if found.is_some_and(|found| found == at || found < done) {
+                *found = find_value_of(text, done, key);
+            }
+        }
     }
-    masked.push_str(rest);
+    masked.push_str(text.get(done..).unwrap_or_default());
     masked
 }
 
-/// Where the value of the next key `secret` or `password` starts.
-fn find_secret_value(text: &str) -> Option<usize> {
-    let first = |word| find_value_of(text, word);
-    [first("secret"), first("password")]
-        .into_iter()
-        .flatten()
-        .min()
-}
+/// Keys whose values nobody is shown.
+const SECRET_KEYS: [&str; 2] = ["secret", "password"];
 
-fn find_value_of(text: &str, key: &str) -> Option<usize> {
-    for (at, word) in text.match_indices(key) {
-        let after = text.get(at + word.len()..)?;
+/// Where the value of the next such key starts, from an offset on.
+fn find_value_of(text: &str, from: usize, key: &str) -> Option<usize> {
+    let rest = text.get(from..)?;
+    for (at, word) in rest.match_indices(key) {
+        let after = rest.get(at + word.len()..)?;
         let after_quote = after.strip_prefix(['"', '\'']).unwrap_or(after);
         let trimmed = after_quote.trim_start_matches([' ', '\t']);
         if let Some(value) = trimmed.strip_prefix('=') {
@@ -193,6 +197,9 @@ mod tests {
             mask_secrets("x = 1 # no secrets here"),
             "x = 1 # no secrets here"
         );
+        for empty in ["secret =", "password =\nsecret =", "secret =\n\nx = 1"] {
+            assert_eq!(mask_secrets(empty), empty);
+        }
         assert!(mask_secrets("x = { secret = 'k', id = 'me' }").ends_with(", id = 'me' }"));
     }
 }
