@@ -4,6 +4,7 @@ use anyhow::{Context, Result, ensure};
 use interop::iperf3;
 use interop::network::Routed;
 use interop::palisade::Palisade;
+use interop::strongswan::{Settings, StrongSwan};
 use interop::traffic::{ping, ping_all};
 use interop::tunnel::{End, Tunnel};
 use interop::wait;
@@ -15,16 +16,31 @@ const NARROW: u16 = 1_300;
 /// An unoptimised build on a busy machine is still far above.
 const BITS_PER_SECOND_MIN: f64 = 2e6;
 
-struct Stage<'a> {
+struct Stage<'a, R = Palisade<'a>> {
     routed: &'a Routed,
     left: Palisade<'a>,
-    _right: Palisade<'a>,
+    _right: R,
 }
 
 impl<'a> Stage<'a> {
-    /// Palisade at both ends, with a tunnel through the router. The inner device believes in 1,400
-    /// octets.
+    /// Palisade at both ends.
     fn new(routed: &'a Routed, ipv6: bool, child: &[(&str, &str)], sections: &str) -> Result<Self> {
+        Self::with_responder(routed, ipv6, child, sections, |tunnel| {
+            Palisade::start(&routed.right, &[tunnel], sections)
+        })
+    }
+}
+
+impl<'a, R> Stage<'a, R> {
+    /// Palisade on the left and another program on the right, with a tunnel through the router. The inner
+    /// device believes in 1,400 octets.
+    fn with_responder(
+        routed: &'a Routed,
+        ipv6: bool,
+        child: &[(&str, &str)],
+        sections: &str,
+        respond: impl FnOnce(Tunnel) -> Result<R>,
+    ) -> Result<Self> {
         let (left, right) = if ipv6 {
             ("2001:db8:1::1", "2001:db8:2::2")
         } else {
@@ -35,7 +51,7 @@ impl<'a> Stage<'a> {
             End::new(left, "left.test", &["10.1.0.0/24"]),
             End::new(right, "right.test", &["10.2.0.0/24"]),
         );
-        let responder = Palisade::start(&routed.right, &[tunnel.mirrored()], sections)?;
+        let responder = respond(tunnel.mirrored())?;
         let starting = tunnel.child("start_action", "\"start\"");
         let starting = child
             .iter()
@@ -66,7 +82,11 @@ impl<'a> Stage<'a> {
 
 fn learns(ipv6: bool, sections: &str) -> Result<()> {
     let routed = Routed::new(NARROW)?;
-    let stage = Stage::new(&routed, ipv6, &[], sections)?;
+    learns_on(&Stage::new(&routed, ipv6, &[], sections)?)
+}
+
+fn learns_on<R>(stage: &Stage<'_, R>) -> Result<()> {
+    let routed = stage.routed;
     stage.transfer()?;
     let rows = stage.left.query(&["sas"])?;
     ensure!(
@@ -113,6 +133,16 @@ fn also_on_io_uring() -> Result<()> {
 #[test]
 fn also_for_protocol_50() -> Result<()> {
     learns(false, "[headend]\nraw_esp = true\n")
+}
+
+/// strongSwan says in its own ways what it takes and answers; what we learn does not depend on them.
+#[test]
+fn also_towards_strongswan() -> Result<()> {
+    let routed = Routed::new(NARROW)?;
+    let stage = Stage::with_responder(&routed, false, &[], "", |tunnel| {
+        StrongSwan::start(&routed.right, Settings::default(), &[tunnel], "")
+    })?;
+    learns_on(&stage)
 }
 
 /// Whether a packet of 1,328 octets that must not be fragmented passes.
