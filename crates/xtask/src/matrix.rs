@@ -15,7 +15,6 @@ const ABOUT_PACKETS: &[&str] = &[
     "path_mtu::",
     "raw_esp::",
     "rekeying::",
-    "throughput::",
     "vrfs::",
     "long_packets",
 ];
