@@ -19,6 +19,7 @@ mod gather;
 mod insides;
 mod leases;
 mod mailbox;
+mod newcomers;
 mod prefixes;
 mod questions;
 mod quick;

@@ -6,7 +6,7 @@ use crossbeam::queue::ArrayQueue;
 use ike::Computed;
 use ipsec::{FrontVrf, InnerVrf};
 use netio::Waker;
-use shard::{Listener, Mail, Parcel, Question, Ticket};
+use shard::{Listener, Mail, OuterPacket, Parcel, Question, Ticket};
 
 use crate::worker::Worker;
 
@@ -36,6 +36,32 @@ pub(crate) struct Stray {
     pub(crate) remote: core::net::SocketAddr,
     pub(crate) tos: u8,
     pub(crate) bytes: Box<[u8]>,
+}
+
+impl Stray {
+    /// A copy that outlives the buffer it came in.
+    pub(crate) fn of(packet: &OuterPacket<'_>) -> Self {
+        Self {
+            listener: packet.listener,
+            fvrf: packet.fvrf,
+            local: packet.local,
+            remote: packet.remote,
+            tos: packet.tos,
+            bytes: Box::from(&*packet.bytes),
+        }
+    }
+
+    /// What the shard takes.
+    pub(crate) fn packet(&mut self) -> OuterPacket<'_> {
+        OuterPacket {
+            listener: self.listener,
+            fvrf: self.fvrf,
+            local: self.local,
+            remote: self.remote,
+            tos: self.tos,
+            bytes: &mut self.bytes,
+        }
+    }
 }
 
 /// Parcels that wait for a worker at most: one in its hands, and others so that it does not fall asleep

@@ -164,15 +164,7 @@ impl Output for Sink {
     }
 
     fn hand_over_outer(&mut self, to: ShardId, packet: &OuterPacket<'_>) {
-        let stray = Stray {
-            listener: packet.listener,
-            fvrf: packet.fvrf,
-            local: packet.local,
-            remote: packet.remote,
-            tos: packet.tos,
-            bytes: Box::from(&*packet.bytes),
-        };
-        self.post(to, Message::Outer(Box::new(stray)));
+        self.post(to, Message::Outer(Box::new(Stray::of(packet))));
     }
 
     fn hand_over_inner(&mut self, to: ShardId, ivrf: InnerVrf, packet: &[u8]) {

@@ -16,6 +16,7 @@ use crate::clock::Clock;
 use crate::gather::Gather;
 use crate::insides::Inner;
 use crate::mailbox::{Mailbox, Message, Stray};
+use crate::newcomers::Newcomers;
 use crate::sink::Sink;
 
 /// Longest sleep: the loop goes round at least this often, which is its sign of life.
@@ -30,6 +31,9 @@ const QUICK_MAX: usize = 16;
 /// How often the kernel is asked what it dropped: more often than a try of a probe may last, for a later
 /// datagram that tells may come after the verdict.
 const DROPS_EVERY: Duration = Duration::from_millis(10);
+/// First messages answered before packets and timers have their turn: about a millisecond of work, while a round may read
+/// some times as many. So the sockets are drained though a storm of them lasts.
+const NEWCOMERS_MAX: usize = 128;
 /// Packets of one batch that are described on the stack.
 const INLINE: usize = 64;
 
@@ -52,6 +56,7 @@ pub(crate) struct Worker {
     /// How long the last round took after that.
     worked: Duration,
     backlog: Backlog,
+    newcomers: Newcomers,
     /// When the kernel was last asked what it dropped.
     drops_counted: Instant,
     pub(crate) rounds: u64,
@@ -90,6 +95,7 @@ impl Worker {
             woke: clock.now(),
             read_done: clock.now(),
             worked: Duration::ZERO,
+            newcomers: Newcomers::default(),
             backlog: Backlog::new(buffer_bytes, clock.now()),
             drops_counted: clock.now(),
             rounds: 0,
@@ -125,6 +131,7 @@ impl Worker {
         self.read_done = self.clock.now();
         self.read_mail();
         self.compute_quick();
+        self.answer_newcomers();
         self.note_watchers();
         self.shard.tick(self.clock.now(), &mut self.sink);
         self.echo();
@@ -194,7 +201,7 @@ impl Worker {
                 timeout = Duration::ZERO;
             }
         }
-        if !self.sink.quick.is_empty() {
+        if self.has_work() {
             timeout = Duration::ZERO;
         }
         // An engine that cannot wait cannot be mended here; the pause keeps the loop from spinning
@@ -207,12 +214,17 @@ impl Worker {
         }
     }
 
+    /// Whether something waits here that needs no datagram, message or timer.
+    fn has_work(&self) -> bool {
+        !self.sink.quick.is_empty() || !self.newcomers.is_empty()
+    }
+
     /// How long the next round must wait.
     fn pause(&mut self, now: Instant) -> Duration {
         let esp_packets = self.shard.esp_packets();
         let pause = self.gather.pause(esp_packets, self.woke, now);
         let mail = self.mailbox().is_some_and(|mailbox| !mailbox.is_empty());
-        if mail || self.unread || !self.sink.quick.is_empty() {
+        if mail || self.unread || self.has_work() {
             return Duration::ZERO;
         }
         pause
@@ -255,13 +267,38 @@ impl Worker {
             for datagram in run.datagrams_mut() {
                 packets.push(describe_outer(description, datagram));
                 if packets.len() == INLINE {
-                    self.shard.outer(&mut packets, now, &mut self.sink);
+                    let newcomers = &mut self.newcomers;
+                    self.shard.outer_without_newcomers(
+                        &mut packets,
+                        now,
+                        &mut self.sink,
+                        |packet| {
+                            newcomers.wait(packet);
+                        },
+                    );
                     packets.clear();
                     feed_back(&mut self.shard, &mut self.sink, now);
                 }
             }
         }
-        self.shard.outer(&mut packets, now, &mut self.sink);
+        let newcomers = &mut self.newcomers;
+        self.shard
+            .outer_without_newcomers(&mut packets, now, &mut self.sink, |packet| {
+                newcomers.wait(packet);
+            });
+    }
+
+    /// Turns to some of the first messages, now that everybody else has been served.
+    fn answer_newcomers(&mut self) {
+        self.shard.turned_away(self.newcomers.take_turned_away());
+        for _ in 0..NEWCOMERS_MAX {
+            let Some(mut newcomer) = self.newcomers.next() else {
+                return;
+            };
+            let now = self.clock.now();
+            self.shard
+                .outer(&mut [newcomer.packet()], now, &mut self.sink);
+        }
     }
 
     fn open_inner(&mut self) {
@@ -323,15 +360,7 @@ impl Worker {
     }
 
     fn open_stray(&mut self, mut stray: Stray, now: Instant) {
-        let packet = OuterPacket {
-            listener: stray.listener,
-            fvrf: stray.fvrf,
-            local: stray.local,
-            remote: stray.remote,
-            tos: stray.tos,
-            bytes: &mut stray.bytes,
-        };
-        self.shard.handed_over(packet, now, &mut self.sink);
+        self.shard.handed_over(stray.packet(), now, &mut self.sink);
     }
 
     fn open_inner_stray(&mut self, ivrf: InnerVrf, packet: &[u8], now: Instant) {

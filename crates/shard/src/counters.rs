@@ -31,6 +31,8 @@ reasons! {
             "The socket did not take the datagram.";
         ComputeFull = "compute_full",
             "A new IKE SA was asked for while as many key exchanges wait as may; the peer asks again.";
+        NewcomersFull = "newcomers_full",
+            "As many first messages wait as may, behind what belongs to standing SAs; the peer asks again.";
         RelayFull = "relay_full",
             "The workers that help with the packet's SA are too far behind.";
         PeersFull = "peers_full",

@@ -54,6 +54,30 @@ impl Shard {
         self.outer_from(packets, false, now, out);
     }
 
+    /// Takes datagrams from outside that belong to standing SAs, and tells the others, first messages, to whoever
+    /// has them wait. They come back through [`outer`](Self::outer) when there is time for them.
+    pub fn outer_without_newcomers(
+        &mut self,
+        packets: &mut [OuterPacket<'_>],
+        now: Instant,
+        out: &mut impl Output,
+        mut newcomer: impl FnMut(&OuterPacket<'_>),
+    ) {
+        let mut knocking: SmallVec<[(usize, usize, Route); BATCH]> = SmallVec::new();
+        self.outer_known(packets, false, &mut knocking, now, out);
+        for (place, ..) in knocking {
+            if let Some(packet) = packets.get(place) {
+                newcomer(packet);
+            }
+        }
+    }
+
+    /// So many first messages were dropped because too many wait.
+    pub fn turned_away(&mut self, count: u64) {
+        self.counters
+            .dropped_several(ShardDrop::NewcomersFull, count);
+    }
+
     /// Takes a datagram that another shard handed over ([`Output::hand_over_outer`]).
     pub fn handed_over(&mut self, packet: OuterPacket<'_>, now: Instant, out: &mut impl Output) {
         self.outer_from(&mut [packet], true, now, out);
