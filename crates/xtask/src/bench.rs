@@ -17,6 +17,13 @@ pub(crate) enum Bench {
         #[arg(long)]
         json: bool,
     },
+    /// Set-ups done against set-ups asked for, from half of what a headend can do to three times as much.
+    /// `cargo xtask bench goodput --help` tells the options.
+    Goodput {
+        /// Options of the measurement, such as `--svg docs/performance/goodput.svg`.
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        options: Vec<String>,
+    },
     /// A headend and the peer generator on loopback: what each peer costs from set-up to death.
     /// `cargo xtask bench scale -- --help` tells the options.
     Scale {
@@ -46,6 +53,9 @@ pub(crate) fn run(bench: &Bench) -> Result<bool> {
         Bench::Esp { json } => {
             let options = json.then(|| "--json".to_owned());
             figures("esp-figures", options.as_slice())
+        }
+        Bench::Goodput { options } => {
+            Ok(build(&["palisade", "palisade-load"])? && figures("goodput-figures", options)?)
         }
         Bench::Scale { options } => {
             Ok(build(&["palisade", "palisade-load"])? && figures("scale-figures", options)?)

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::time::Instant;
 
 use anyhow::{Context, Result, ensure};
 use clap::Args;
@@ -19,6 +20,9 @@ pub(crate) struct Scenarios {
     /// Write the reports as pages with plots into this folder.
     #[arg(long, value_name = "FOLDER")]
     html: Option<PathBuf>,
+    /// Write the reports as JSON into this folder.
+    #[arg(long, value_name = "FOLDER")]
+    json: Option<PathBuf>,
 }
 
 /// Builds headend and generator, optimised, and runs the scenarios one after the other. Returns whether all came out as they must.
@@ -37,7 +41,7 @@ pub(crate) fn run(scenarios: &Scenarios) -> Result<bool> {
     }
     let target = std::env::var_os("CARGO_TARGET_DIR").map_or(root.join("target"), PathBuf::from);
     let programs = target.join("release");
-    let mut failed = Vec::new();
+    let mut ended = Vec::new();
     for (name, file) in chosen(&root.join("loadtest/scenarios"), &scenarios.names)? {
         println!("\n{name}");
         let mut generator = Command::new(programs.join("palisade-load"));
@@ -46,25 +50,46 @@ pub(crate) fn run(scenarios: &Scenarios) -> Result<bool> {
             .arg(file)
             .arg("--headend")
             .arg(programs.join("palisade"))
-            .args(["--progress", "none"]);
+            .args(["--progress", scenarios.progress()]);
         if !scenarios.full {
             generator.arg("--short");
         }
-        if let Some(folder) = &scenarios.html {
-            std::fs::create_dir_all(folder)?;
-            generator
-                .arg("--html")
-                .arg(folder.join(format!("{name}.html")));
+        for (option, folder) in [("html", &scenarios.html), ("json", &scenarios.json)] {
+            if let Some(folder) = folder {
+                std::fs::create_dir_all(folder)?;
+                generator
+                    .arg(format!("--{option}"))
+                    .arg(folder.join(format!("{name}.{option}")));
+            }
         }
+        let since = Instant::now();
         let status = generator.status().context("cannot run the generator")?;
-        if !status.success() {
-            failed.push(name);
+        ended.push((name, since.elapsed().as_secs(), status.code()));
+    }
+    println!("\n{:<16} {:>8}  result", "scenario", "seconds");
+    for (name, seconds, code) in &ended {
+        println!("{name:<16} {seconds:>8}  {}", verdict(*code));
+    }
+    Ok(ended.iter().all(|(_, _, code)| *code == Some(0)))
+}
+
+impl Scenarios {
+    /// Full versions take minutes, in which somebody wants to see that they go on.
+    fn progress(&self) -> &'static str {
+        match self.full {
+            true => "plain",
+            false => "none",
         }
     }
-    if !failed.is_empty() {
-        println!("\nnot as expected: {}", failed.join(", "));
+}
+
+/// What the generator's exit status says.
+fn verdict(code: Option<i32>) -> &'static str {
+    match code {
+        Some(0) => "as expected",
+        Some(1) => "NOT AS EXPECTED",
+        _ => "could not be run",
     }
-    Ok(failed.is_empty())
 }
 
 /// The scenarios with these names, or all that expect something.
