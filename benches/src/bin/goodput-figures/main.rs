@@ -208,7 +208,10 @@ mod tests {
             points: vec![point(500.0, 500.0), point(3_000.0, 990.0)],
         };
         let table = table(&figures);
-        assert!(table.contains("| 3000 | 300 % | 990 | 5 ms | 9 ms |"), "{table}");
+        assert!(
+            table.contains("| 3000 | 300 % | 990 | 5 ms | 9 ms |"),
+            "{table}"
+        );
         let svg = picture(&figures);
         assert!(svg.starts_with("<svg") && svg.contains("Goodput"), "{svg}");
     }
