@@ -368,3 +368,7 @@ pub(crate) fn slot_of(spi: IkeSpi) -> IkeSlot {
         generation: spi.0 as u32,
     }
 }
+
+#[cfg(test)]
+#[path = "budget_tests.rs"]
+mod tests;

@@ -63,6 +63,9 @@ pub struct Wheel<T> {
 }
 
 impl<T: Copy> Wheel<T> {
+    /// Octets that an armed timer takes.
+    pub const ENTRY_LEN: usize = size_of::<Entry<T>>();
+
     /// An empty wheel whose time starts at `start`.
     #[must_use]
     pub fn new(start: Instant) -> Self {
