@@ -222,6 +222,7 @@ fn connection(
         proposals: vec![tunnel.esp.proposal().clone()],
         rekey: rekey(scenario.rekey.child_s, version),
         replay_window: tunnel.replay_window,
+        peer_replay_window: 0,
         df: DfPolicy::Clear,
         copy_dscp: false,
         mss_clamp: None,

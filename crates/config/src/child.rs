@@ -48,6 +48,11 @@ pub(crate) fn read(name: &str, table: &Table<'_, '_>) -> Child {
         replay_window: table
             .read("replay_window", |value| number_as(value, 64, 8_192))
             .unwrap_or(REPLAY_WINDOW),
+        peer_replay_window: table
+            .read("peer_replay_window", |value| {
+                number_as(value, 0, u32::MAX.into())
+            })
+            .unwrap_or(0),
         df: table.read("copy_df", copy_df).unwrap_or_default(),
         copy_dscp: table.read("copy_dscp", copy_dscp).unwrap_or(true),
         mss_clamp: table

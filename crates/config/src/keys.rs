@@ -342,6 +342,7 @@ pub(crate) const CHILD: Section = Section {
         "rekey_packets",
         "jitter",
         "replay_window",
+        "peer_replay_window",
         "start_action",
         "dpd_action",
         "copy_df",

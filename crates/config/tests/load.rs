@@ -32,7 +32,7 @@ nat_port = 5501
 shards = 3
 engine = "epoll"
 offload = false
-elephants = true
+elephants = false
 elephant_packets = 9000
 inner = { device = "tun", name = "ps1", mtu = 1380, addrs = ["10.9.0.1/16"] }
 raw_esp = true
@@ -113,6 +113,7 @@ rekey_bytes = "10G"
 rekey_packets = 1000000
 jitter = 20
 replay_window = 4096
+peer_replay_window = 2048
 start_action = "start"
 copy_df = false
 copy_dscp = false
@@ -154,7 +155,7 @@ fn process_settings() {
     );
     assert_eq!(headend.engine, Engine::Epoll);
     assert!(headend.offload.is_empty());
-    assert!(headend.elephants);
+    assert!(!headend.elephants);
     assert_eq!(headend.elephant_packets, 9_000);
     let addrs = vec![("10.9.0.1".parse().expect("v4"), 16)];
     assert_eq!(
@@ -286,6 +287,7 @@ fn a_child_in_full() {
     );
     assert_eq!(lan.rekey.jitter_percent, 20);
     assert_eq!((lan.replay_window, lan.start), (4096, StartAction::Start));
+    assert_eq!(lan.peer_replay_window, 2048);
     assert_eq!(
         (lan.df, lan.copy_dscp, lan.mss_clamp),
         (DfPolicy::Clear, false, Some(1360))
@@ -318,7 +320,7 @@ fn defaults_are_strong_and_open() {
             .iter()
             .all(|one| !one.integrity.contains(&IntegrityAlgorithm::HmacSha1_96))
     );
-    assert_eq!(net.replay_window, 1024);
+    assert_eq!((net.replay_window, net.peer_replay_window), (1024, 0));
 }
 
 #[test]

@@ -166,6 +166,8 @@ pub struct ChildPolicy {
     pub rekey: RekeyPolicy,
     /// Replay window in packets, 64 to 8192.
     pub replay_window: u32,
+    /// How many packets the peer's replay window is known to cover; 0 if that is not known.
+    pub peer_replay_window: u32,
     /// Outer DF bit.
     pub df: DfPolicy,
     /// Whether DSCP is copied to the outer header.

@@ -18,7 +18,7 @@ use ipsec::{
     SecretEntry, StartAction, TrafficSelector,
 };
 use netio::{EngineKind, EngineSettings, Offloads};
-use shard::{EventKind, Policy, Which};
+use shard::{ElephantPolicy, EventKind, Policy, Which};
 
 use crate::mailbox::Message;
 use crate::{Cursor, InnerDevice, Listen, Service, Settings, Subscription};
@@ -50,7 +50,9 @@ fn child(initiator: bool) -> ChildPolicy {
             esn: vec![true, false],
         }],
         rekey: NEVER,
-        replay_window: 256,
+        // A thread that the machine holds back makes its packets late.
+        replay_window: 8192,
+        peer_replay_window: 8192,
         df: DfPolicy::Copy,
         copy_dscp: true,
         mss_clamp: None,
@@ -123,6 +125,7 @@ struct Plan {
     offload: Offloads,
     shards: u16,
     peers: usize,
+    elephants: ElephantPolicy,
     /// Tells the addresses of one test from those of another.
     net: u8,
 }
@@ -139,6 +142,7 @@ impl Plan {
             ike_sockets: Vec::new(),
             nat_sockets: Vec::new(),
             path_mtu: 1500,
+            elephants: Some(self.elephants),
             ..shard::Settings::default()
         };
         let mut settings = Settings::new(shard, policy);
@@ -347,6 +351,7 @@ fn traffic_flows_with_epoll() {
         offload: Offloads::ALL,
         shards: 1,
         peers: 5,
+        elephants: ElephantPolicy::default(),
         net: 1,
     });
 }
@@ -358,6 +363,7 @@ fn traffic_flows_with_io_uring() {
         offload: Offloads::ALL,
         shards: 1,
         peers: 5,
+        elephants: ElephantPolicy::default(),
         net: 2,
     });
 }
@@ -370,6 +376,7 @@ fn traffic_flows_without_offloads() {
             offload: Offloads::NONE,
             shards: 1,
             peers: 5,
+            elephants: ElephantPolicy::default(),
             net,
         });
     }
@@ -382,6 +389,7 @@ fn traffic_flows_over_several_shards() {
         offload: Offloads::ALL,
         shards: 3,
         peers: 20,
+        elephants: ElephantPolicy::default(),
         net: 3,
     });
 }
@@ -393,6 +401,7 @@ fn a_packet_on_the_wrong_shard_reaches_the_right_one() {
         offload: Offloads::ALL,
         shards: 2,
         peers: 4,
+        elephants: ElephantPolicy::default(),
         net: 4,
     };
     let responder = plan.responder(quiet());
@@ -417,6 +426,67 @@ fn a_packet_on_the_wrong_shard_reaches_the_right_one() {
     assert_eq!(strays, plan.peers as u64 * u64::from(plan.shards - 1));
 }
 
+/// How many packets workers opened and sealed for each other.
+fn lent(service: &Service) -> (u64, u64) {
+    let reports = service.reports().unwrap();
+    let counters = reports.iter().map(|report| &report.counters);
+    counters.fold((0, 0), |(opened, sealed), counters| {
+        (
+            opened + counters.esp_in_lent,
+            sealed + counters.esp_out_lent,
+        )
+    })
+}
+
+#[test]
+fn one_sa_is_carried_by_both_workers() {
+    let plan = Plan {
+        kind: EngineKind::Epoll,
+        offload: Offloads::ALL,
+        shards: 2,
+        peers: 1,
+        elephants: ElephantPolicy {
+            packets_per_second: 200,
+        },
+        net: 11,
+    };
+    let responder = plan.responder(quiet());
+    let (initiator, events) = plan.initiator(&responder, quiet());
+    let (_, address) = tunnels(&initiator, &events, 1)[0];
+    let start = Instant::now();
+    let mut sent = 0;
+    let done = |(opened, sealed)| opened > 1000 && sealed > 1000;
+    while !done(lent(&initiator)) || !done(lent(&responder)) {
+        assert!(
+            start.elapsed() < PATIENCE,
+            "{:?} {:?}",
+            lent(&initiator),
+            lent(&responder)
+        );
+        for _ in 0..20 {
+            for packet in 0..64 {
+                inject(&initiator, packet % 2, ping(address, packet));
+                sent += 1;
+            }
+            // However slow the machine is, no more are under way than the relay has room for.
+            wait_for_echoes(&initiator, sent);
+        }
+    }
+    for service in [&initiator, &responder] {
+        let reports = service.reports().unwrap();
+        let of = |count: fn(&shard::Counters) -> u64| -> u64 {
+            reports.iter().map(|report| count(&report.counters)).sum()
+        };
+        assert_eq!(of(|counters| counters.esp_in.0), sent);
+        assert_eq!(of(|counters| counters.esp_out.0), sent);
+        assert_eq!(of(|counters| counters.esp_in_dropped.iter().sum()), 0);
+        assert_eq!(of(|counters| counters.elephants), 1);
+        assert_eq!(of(|counters| counters.loans), 1);
+    }
+    assert!(initiator.stop(Duration::from_secs(5)));
+    assert!(responder.stop(Duration::from_secs(5)));
+}
+
 #[test]
 fn a_dead_peer_is_found_in_time_and_a_living_one_is_kept() {
     let plan = Plan {
@@ -424,6 +494,7 @@ fn a_dead_peer_is_found_in_time_and_a_living_one_is_kept() {
         offload: Offloads::ALL,
         shards: 1,
         peers: 3,
+        elephants: ElephantPolicy::default(),
         net: 5,
     };
     let dpd = DpdPolicy {
@@ -469,6 +540,7 @@ fn a_stopping_headend_tells_its_peers() {
         offload: Offloads::ALL,
         shards: 2,
         peers: 4,
+        elephants: ElephantPolicy::default(),
         net: 6,
     };
     let responder = plan.responder(quiet());
@@ -492,6 +564,7 @@ fn a_port_that_is_taken_is_named() {
         offload: Offloads::ALL,
         shards: 1,
         peers: 0,
+        elephants: ElephantPolicy::default(),
         net: 7,
     };
     let first = plan.responder(quiet());
@@ -513,6 +586,7 @@ fn a_failed_start_leaves_nothing_behind() {
         offload: Offloads::ALL,
         shards: 2,
         peers: 0,
+        elephants: ElephantPolicy::default(),
         net: 8,
     };
     let empty = || policy(Vec::new(), Vec::new(), quiet());

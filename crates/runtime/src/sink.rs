@@ -171,10 +171,11 @@ impl Output for Sink {
         self.post(to, Message::Inner(ivrf, Box::from(packet)));
     }
 
+    fn shares_inside(&self) -> bool {
+        self.shares_inside && self.engine.writes_in_order()
+    }
+
     fn spare_shard(&mut self) -> Option<ShardId> {
-        if !self.shares_inside || !self.engine.writes_in_order() {
-            return None;
-        }
         let own = self.own;
         let others = (self.mailboxes.iter().zip(0..).cycle())
             .skip(usize::from(own) + 1)

@@ -334,6 +334,7 @@ impl Worker {
                     if let Some(mailbox) = self.mailbox() {
                         mailbox.parcel_opened();
                     }
+                    self.echo();
                 }
                 Message::Mail(mail) => self.shard.mail(mail, now, &mut self.sink),
                 Message::Computed(ticket, computed) => {

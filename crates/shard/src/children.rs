@@ -11,6 +11,7 @@ use ipsec::{
 use timer::Instant;
 
 use crate::counters::bump;
+use crate::elephant::PEER_WINDOW_MIN;
 use crate::peers::{Child, Draining, slot_of};
 use crate::shard::Token;
 use crate::trace::{ChildStep, TraceStep};
@@ -111,6 +112,7 @@ impl Shard {
             policy: child.policy,
             active: false,
             awaits_traffic: !child.outbound_ready,
+            wide: terms.peer_replay_window >= PEER_WINDOW_MIN,
             replaces: child.replaces,
         });
         self.counters.children_installed += 1;

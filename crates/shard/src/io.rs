@@ -129,8 +129,11 @@ pub trait Output {
     /// Sends an inner packet that another shard owns to that shard.
     fn hand_over_inner(&mut self, to: ShardId, ivrf: InnerVrf, packet: &[u8]);
 
-    /// A shard that has time for a [`Parcel`]. Only where packets that several shards hand to one inner device
-    /// keep the order in which they do so.
+    /// Whether packets that several shards hand to one inner device keep the order in which they do so, and
+    /// each flow from there comes to one shard.
+    fn shares_inside(&self) -> bool;
+
+    /// A shard that has time for a [`Parcel`].
     fn spare_shard(&mut self) -> Option<ShardId>;
 
     /// Has another shard open a parcel ([`Shard::parcel`](crate::Shard::parcel)).

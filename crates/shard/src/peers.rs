@@ -172,6 +172,8 @@ pub(crate) struct Child {
     pub(crate) active: bool,
     /// Held back until the peer shows that it is ready.
     pub(crate) awaits_traffic: bool,
+    /// The peer takes packets that several shards seal.
+    pub(crate) wide: bool,
     pub(crate) replaces: Option<EspSpi>,
 }
 

@@ -97,6 +97,10 @@ impl Output for Outbox {
         self.inner_strays.push((to, packet.to_vec()));
     }
 
+    fn shares_inside(&self) -> bool {
+        false
+    }
+
     /// Nobody has time.
     fn spare_shard(&mut self) -> Option<ShardId> {
         None

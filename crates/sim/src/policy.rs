@@ -316,6 +316,7 @@ fn child(local_ts: Vec<TrafficSelector>, remote_ts: Vec<TrafficSelector>) -> Chi
         }],
         rekey: NEVER,
         replay_window: 64,
+        peer_replay_window: 0,
         df: DfPolicy::Copy,
         copy_dscp: false,
         mss_clamp: None,

@@ -35,6 +35,7 @@ fn policy(local: &[&str], remote: &[&str]) -> ChildPolicy {
             jitter_percent: 0,
         },
         replay_window: 64,
+        peer_replay_window: 0,
         df: ipsec::DfPolicy::Copy,
         copy_dscp: true,
         mss_clamp: None,

@@ -59,6 +59,7 @@ pub(crate) fn child(name: &str, local: TrafficSelector, remote: TrafficSelector)
         proposals: vec![esp_proposal()],
         rekey: NO_REKEY,
         replay_window: 64,
+        peer_replay_window: 0,
         df: DfPolicy::Copy,
         copy_dscp: true,
         mss_clamp: None,

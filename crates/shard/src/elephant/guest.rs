@@ -1,4 +1,4 @@
-//! The shard as a guest: it seals with SAs that others own.
+//! The shard as a guest: it opens and seals with SAs that others own.
 
 use std::sync::Arc;
 
@@ -25,7 +25,8 @@ pub(crate) struct Guests {
 struct Guest {
     number: u32,
     owner: ShardId,
-    handle: OutboundHandle,
+    /// The sending half, if it has one.
+    handle: Option<OutboundHandle>,
     ivrf: InnerVrf,
     limits: VolumeLimits,
     /// The highest stage that the owner was told of.
@@ -63,7 +64,8 @@ impl Guests {
 
     /// How many of them are in the database of outbound SAs.
     pub(crate) fn sealing(&self) -> usize {
-        self.list.iter().filter(|guest| !guest.leaving).count()
+        let sealing = |guest: &&Guest| !guest.leaving && guest.handle.is_some();
+        self.list.iter().filter(sealing).count()
     }
 }
 
@@ -73,7 +75,7 @@ pub(crate) const fn is_guest(owner: IkeSlot) -> bool {
 }
 
 impl Shard {
-    /// Takes an SA on loan and seals with it what comes to this shard.
+    /// Takes an SA on loan: opens with it what its owner hands over, and seals what comes to this shard.
     pub(crate) fn lent(&mut self, mut loan: Box<Loan>) {
         if loan.together.is_recalled() {
             return;
@@ -81,18 +83,7 @@ impl Shard {
         self.guests.last = self.guests.last.wrapping_add(1);
         let number = self.guests.last;
         let changes = loan.together.changes();
-        // Another copy, so that the loan's own memory is wiped when it goes.
-        let mut sa = loan.sa.copy_for_another_shard();
-        sa.owner = IkeSlot {
-            index: GUEST,
-            generation: number,
-        };
-        sa.set_path(loan.together.path());
-        let selectors = sa.selectors.clone();
-        let Some(handle) = self.world.sad.insert_outbound(sa) else {
-            return;
-        };
-        self.spds.insert(loan.ivrf, handle, &selectors);
+        let handle = self.seal_for_owner(&mut loan, number);
         let opening = loan.opening.copy_for_another_shard();
         self.guests.inbound.0.push(Box::new(opening));
         self.guests.list.push(Guest {
@@ -109,6 +100,20 @@ impl Shard {
             leaving: false,
             told: Carried::default(),
         });
+    }
+
+    fn seal_for_owner(&mut self, loan: &mut Loan, number: u32) -> Option<OutboundHandle> {
+        // Another copy, so that the loan's own memory is wiped when it goes.
+        let mut sa = loan.sealing.as_mut()?.copy_for_another_shard();
+        sa.owner = IkeSlot {
+            index: GUEST,
+            generation: number,
+        };
+        sa.set_path(loan.together.path());
+        let selectors = sa.selectors.clone();
+        let handle = self.world.sad.insert_outbound(sa)?;
+        self.spds.insert(loan.ivrf, handle, &selectors);
+        Some(handle)
     }
 
     /// Follows what the owners have changed: before each batch, and when mail says so.
@@ -130,13 +135,15 @@ impl Shard {
             }
             guest.changes = changes;
             if guest.together.is_recalled() {
-                if let Some(sa) = world.sad.remove_outbound(guest.handle) {
-                    spds.remove(guest.ivrf, guest.handle, &sa.selectors);
+                if let Some(handle) = guest.handle
+                    && let Some(sa) = world.sad.remove_outbound(handle)
+                {
+                    spds.remove(guest.ivrf, handle, &sa.selectors);
                 }
                 guest.leaving = true;
                 return !guest.leave(inbound);
             }
-            if let Some(sa) = world.sad.outbound_mut(guest.handle) {
+            if let Some(sa) = (guest.handle).and_then(|handle| world.sad.outbound_mut(handle)) {
                 sa.set_path(guest.together.path());
             }
             true
@@ -149,7 +156,8 @@ impl Shard {
         let Some(guest) = self.guests.list.iter_mut().find(numbered) else {
             return;
         };
-        let Some(sa) = self.world.sad.outbound_mut(guest.handle) else {
+        let sad = &mut self.world.sad;
+        let Some(sa) = (guest.handle).and_then(|handle| sad.outbound_mut(handle)) else {
             return;
         };
         let so_far = Carried {

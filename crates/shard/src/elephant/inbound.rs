@@ -10,15 +10,13 @@ use timer::Instant;
 
 use super::Relay;
 use super::batch::Batch;
-use super::relay::Parcel;
+use super::relay::{Parcel, SLOTS};
 use crate::counters::ShardDrop;
 use crate::esp_side::{Opening, Origin, Origins};
 use crate::{Output, Shard};
 
 /// Fewer packets are opened sooner than handed over.
 const PARCEL_MIN: usize = 16;
-/// Batches that are kept to be used again.
-const SPARE_MAX: usize = 16;
 
 /// The owner's end of the relay.
 #[derive(Default)]
@@ -67,7 +65,7 @@ impl Inbound {
     }
 
     fn keep(&mut self, batch: Box<Batch>) {
-        if self.spare.len() < SPARE_MAX {
+        if self.spare.len() < SLOTS {
             self.spare.push(batch);
         }
     }

@@ -1,7 +1,8 @@
 //! Elephants: SAs that carry more than one shard can.
 //!
 //! The shard that owns an SA stays the only one that decides about it. When it sees the SA take most of
-//! what it does ([`Scout`]), it lends the other shards copies: a *guest* seals what comes to it from
+//! what it does ([`Scout`]), it lends the other shards copies: a *guest* opens what the owner hands it. If the
+//! peer's replay window is known to be wide, it also seals what comes to it from
 //! its own queue of the inner device, with sequence numbers of the pool that all draw from, and sends
 //! it from its own socket. A flow stays with its queue, so it stays in order. What guests have carried
 //! is added up in memory that is shared, once a batch ([`Together`]); the owner folds it into the
@@ -40,6 +41,10 @@ impl Default for ElephantPolicy {
         }
     }
 }
+
+/// How many packets a peer's replay window has to cover, so that numbers of several shards, which leave this
+/// host a little out of order, are none too old for it.
+pub(crate) const PEER_WINDOW_MIN: u32 = 1024;
 
 /// How often the owner looks what was carried for it.
 pub(crate) const LOOK: Duration = Duration::from_millis(20);

@@ -130,7 +130,8 @@ impl Shard {
             return;
         };
         let mut active = peer.children.iter().filter(|child| child.active);
-        if let Some(child) = active.find(|child| child.outbound == sa) {
+        // One that others may not seal for gains nothing.
+        if let Some(child) = active.find(|child| child.outbound == sa && child.wide) {
             let inbound = child.inbound;
             self.begin_elephant(inbound, now, out);
         }
@@ -153,7 +154,7 @@ impl Shard {
     fn begin_elephant(&mut self, inbound: EspSpi, now: Instant, out: &mut impl Output) {
         let lent = self.elephants.list.iter();
         let lent = lent.filter(|one| !one.together.is_recalled()).count();
-        if lent >= ELEPHANTS_MAX || self.elephants.has(inbound) {
+        if lent >= ELEPHANTS_MAX || self.elephants.has(inbound) || !out.shares_inside() {
             return;
         }
         if self.lend(inbound, now, out) {
@@ -168,7 +169,7 @@ impl Shard {
         }
     }
 
-    /// Gives every other shard a copy of the outbound SA of a Child SA.
+    /// Gives every other shard a copy of a Child SA.
     pub(crate) fn lend(&mut self, inbound: EspSpi, now: Instant, out: &mut impl Output) -> bool {
         let Some(owner) = self.world.sad.inbound(inbound).map(|sa| sa.owner) else {
             return false;
@@ -179,7 +180,7 @@ impl Shard {
         let Some(child) = (peer.children.iter()).find(|child| child.inbound == inbound) else {
             return false;
         };
-        let (outbound, ivrf) = (child.outbound, child.ivrf);
+        let (outbound, ivrf, wide) = (child.outbound, child.ivrf, child.wide);
         let Some((opening, sa)) = self.world.sad.pair_mut(inbound, outbound) else {
             return false;
         };
@@ -195,14 +196,14 @@ impl Shard {
                 inbound,
                 ivrf,
                 limits: sa.limits,
-                sa: sa.copy_for_another_shard(),
+                sealing: wide.then(|| sa.copy_for_another_shard()),
                 opening: opening.copy_for_another_shard(),
                 relay: Arc::clone(relay),
                 together: Arc::clone(&together),
             });
             out.mail(shard, Mail::Lend(loan));
         }
-        for ts in sa.selectors.remote() {
+        for ts in sa.selectors.remote().iter().filter(|_| wide) {
             self.world.directory.spread(ivrf, ts, self.id, true);
         }
         let seen = sa.counters.packets + opening.counters.packets;
@@ -308,7 +309,7 @@ impl Shard {
         quiet
     }
 
-    /// Asks the other shards to seal no more with a Child SA.
+    /// Asks the other shards to carry no more for a Child SA.
     pub(crate) fn recall(&mut self, inbound: EspSpi, out: &mut impl Output) {
         let lent = |one: &&Elephant| one.inbound == inbound && !one.together.is_recalled();
         if let Some(one) = self.elephants.list.iter().find(lent) {

@@ -12,8 +12,9 @@ use smallvec::SmallVec;
 use super::batch::Batch;
 use crate::Output;
 
-/// Batches that may be under way at once.
-const SLOTS: usize = 16;
+/// Batches that may be under way at once: what arrives in the milliseconds for which the host holds back a
+/// thread that opens one.
+pub(super) const SLOTS: usize = 64;
 
 /// The batches of one owner on their way from whoever opened them to the inner device, in the order in
 /// which they arrived. Whoever has opened one puts it here; whoever finds the next one in turn
@@ -37,7 +38,7 @@ impl Default for Relay {
     fn default() -> Self {
         Self {
             turns: Turns::default(),
-            slots: Default::default(),
+            slots: core::array::from_fn(|_| Slot::default()),
             delivering: AtomicBool::new(false),
             returned: ArrayQueue::new(SLOTS * 2),
         }

@@ -144,14 +144,15 @@ impl Together {
     }
 }
 
-/// A Child SA for another shard to seal and to open with.
+/// A Child SA for another shard to open with, and to seal with.
 pub struct Loan {
     pub(crate) owner: ShardId,
     /// Our SPI of the Child SA, which names it.
     pub(crate) inbound: EspSpi,
     pub(crate) ivrf: InnerVrf,
     pub(crate) limits: VolumeLimits,
-    pub(crate) sa: OutboundSa,
+    /// If the peer takes what several shards seal.
+    pub(crate) sealing: Option<OutboundSa>,
     pub(crate) opening: InboundSa,
     pub(crate) relay: Arc<Relay>,
     pub(crate) together: Arc<Together>,

@@ -61,6 +61,10 @@ impl Output for Counted {
         self.other += 1;
     }
 
+    fn shares_inside(&self) -> bool {
+        false
+    }
+
     /// Nobody has time.
     fn spare_shard(&mut self) -> Option<ShardId> {
         None

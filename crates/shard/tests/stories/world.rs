@@ -301,6 +301,10 @@ impl Output for Effects {
         panic!("{to:?} does not exist");
     }
 
+    fn shares_inside(&self) -> bool {
+        false
+    }
+
     /// Nobody has time.
     fn spare_shard(&mut self) -> Option<ShardId> {
         None
@@ -451,6 +455,7 @@ pub(crate) fn connection(end: End, terms: &Terms) -> ConnectionPolicy {
         }],
         rekey: terms.child_rekey,
         replay_window: 64,
+        peer_replay_window: 0,
         df: DfPolicy::Copy,
         copy_dscp: true,
         mss_clamp: None,

@@ -22,6 +22,9 @@ pub(crate) const POLICY: ElephantPolicy = ElephantPolicy {
     packets_per_second: 100,
 };
 
+/// A window that takes what several shards seal.
+const WIDE: u32 = 1024;
+
 /// What waits for a shard.
 pub(crate) enum Post {
     Mail(Mail),
@@ -105,6 +108,10 @@ impl Output for Yield {
         self.posts.push((to, Post::Inner(packet.to_vec())));
     }
 
+    fn shares_inside(&self) -> bool {
+        true
+    }
+
     fn spare_shard(&mut self) -> Option<ShardId> {
         self.spare
     }
@@ -165,8 +172,17 @@ enum Actor {
 }
 
 impl Herd {
-    /// A peer that is connected to a headend of so many shards.
+    /// A peer with a wide window that is connected to a headend of so many shards.
     pub(crate) fn new(shards: u8, estate: impl FnOnce(&mut Estate)) -> Self {
+        Self::with_window(shards, WIDE, estate)
+    }
+
+    /// The same with a peer whose window is known to cover so many packets.
+    pub(crate) fn with_window(
+        shards: u8,
+        peer_window: u32,
+        estate: impl FnOnce(&mut Estate),
+    ) -> Self {
         let mut dice = Dice::new(11);
         let mut plan = Estate {
             shards,
@@ -180,7 +196,12 @@ impl Herd {
         estate(&mut plan);
         let now = Instant::from_secs(1);
         let directory = |policy: &Policy| Arc::new(MemoryDirectory::new(&policy.snapshot.pools, 3));
-        let (own, theirs) = (plan.headend_policy(), plan.peers_policy());
+        let (mut own, theirs) = (plan.headend_policy(), plan.peers_policy());
+        for connection in &mut Arc::make_mut(&mut own.snapshot).connections {
+            for child in &mut Arc::make_mut(connection).children {
+                child.peer_replay_window = peer_window;
+            }
+        }
         let (own_directory, their_directory) = (directory(&own), directory(&theirs));
         let mut make = |id, count, policy: &Policy, directory: &Arc<MemoryDirectory>| {
             let settings = shard::Settings {

@@ -57,6 +57,24 @@ fn a_shard_that_has_time_opens_for_the_owner() {
 }
 
 #[test]
+fn what_comes_from_a_peer_with_a_narrow_window_is_opened_by_others_as_well() {
+    let mut herd = Herd::with_window(3, 0, |_| {});
+    run(&mut herd, A_WHILE);
+    herd.spare = Some(helper(&herd));
+    run(&mut herd, A_WHILE);
+    assert_eq!(opened_for_others(&herd), 60 * 64);
+    for shard in 0..3 {
+        herd.send(shard, 100 + shard as u8, 20);
+        herd.settle();
+    }
+    assert_eq!(herd.lent(), 0, "one seals");
+    herd.pass(Duration::from_secs(12), Duration::from_millis(10));
+    assert!(herd.shards.iter().all(|shard| shard.counters().loans == 0));
+    run(&mut herd, Duration::from_millis(100));
+    herd.check_complete();
+}
+
+#[test]
 fn what_is_opened_here_waits_for_what_is_opened_elsewhere() {
     let mut herd = elephant(2);
     herd.prompt = false;
@@ -92,13 +110,13 @@ fn parcels_that_nobody_opens_are_bounded_and_counted() {
     let mut herd = elephant(2);
     herd.spare = Some(helper(&herd));
     herd.prompt = false;
-    for _ in 0..40 {
+    for _ in 0..100 {
         herd.send_from_peer(1, 32);
         herd.settle();
     }
     let owner = herd.owner();
     let dropped = herd.counters(owner).dropped.iter().sum::<u64>();
-    assert_eq!(dropped, 24 * 32);
+    assert_eq!(dropped, 36 * 32);
     herd.read_all_mail();
     herd.tick_shard(owner);
     let arrived = herd.at_headend.iter().filter(|packet| read(packet).0 == 1);

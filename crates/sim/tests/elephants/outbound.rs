@@ -268,6 +268,17 @@ fn traffic_through_guests_asks_whether_the_peer_lives() {
 }
 
 #[test]
+fn a_peer_whose_window_may_be_narrow_gets_the_packets_of_one_shard() {
+    for window in [0, 1023] {
+        let mut herd = Herd::with_window(3, window, |_| {});
+        herd.run(A_WHILE);
+        assert_eq!(herd.count(begun), 0);
+        assert_eq!(herd.lent(), 0);
+        herd.check_complete();
+    }
+}
+
+#[test]
 fn an_sa_that_need_not_be_one_is_no_elephant() {
     // One shard has nobody to lend to.
     let mut herd = Herd::new(1, |_| {});
