@@ -161,7 +161,7 @@ impl Default for HeadendSettings {
             shards: None,
             engine: Engine::Auto,
             offload: Offload::ALL.iter().map(|(_, offload)| *offload).collect(),
-            elephants: true,
+            elephants: false,
             elephant_packets: 50_000,
             inner: InnerDevice::default(),
             raw_esp: false,

@@ -32,7 +32,7 @@ nat_port = 5501
 shards = 3
 engine = "epoll"
 offload = false
-elephants = false
+elephants = true
 elephant_packets = 9000
 inner = { device = "tun", name = "ps1", mtu = 1380, addrs = ["10.9.0.1/16"] }
 raw_esp = true
@@ -155,7 +155,7 @@ fn process_settings() {
     );
     assert_eq!(headend.engine, Engine::Epoll);
     assert!(headend.offload.is_empty());
-    assert!(!headend.elephants);
+    assert!(headend.elephants);
     assert_eq!(headend.elephant_packets, 9_000);
     let addrs = vec![("10.9.0.1".parse().expect("v4"), 16)];
     assert_eq!(

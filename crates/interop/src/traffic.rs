@@ -69,8 +69,6 @@ pub struct FlowReport {
     pub missing: Vec<u64>,
     /// How many arrived more than once.
     pub duplicates: u64,
-    /// How many arrived after one that was sent later.
-    pub overtaken: u64,
 }
 
 impl FlowReport {
@@ -96,19 +94,11 @@ impl FlowReport {
     }
 }
 
-/// What the receiving end of a stream has seen.
-#[derive(Default)]
-struct Received {
-    arrived: BTreeSet<u64>,
-    duplicates: u64,
-    overtaken: u64,
-}
-
 /// A stream of numbered UDP datagrams from one namespace to another.
 pub struct Flow {
     stop: Arc<AtomicBool>,
     sender: JoinHandle<u64>,
-    receiver: JoinHandle<Received>,
+    receiver: JoinHandle<(BTreeSet<u64>, u64)>,
 }
 
 impl Flow {
@@ -150,15 +140,14 @@ impl Flow {
     pub fn finish(self) -> Result<FlowReport> {
         self.stop.store(true, Ordering::Relaxed);
         let sent = self.sender.join().ok().context("the sender panicked")?;
-        let received = self.receiver.join().ok().context("the receiver panicked")?;
+        let (arrived, duplicates) = self.receiver.join().ok().context("the receiver panicked")?;
         let missing = (0..sent)
-            .filter(|number| !received.arrived.contains(number))
+            .filter(|number| !arrived.contains(number))
             .collect();
         Ok(FlowReport {
             sent,
             missing,
-            duplicates: received.duplicates,
-            overtaken: received.overtaken,
+            duplicates,
         })
     }
 }
@@ -178,15 +167,16 @@ fn send(socket: &UdpSocket, destination: SocketAddr, interval: Duration, stop: &
     number
 }
 
-fn receive(socket: &UdpSocket, stop: &AtomicBool) -> Received {
-    let mut received = Received::default();
+fn receive(socket: &UdpSocket, stop: &AtomicBool) -> (BTreeSet<u64>, u64) {
+    let mut arrived = BTreeSet::new();
+    let mut duplicates = 0;
     let mut datagram = [0; PAYLOAD_LEN + 1];
     let mut stopped_at = None;
     loop {
         if stop.load(Ordering::Relaxed) {
             let stopped_at = *stopped_at.get_or_insert_with(Instant::now);
             if stopped_at.elapsed() > STRAGGLERS {
-                return received;
+                return (arrived, duplicates);
             }
         }
         let Ok(PAYLOAD_LEN) = socket.recv(&mut datagram) else {
@@ -196,9 +186,7 @@ fn receive(socket: &UdpSocket, stop: &AtomicBool) -> Received {
             .first_chunk()
             .map(|octets| u64::from_be_bytes(*octets))
         {
-            let overtaken = received.arrived.last().is_some_and(|last| *last > number);
-            received.overtaken += u64::from(overtaken);
-            received.duplicates += u64::from(!received.arrived.insert(number));
+            duplicates += u64::from(!arrived.insert(number));
         }
     }
 }

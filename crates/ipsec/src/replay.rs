@@ -63,7 +63,7 @@ impl ReplayWindow {
     pub const SIZE_MAX: u32 = 8192;
 
     /// How many numbers more a window covers while it is shared: what may be under way among shards.
-    pub const SLACK: u32 = 4096;
+    pub const SLACK: u32 = 32_768;
 
     /// The window of a new SA over `size` numbers (brought into 64..=8192).
     #[must_use]

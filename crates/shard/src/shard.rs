@@ -67,7 +67,7 @@ impl Default for Settings {
             path_mtu: 1500,
             hold: HoldLimits::default(),
             peer_patience: Duration::from_secs(10),
-            elephants: Some(ElephantPolicy::default()),
+            elephants: None,
         }
     }
 }

@@ -10,13 +10,16 @@ use timer::Instant;
 
 use super::Relay;
 use super::batch::Batch;
-use super::relay::{Parcel, SLOTS};
+use super::relay::Parcel;
 use crate::counters::ShardDrop;
 use crate::esp_side::{Opening, Origin, Origins};
 use crate::{Output, Shard};
 
 /// Fewer packets are opened sooner than handed over.
 const PARCEL_MIN: usize = 16;
+
+/// Batches that are kept to be used again.
+const SPARE_MAX: usize = 64;
 
 /// The owner's end of the relay.
 #[derive(Default)]
@@ -65,7 +68,7 @@ impl Inbound {
     }
 
     fn keep(&mut self, batch: Box<Batch>) {
-        if self.spare.len() < SLOTS {
+        if self.spare.len() < SPARE_MAX {
             self.spare.push(batch);
         }
     }

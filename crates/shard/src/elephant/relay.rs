@@ -12,9 +12,11 @@ use smallvec::SmallVec;
 use super::batch::Batch;
 use crate::Output;
 
+/// Batches that are delivered at once as a rule.
+const INLINE: usize = 16;
 /// Batches that may be under way at once: what arrives in the milliseconds for which the host holds back a
 /// thread that opens one.
-pub(super) const SLOTS: usize = 64;
+const SLOTS: usize = 512;
 
 /// The batches of one owner on their way from whoever opened them to the inner device, in the order in
 /// which they arrived. Whoever has opened one puts it here; whoever finds the next one in turn
@@ -86,7 +88,7 @@ impl Relay {
     /// Delivers what is due, unless somebody else is at it.
     pub(crate) fn deliver(&self, out: &mut impl Output) {
         while self.next_is_there() && !self.delivering.swap(true, Ordering::Acquire) {
-            let mut delivered: SmallVec<[Box<Batch>; SLOTS]> = SmallVec::new();
+            let mut delivered: SmallVec<[Box<Batch>; INLINE]> = SmallVec::new();
             let mut due = self.turns.returned();
             while let Some(batch) = self.take(due) {
                 batch.deliver(out);
