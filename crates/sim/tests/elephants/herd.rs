@@ -197,11 +197,15 @@ impl Herd {
         let now = Instant::from_secs(1);
         let directory = |policy: &Policy| Arc::new(MemoryDirectory::new(&policy.snapshot.pools, 3));
         let (mut own, theirs) = (plan.headend_policy(), plan.peers_policy());
-        for connection in &mut Arc::make_mut(&mut own.snapshot).connections {
-            for child in &mut Arc::make_mut(connection).children {
+        let snapshot = Arc::make_mut(&mut own.snapshot);
+        let connections = snapshot.connections.iter().cloned();
+        let known = connections.map(|mut connection| {
+            for child in &mut Arc::make_mut(&mut connection).children {
                 child.peer_replay_window = peer_window;
             }
-        }
+            connection
+        });
+        snapshot.connections = known.collect();
         let (own_directory, their_directory) = (directory(&own), directory(&theirs));
         let mut make = |id, count, policy: &Policy, directory: &Arc<MemoryDirectory>| {
             let settings = shard::Settings {
