@@ -43,6 +43,7 @@ fn no_packet_is_lost(kind: EngineKind, offload: Offloads, net: u8) {
         offload,
         shards: 2,
         peers: 3,
+        elephants: shard::ElephantPolicy::default(),
         net,
     };
     let responder = plan.responder(quiet());

@@ -32,6 +32,7 @@ fn nothing_strays(kind: EngineKind, net: u8, crowd: Crowd) {
         offload: crowd.offload,
         shards: 3,
         peers: crowd.peers,
+        elephants: shard::ElephantPolicy::default(),
         net,
     };
     let probing = DpdPolicy {
@@ -162,6 +163,7 @@ fn no_packet_takes_memory_between_socket_and_socket() {
             offload,
             shards: 1,
             peers: 3,
+            elephants: shard::ElephantPolicy::default(),
             net,
         };
         let responder = plan.responder(quiet());
