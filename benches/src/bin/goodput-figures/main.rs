@@ -101,7 +101,7 @@ fn offer(options: &Options, per_second: f64) -> Result<Point> {
     let arrival = [&*rate, "distribution = \"uniform\""];
     let report = run(options, peers, ARRIVALS_S + AFTER_S, &arrival)?;
     let in_time = |sample: &&palisade_load::report::Sample| sample.elapsed_s <= ARRIVALS_S + 0.1;
-    let last = report.series.iter().filter(in_time).next_back();
+    let last = report.series.iter().rfind(in_time);
     let last = last.context("the generator took no samples")?;
     Ok(Point {
         offered_per_second: per_second,
