@@ -40,6 +40,13 @@ impl Policy {
             .find(about)
             .map_or(connection.dpd, |one| one.dpd)
     }
+
+    /// As [`dpd_for`](Self::dpd_for), by the connection's name. A peer whose connection is gone goes
+    /// by the first policy.
+    pub(crate) fn dpd_of(&self, connection: &str, peer: Option<&Identity>) -> u16 {
+        let connection = self.snapshot.connections.named(connection);
+        connection.map_or(0, |connection| self.dpd_for(connection, peer))
+    }
 }
 
 /// What the operator or the runtime wants of a shard.

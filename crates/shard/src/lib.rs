@@ -5,6 +5,7 @@
 //! answers through an [`Output`]. The service, the simulator and the tests run the same code.
 #![forbid(unsafe_code)]
 
+mod adoption;
 mod children;
 mod command;
 mod counters;

@@ -10,6 +10,7 @@ use ike::{CloseReason, LivenessCheck, Path, Probe};
 use ipsec::{ConnectionPolicy, FrontVrf, IkeSlot, IkeSpi, IkeVersion, InnerVrf};
 use timer::{Instant, TimerKey};
 
+use crate::adoption::Adoption;
 use crate::counters::ShardDrop;
 use crate::obituary::Obituary;
 use crate::peers::Peer;
@@ -29,12 +30,12 @@ impl Shard {
             // RFC 3706 §5.1: a peer that does not know the question is not asked.
             LivenessCheck::Unknown => return,
         };
-        let identity = peer.sa.peer();
-        let index = self.world.policy.dpd_for(connection, identity);
-        let Some(settings) = self.world.policy.dpd.get(usize::from(index)) else {
+        let seed = self.world.spi_entropy.next_u32();
+        let terms = self.liveness_terms(spi);
+        let index = terms.dpd_of(&connection.name, peer.sa.peer());
+        let Some(settings) = terms.dpd.get(usize::from(index)) else {
             return;
         };
-        let seed = self.world.spi_entropy.next_u32();
         let (liveness, timer) = Liveness::new(now, settings, index, protocol, seed);
         let Some(peer) = self.peers.get_mut(spi) else {
             return;
@@ -48,33 +49,8 @@ impl Shard {
     /// The liveness policy of a peer.
     pub(crate) fn dpd_policy(&self, peer: &Peer) -> Option<&DpdPolicy> {
         let index = peer.liveness.as_ref()?.policy();
-        self.world.policy.dpd.get(usize::from(index))
-    }
-
-    /// The policy was replaced: every peer goes by what its connection, found by name, says now. A
-    /// peer whose connection is gone is still watched, by the first policy of the table.
-    pub(crate) fn adopt_liveness(&mut self) {
-        let policy = &self.world.policy;
-        let connections = &policy.snapshot.connections;
-        let index_for = |peer: &Peer| {
-            let own = peer.sa.connection()?;
-            let now = connections.named(&own.name)?;
-            Some(policy.dpd_for(now, peer.sa.peer()))
-        };
-        let peers = self.peers.iter_from(0);
-        let changes: Vec<_> = peers
-            .map(|(_, peer)| (peer.sa.local_spi(), index_for(peer).unwrap_or(0)))
-            .collect();
-        let dpd = policy.dpd.clone();
-        for (spi, index) in changes {
-            let settings = dpd.get(usize::from(index));
-            let peer = self.peers.get_mut(spi);
-            let liveness = peer.and_then(|peer| peer.liveness.as_mut());
-            if let (Some(liveness), Some(settings)) = (liveness, settings) {
-                let timer = liveness.adopt(index, settings);
-                self.change_timer(spi, timer);
-            }
-        }
+        let terms = self.liveness_terms(peer.sa.local_spi());
+        terms.dpd.get(usize::from(index))
     }
 
     /// A message proved that the peer lives.
@@ -216,12 +192,13 @@ impl Shard {
         now: Instant,
         call: impl FnOnce(&mut Liveness, &mut dpd::Context<'_>) -> R,
     ) -> Option<R> {
+        let terms = Adoption::terms(&self.adoption, &self.world.policy, spi);
         let peer = self.peers.get_mut(spi)?;
         let nat = peer.sa.nat();
         let liveness = peer.liveness.as_mut()?;
         let mut ctx = dpd::Context {
             now,
-            policy: self.world.policy.dpd.get(usize::from(liveness.policy()))?,
+            policy: terms.dpd.get(usize::from(liveness.policy()))?,
             health: self.health,
             domains: &peer.domains,
             nat: Nat {
@@ -243,7 +220,7 @@ impl Shard {
         }
     }
 
-    fn change_timer(&mut self, spi: IkeSpi, change: TimerChange) {
+    pub(crate) fn change_timer(&mut self, spi: IkeSpi, change: TimerChange) {
         let due = match change {
             TimerChange::Keep => return,
             TimerChange::At(due) => Some(due),

@@ -10,6 +10,7 @@ use ike::{Action, FrontDoor};
 use ipsec::{EspSpi, EspSpiLayout, IkeSpi, OutboundHandle, Sad};
 use timer::{Instant, Wheel};
 
+use crate::adoption::Adoption;
 use crate::counters::Counters;
 use crate::elephant::{ElephantPolicy, Elephants, Guests, Scout};
 use crate::host::World;
@@ -104,6 +105,8 @@ pub(crate) enum Token {
     Retire(u32),
     /// What have guests carried?
     Elephants,
+    /// Further peers learn of the policy that holds now.
+    Adopt,
 }
 
 /// One worker's whole world. See the [crate documentation](crate).
@@ -119,6 +122,8 @@ pub struct Shard {
     pub(crate) watch: Watch,
     pub(crate) health: ServiceHealth,
     pub(crate) initiations: Initiations,
+    /// A policy was replaced, and not all peers have learnt of it.
+    pub(crate) adoption: Option<Adoption>,
     pub(crate) counters: Counters,
     /// IKE SAs that were established.
     pub(crate) setups: Meter,
@@ -181,6 +186,7 @@ impl Shard {
             watch: Watch::new(&settings.budgets, settings.breaker.clone()),
             health: ServiceHealth::good(now),
             initiations: Initiations::new(spi_entropy.next_u64()),
+            adoption: None,
             counters: Counters::new(),
             setups: Meter::default(),
             obituaries: Obituaries::default(),
@@ -233,6 +239,7 @@ impl Shard {
                 Token::Drained(inbound) => self.drained(inbound),
                 Token::Retire(slot) => self.retire_timer_fired(slot, now, out),
                 Token::Elephants => self.look_timer_fired(now, out),
+                Token::Adopt => self.adopt_some(now),
                 Token::Initiate(connection) => self.initiate_timer_fired(connection, now, out),
             }
         }

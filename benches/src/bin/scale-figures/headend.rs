@@ -224,11 +224,22 @@ file = "psk"
         nat.port(),
         options.shards,
     );
-    for number in 0..options.configured {
+    for number in 0..options.connections {
         // Writing into a string cannot fail.
         let _ = write!(
             text,
-            "\n[secrets.peer-{number}]\nid = \"peer-{number}@load.example\"\nsecret = \"{SECRET}\"\n"
+            r#"
+[connections.peer-{number}]
+local.id = "headend.example"
+remote.id = "peer-{number}@load.example"
+pools = ["peers"]
+encap = true
+children.net.local_ts = ["10.0.0.0/9"]
+
+[secrets.peer-{number}]
+id = "peer-{number}@load.example"
+secret = "{SECRET}"
+"#
         );
     }
     if !options.paced {

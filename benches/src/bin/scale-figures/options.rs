@@ -25,9 +25,9 @@ pub(crate) struct Options {
     /// Probe on demand, so that idle peers are not asked; nobody dies then.
     #[arg(long)]
     pub(crate) on_demand: bool,
-    /// Name so many peers in the configuration, each with a secret of its own, beside the one for all.
+    /// Give so many peers a connection and a secret of their own, beside those for all the others.
     #[arg(long, default_value_t = 0)]
-    pub(crate) configured: u32,
+    pub(crate) connections: u32,
     /// Keep the breaker and the budgets at their defaults instead of taking every limit off verdicts.
     #[arg(long)]
     pub(crate) paced: bool,

@@ -230,6 +230,11 @@ impl Liveness {
         }
     }
 
+    /// The same policy has another index from now on.
+    pub fn renumber(&mut self, policy: u16) {
+        self.policy = policy;
+    }
+
     /// The IKE SA goes, for whatever reason; matches [`Watch::joined`].
     pub fn leave(&mut self, now: Instant, domains: &[DomainKey], watch: &mut Watch) {
         watch.left(domains);

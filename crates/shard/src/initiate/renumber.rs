@@ -41,6 +41,18 @@ impl Renumbering {
         })
     }
 
+    /// Whether anything of what we initiated is called otherwise from now on.
+    fn moves(&self, connection: u32) -> bool {
+        let Some((place, old, new)) = self.pair(connection) else {
+            return true;
+        };
+        let names = |policy: &ConnectionPolicy| -> Vec<_> {
+            let children = policy.children.iter();
+            children.map(|child| Arc::clone(&child.name)).collect()
+        };
+        place != connection || old.remote_addrs != new.remote_addrs || names(old) != names(new)
+    }
+
     /// The place of a peer in its connection's list; the first if it is gone.
     fn remote(&self, connection: u32, remote: u16) -> u16 {
         let place = self.pair(connection).and_then(|(_, old, new)| {
@@ -59,9 +71,16 @@ impl Shard {
             old: Arc::clone(&self.world.policy.snapshot),
             new: Arc::clone(&policy.snapshot),
         };
-        self.world.policy = policy;
-        self.adopt_liveness();
-        self.renumber_peers(&way);
+        let former = core::mem::replace(&mut self.world.policy, policy);
+        self.begin_adoption(former, now);
+        if self
+            .initiations
+            .by_connection
+            .keys()
+            .any(|one| way.moves(*one))
+        {
+            self.renumber_peers(&way);
+        }
         self.renumber_attempts(&way);
         self.renumber_traps(&way, out);
         let gone = self.initiations.held.renumber(|old| way.connection(old));

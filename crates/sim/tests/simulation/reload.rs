@@ -12,7 +12,10 @@ use crate::stage::{Stage, secs};
 
 /// Peers that nobody watches, and the policy that says so.
 fn unwatched(dice: &mut Dice) -> (Stage, Policy) {
-    let mut estate = Estate::new(60);
+    unwatched_on(Estate::new(60), dice)
+}
+
+fn unwatched_on(mut estate: Estate, dice: &mut Dice) -> (Stage, Policy) {
     estate.headend_dpd.mode = Mode::Off;
     let policy = estate.headend_policy();
     let mut stage = Stage::new(estate, Weather::CALM, dice);
@@ -75,4 +78,23 @@ fn standing_peers_of_a_removed_connection_are_watched_by_the_first_policy() {
     policy.snapshot = Arc::new(snapshot);
     policy.dpd = vec![watched()].into();
     finds_the_dead(stage, &mut dice, &policy, &watched());
+}
+
+#[test]
+fn of_many_peers_some_learn_of_a_policy_in_each_tick() {
+    let mut dice = Dice::new(sim::seed(18));
+    let mut estate = Estate::new(1_500);
+    estate.shards = 1;
+    let (mut stage, mut policy) = unwatched_on(estate, &mut dice);
+    policy.dpd = vec![watched()].into();
+    stage.world.reload(&policy);
+    let at_once = stage.timers();
+    assert!((900..1_200).contains(&at_once), "{at_once}");
+    stage.run_for(TICK * 2);
+    assert_eq!(stage.timers(), 1_500);
+    // One that comes while another is under way holds for all as well.
+    stage.world.reload(&policy);
+    stage.world.reload(&policy);
+    stage.run_for(TICK * 2);
+    assert_eq!(stage.timers(), 1_500);
 }
