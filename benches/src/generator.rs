@@ -62,6 +62,15 @@ impl Generator {
         }
     }
 
+    /// How far the run is now: what was told while nobody listened is passed over.
+    ///
+    /// # Errors
+    /// When the run ends before.
+    pub fn latest(&self) -> Result<Progress> {
+        while self.lines.try_recv().is_ok() {}
+        self.progress_until(|_| true)
+    }
+
     /// Lets time pass, and calls `each` every hundred milliseconds.
     ///
     /// # Errors

@@ -43,10 +43,10 @@ pub(crate) fn run(kind: Kind, options: &Options) -> Result<Figures> {
     let setup_cpu = cpu_time(pid)? - start_cpu;
     generator.pass(INTERVAL, || Ok(()))?;
     let full_bytes = resident_bytes(pid)?;
-    let before = generator.progress_until(|_| true)?;
+    let before = generator.latest()?;
     let before_cpu = cpu_time(pid)?;
     generator.pass(steady, || Ok(()))?;
-    let after = generator.progress_until(|_| true)?;
+    let after = generator.latest()?;
     let steady_cpu = cpu_time(pid)? - before_cpu;
 
     generator.pass(delay.saturating_sub(settled_at.elapsed()), || Ok(()))?;
