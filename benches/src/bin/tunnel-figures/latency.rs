@@ -141,7 +141,7 @@ mod tests {
             ..Sample::default()
         };
         let report = Report {
-            series: [1.0, 2.0, 500.0, 700.0, 600.0].map(sample).to_vec(),
+            series: [1.0, 2.0, 3.0, 500.0, 700.0, 600.0].map(sample).to_vec(),
             ..Report::default()
         };
         assert_eq!(steady(&report), [600.0, 599.0]);

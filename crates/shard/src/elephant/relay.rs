@@ -3,10 +3,8 @@
 use core::sync::atomic::{AtomicBool, Ordering, fence};
 use std::sync::Arc;
 
-use crossbeam::atomic::AtomicCell;
-use crossbeam::queue::ArrayQueue;
+use crossbeam_queue::ArrayQueue;
 use esp::{Turn, Turns};
-
 use smallvec::SmallVec;
 
 use super::batch::Batch;
@@ -23,24 +21,19 @@ const SLOTS: usize = 512;
 /// delivers it and all that follow it without a gap. Nobody waits for anybody.
 pub(crate) struct Relay {
     turns: Turns,
-    slots: [Slot; SLOTS],
+    /// Where each batch waits for its turn: room for one.
+    slots: Box<[ArrayQueue<Box<Batch>>]>,
     /// Somebody delivers, and will look again before they stop.
     delivering: AtomicBool,
     /// Batches that were delivered, for their owner to learn from and to use again.
     returned: ArrayQueue<Box<Batch>>,
 }
 
-#[derive(Default)]
-struct Slot {
-    full: AtomicBool,
-    batch: AtomicCell<Option<Box<Batch>>>,
-}
-
 impl Default for Relay {
     fn default() -> Self {
         Self {
             turns: Turns::default(),
-            slots: core::array::from_fn(|_| Slot::default()),
+            slots: (0..SLOTS).map(|_| ArrayQueue::new(1)).collect(),
             delivering: AtomicBool::new(false),
             returned: ArrayQueue::new(SLOTS * 2),
         }
@@ -75,11 +68,10 @@ impl Relay {
 
     /// Puts a batch where its turn will find it. [`deliver`](Self::deliver) has to follow.
     fn put(&self, batch: Box<Batch>) {
-        let Some(slot) = self.slot(batch.turn_number()) else {
-            return;
-        };
-        slot.batch.store(Some(batch));
-        slot.full.store(true, Ordering::Release);
+        if let Some(slot) = self.slot(batch.turn_number()) {
+            // No more turns are under way than there are slots, so there is room.
+            let _ = slot.push(batch);
+        }
         // Pairs with the fence in `deliver`: either whoever delivers sees this batch, or we see that nobody
         // delivers.
         fence(Ordering::SeqCst);
@@ -112,16 +104,14 @@ impl Relay {
 
     fn next_is_there(&self) -> bool {
         let slot = self.slot(self.turns.returned());
-        slot.is_some_and(|slot| slot.full.load(Ordering::Acquire))
+        slot.is_some_and(|slot| !slot.is_empty())
     }
 
     fn take(&self, turn: u64) -> Option<Box<Batch>> {
-        let slot = self.slot(turn)?;
-        slot.full.swap(false, Ordering::AcqRel).then_some(())?;
-        slot.batch.take()
+        self.slot(turn)?.pop()
     }
 
-    fn slot(&self, turn: u64) -> Option<&Slot> {
+    fn slot(&self, turn: u64) -> Option<&ArrayQueue<Box<Batch>>> {
         self.slots.get(turn as usize % SLOTS)
     }
 }
