@@ -69,6 +69,8 @@ pub struct FlowReport {
     pub missing: Vec<u64>,
     /// How many arrived more than once.
     pub duplicates: u64,
+    /// How many arrived after one that was sent later.
+    pub overtaken: u64,
 }
 
 impl FlowReport {
@@ -94,11 +96,19 @@ impl FlowReport {
     }
 }
 
+/// What the receiving end of a stream has seen.
+#[derive(Default)]
+struct Received {
+    arrived: BTreeSet<u64>,
+    duplicates: u64,
+    overtaken: u64,
+}
+
 /// A stream of numbered UDP datagrams from one namespace to another.
 pub struct Flow {
     stop: Arc<AtomicBool>,
     sender: JoinHandle<u64>,
-    receiver: JoinHandle<(BTreeSet<u64>, u64)>,
+    receiver: JoinHandle<Received>,
 }
 
 impl Flow {
@@ -133,6 +143,17 @@ impl Flow {
         })
     }
 
+    /// Ends several streams at once, as [`Self::finish`] ends one.
+    ///
+    /// # Errors
+    /// When one of the threads has panicked.
+    pub fn finish_all(flows: Vec<Self>) -> Result<Vec<FlowReport>> {
+        for flow in &flows {
+            flow.stop.store(true, Ordering::Relaxed);
+        }
+        flows.into_iter().map(Self::finish).collect()
+    }
+
     /// Ends the stream, waits for stragglers and reports.
     ///
     /// # Errors
@@ -140,14 +161,15 @@ impl Flow {
     pub fn finish(self) -> Result<FlowReport> {
         self.stop.store(true, Ordering::Relaxed);
         let sent = self.sender.join().ok().context("the sender panicked")?;
-        let (arrived, duplicates) = self.receiver.join().ok().context("the receiver panicked")?;
+        let received = self.receiver.join().ok().context("the receiver panicked")?;
         let missing = (0..sent)
-            .filter(|number| !arrived.contains(number))
+            .filter(|number| !received.arrived.contains(number))
             .collect();
         Ok(FlowReport {
             sent,
             missing,
-            duplicates,
+            duplicates: received.duplicates,
+            overtaken: received.overtaken,
         })
     }
 }
@@ -167,16 +189,15 @@ fn send(socket: &UdpSocket, destination: SocketAddr, interval: Duration, stop: &
     number
 }
 
-fn receive(socket: &UdpSocket, stop: &AtomicBool) -> (BTreeSet<u64>, u64) {
-    let mut arrived = BTreeSet::new();
-    let mut duplicates = 0;
+fn receive(socket: &UdpSocket, stop: &AtomicBool) -> Received {
+    let mut received = Received::default();
     let mut datagram = [0; PAYLOAD_LEN + 1];
     let mut stopped_at = None;
     loop {
         if stop.load(Ordering::Relaxed) {
             let stopped_at = *stopped_at.get_or_insert_with(Instant::now);
             if stopped_at.elapsed() > STRAGGLERS {
-                return (arrived, duplicates);
+                return received;
             }
         }
         let Ok(PAYLOAD_LEN) = socket.recv(&mut datagram) else {
@@ -186,7 +207,9 @@ fn receive(socket: &UdpSocket, stop: &AtomicBool) -> (BTreeSet<u64>, u64) {
             .first_chunk()
             .map(|octets| u64::from_be_bytes(*octets))
         {
-            duplicates += u64::from(!arrived.insert(number));
+            let overtaken = received.arrived.last().is_some_and(|last| *last > number);
+            received.overtaken += u64::from(overtaken);
+            received.duplicates += u64::from(!received.arrived.insert(number));
         }
     }
 }

@@ -5,6 +5,7 @@ mod addresses;
 mod algorithms;
 mod certificates;
 mod deletion;
+mod elephants;
 mod failover;
 mod hostile;
 mod ike_scan;
