@@ -39,11 +39,7 @@ impl Started {
             std::env::temp_dir().join(format!("palisade-load-{}-{nat}", std::process::id()));
         std::fs::create_dir_all(&directory)?;
         std::fs::write(directory.join("psk"), SECRET)?;
-        let certified = scenario
-            .tunnel
-            .certificate
-            .map(Certified::new)
-            .transpose()?;
+        let certified = Certified::of(&scenario.tunnel)?;
         if let Some(certified) = &certified {
             certified.equip(&directory)?;
         }

@@ -44,7 +44,7 @@ impl Plan {
     pub(crate) fn new(scenario: Scenario, certified: Option<Arc<Certified>>) -> Result<Self> {
         ensure!(
             certified.is_some() == scenario.tunnel.certificate.is_some(),
-            "tunnel.certificate needs a headend that is started for the run: --headend"
+            "tunnel.certificate needs a headend that is started for the run, --headend, or tunnel.authority"
         );
         let sources = Sources::parse(&scenario.peers.source)?;
         let classes = if scenario.classes.is_empty() {

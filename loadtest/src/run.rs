@@ -8,6 +8,7 @@ use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow};
 
+use crate::certificates::Certified;
 use crate::cli::{Args, ReportFormat};
 use crate::clock::Clock;
 use crate::display::Display;
@@ -61,7 +62,13 @@ pub fn run(args: Args) -> Result<Report> {
         }
         _ => None,
     };
-    let certified = started.as_ref().and_then(Started::certified);
+    let certified = match &started {
+        Some(started) => started.certified(),
+        None if scenario.tunnel.authority.is_some() => {
+            Certified::of(&scenario.tunnel)?.map(Arc::new)
+        }
+        None => None,
+    };
     let run = Run::start(Plan::new(scenario, certified)?, headend)?;
     if args.until_stdin_closes {
         let shared = Arc::clone(&run.shared);

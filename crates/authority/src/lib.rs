@@ -108,6 +108,17 @@ impl Authority {
         })
     }
 
+    /// One that exists: its certificate and its private key (PKCS #8), both in PEM.
+    ///
+    /// # Errors
+    /// The library cannot read them.
+    pub fn existing(certificate: &str, key: &str) -> Result<Self, Error> {
+        Ok(Self {
+            issuer: Issuer::from_ca_cert_pem(certificate, KeyPair::from_pem(key)?)?,
+            certificate: certificate.to_owned(),
+        })
+    }
+
     /// An authority below this one.
     ///
     /// # Errors
@@ -125,6 +136,12 @@ impl Authority {
     #[must_use]
     pub fn certificate(&self) -> &str {
         &self.certificate
+    }
+
+    /// Its private key in PEM (PKCS #8).
+    #[must_use]
+    pub fn key(&self) -> String {
+        self.issuer.key().serialize_pem()
     }
 
     /// Issues a certificate, with a new key unless one is given.

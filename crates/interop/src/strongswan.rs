@@ -95,7 +95,12 @@ impl StrongSwan {
         Self::start_with_files(namespace, Settings::default(), &swanctl, files)
     }
 
-    fn start_with_files(
+    /// Starts a daemon in `namespace` and loads a `swanctl.conf` as it is, beside `files` as in
+    /// [`Self::start_certified`].
+    ///
+    /// # Errors
+    /// When it does not come up or refuses the configuration.
+    pub fn start_with_files(
         namespace: &Namespace,
         settings: Settings,
         swanctl: &str,

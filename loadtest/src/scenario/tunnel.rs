@@ -1,4 +1,5 @@
 use core::net::IpAddr;
+use std::path::PathBuf;
 
 use anyhow::{Result, bail, ensure};
 use ipsec::IkeVersion;
@@ -18,9 +19,12 @@ pub struct Tunnel {
     pub ike_v1: IkeSuite,
     /// ESP suite in swanctl's words, such as `aes128gcm16` or `aes256-sha256-x25519`.
     pub esp: EspSuite,
-    /// IKEv2: the peers and the headend, which is started for the run, prove themselves by certificate
-    /// with keys of this kind, instead of the key that they share.
+    /// IKEv2: the peers and the headend prove themselves by certificate, the peers with keys of this kind,
+    /// instead of the key that they share.
     pub certificate: Option<CertificateKey>,
+    /// Folder with `ca.pem` and `ca.key` of the authority that certifies the peers. Without it, one is made
+    /// for the run, and with it the headend's certificate.
+    pub authority: Option<PathBuf>,
     /// IKEv1: aggressive mode instead of main mode.
     pub aggressive: bool,
     /// IKEv1: how a peer without `inner_base` gets its address.
@@ -48,6 +52,7 @@ impl Default for Tunnel {
             ike_v1: IkeSuite::default_v1(),
             esp: EspSuite::default(),
             certificate: None,
+            authority: None,
             aggressive: false,
             mode_config: ModeConfig::default(),
             xauth_user: None,
@@ -69,6 +74,10 @@ impl Tunnel {
         ensure!(
             self.xauth_user.is_none() || !self.xauth_password.is_empty(),
             "tunnel.xauth_user needs tunnel.xauth_password"
+        );
+        ensure!(
+            self.authority.is_none() || self.certificate.is_some(),
+            "tunnel.authority needs tunnel.certificate"
         );
         Ok(())
     }

@@ -6,16 +6,18 @@ use interop::palisade::Palisade;
 use interop::strongswan::{Esp, Settings, StrongSwan};
 
 use crate::options::{Kind, Options};
+use crate::proof::Proof;
 
-/// The secret of all peers, which leave with this process.
-pub(crate) const SECRET: &str = "peers-of-a-measurement";
 /// Both probe an idle peer after ten seconds, and give it up ten seconds and five tries later.
 const TRIES: u32 = 4;
 const GAP_S: u32 = 2;
 /// Time from the last sign of life to the verdict at the latest: 10 s, and five gaps of 2 s.
 pub(crate) const BOUND_S: f64 = 20.0;
 
-const PALISADE: &str = r#"
+fn palisade(proof: &Proof, ike: &str) -> String {
+    let (keys, sections) = proof.palisade();
+    format!(
+        r#"
 [headend]
 inner = "echo"
 install_routes = false
@@ -45,17 +47,20 @@ local.id = "headend.example"
 remote.id = "*@load.example"
 pools = ["peers"]
 encap = true
-
+proposals = ["{ike}"]
+{keys}
 [connections.peers.children.net]
 local_ts = ["10.2.0.0/24"]
 
 [pools.peers]
 addrs = "10.128.0.0/10"
 
-[secrets.peers]
-"#;
+{sections}"#
+    )
+}
 
-/// Braces close on lines of their own: swanctl 5.9 never returns otherwise.
+/// What is filled in: `IKE`, `LOCAL` and `REMOTE`. Braces close on lines of their own: swanctl 5.9 never returns
+/// otherwise.
 const STRONGSWAN: &str = "\
 connections {
   load {
@@ -65,15 +70,15 @@ connections {
     unique = never
     local_addrs = 192.0.2.2
     remote_addrs = %any
-    proposals = aes128gcm16-prfsha256-x25519
+    proposals = IKE
     pools = peers
     dpd_delay = 10s
     local {
-      auth = psk
+      LOCAL
       id = headend.example
     }
     remote {
-      auth = psk
+      REMOTE
       id = %any
     }
     children {
@@ -99,7 +104,12 @@ pub(crate) enum Contestant<'a> {
 }
 
 impl<'a> Contestant<'a> {
-    pub(crate) fn start(kind: Kind, namespace: &'a Namespace, options: &Options) -> Result<Self> {
+    pub(crate) fn start(
+        kind: Kind,
+        namespace: &'a Namespace,
+        options: &Options,
+        proof: &Proof,
+    ) -> Result<Self> {
         let settings = |esp| Settings {
             retransmit_tries: Some(TRIES),
             retransmit_every_s: Some(GAP_S),
@@ -108,15 +118,21 @@ impl<'a> Contestant<'a> {
             ..Settings::default()
         };
         let swan = |esp| {
-            let secret = format!("secrets {{\n  ike-peers {{\n    secret = {SECRET}\n  }}\n}}\n");
-            let text = format!("{STRONGSWAN}{secret}");
-            StrongSwan::start_with(namespace, settings(esp), &text).map(Self::StrongSwan)
+            let [local, remote, sections] = proof.strongswan();
+            let connections = STRONGSWAN
+                .replace("IKE", &options.ike)
+                .replace("LOCAL", &local)
+                .replace("REMOTE", &remote);
+            let text = format!("{connections}{sections}");
+            let files = proof.strongswan_files();
+            StrongSwan::start_with_files(namespace, settings(esp), &text, &files)
+                .map(Self::StrongSwan)
         };
         match kind {
             Kind::Palisade => {
                 let program = options.programs.join("palisade");
                 let program = std::path::absolute(program)?;
-                let text = format!("{PALISADE}secret = \"{SECRET}\"\n");
+                let text = palisade(proof, &options.ike);
                 Palisade::start_with(program, namespace, &text).map(Self::Palisade)
             }
             Kind::Strongswan => swan(Esp::Nowhere),

@@ -10,6 +10,7 @@ mod contestant;
 mod course;
 mod figures;
 mod options;
+mod proof;
 
 use std::process::ExitCode;
 

@@ -1,4 +1,5 @@
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Parser, ValueEnum};
 
@@ -15,6 +16,19 @@ pub(crate) struct Options {
     /// Seconds over which the cost of probes is measured.
     #[arg(long, default_value_t = 20)]
     pub(crate) steady: u32,
+    /// How peers and contestants prove who they are.
+    #[arg(long, value_enum, default_value_t)]
+    pub(crate) auth: Auth,
+    /// The IKE suite, in swanctl's words.
+    #[arg(
+        long,
+        default_value = "aes128gcm16-prfsha256-x25519",
+        value_name = "SUITE"
+    )]
+    pub(crate) ike: String,
+    /// Set-ups alone: nobody is probed, nobody dies.
+    #[arg(long)]
+    pub(crate) only_setups: bool,
     /// Who is measured, in this order.
     #[arg(long, value_enum, value_delimiter = ',', default_values = ["palisade", "strongswan"])]
     pub(crate) contestants: Vec<Kind>,
@@ -24,6 +38,24 @@ pub(crate) struct Options {
     /// The folder that holds the optimised programs.
     #[arg(long, default_value = "target/release", value_name = "FOLDER")]
     pub(crate) programs: PathBuf,
+}
+
+impl Options {
+    pub(crate) fn steady(&self) -> Duration {
+        Duration::from_secs(u64::from(self.steady.max(1)))
+    }
+}
+
+/// How the ends of a tunnel prove who they are.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default, ValueEnum)]
+pub(crate) enum Auth {
+    /// By one secret.
+    #[default]
+    Psk,
+    /// By certificates of one authority, with ECDSA on P-256.
+    EcdsaP256,
+    /// By certificates of one authority, with RSA of 2048 bits.
+    Rsa2048,
 }
 
 /// A program under measurement.
