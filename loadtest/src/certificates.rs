@@ -147,6 +147,7 @@ mod tests {
         fs::remove_dir_all(folder).unwrap();
 
         tunnel.certificate = None;
+        tunnel.authority = None;
         assert!(Certified::of(&tunnel).unwrap().is_none());
     }
 }

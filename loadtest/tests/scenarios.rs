@@ -65,6 +65,7 @@ fn keys() -> Vec<String> {
     scenario.target.ike_port = Some(500);
     scenario.target.identity = Some("gateway.example".into());
     scenario.tunnel.certificate = Some(CertificateKey::EcdsaP256);
+    scenario.tunnel.authority = Some("authority".into());
     scenario.tunnel.xauth_user = Some("user-{n}".into());
     scenario.tunnel.inner_base = Some([10, 50, 0, 1].into());
     let mut keys = Vec::new();

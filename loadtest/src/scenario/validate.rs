@@ -1,12 +1,21 @@
 use anyhow::{Result, bail, ensure};
 
-use super::{Scenario, Sources};
+use super::{Scenario, Sources, Version};
 use crate::scenario::numbered;
 
 /// Peers that fit into the SPIs which this program chooses.
 const PEERS_MAX: u32 = 1 << 22;
 
 impl Scenario {
+    /// Whether some peer proves itself by a key that it shares: certificates are for IKEv2.
+    fn needs_psk(&self) -> bool {
+        let speaks_v1 = |version| version == Version::V1;
+        let mut of_classes = self.classes.iter().filter_map(|class| class.version);
+        self.tunnel.certificate.is_none()
+            || speaks_v1(self.tunnel.version)
+            || of_classes.any(speaks_v1)
+    }
+
     /// Whether the scenario makes sense.
     ///
     /// # Errors
@@ -29,7 +38,7 @@ impl Scenario {
             "peers.identity must contain {{n}}, so that each peer has its own"
         );
         ensure!(
-            !self.peers.psk.is_empty(),
+            !self.peers.psk.is_empty() || !self.needs_psk(),
             "there is no pre-shared key: give peers.psk or --psk-file"
         );
         self.validate_times()?;
@@ -96,5 +105,26 @@ impl Scenario {
             );
         }
         self.tunnel.validate()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::scenario::{CertificateKey, Class};
+
+    #[test]
+    fn only_who_has_no_certificate_needs_a_key() {
+        let mut scenario = Scenario::default();
+        assert!(scenario.validate().is_err());
+        scenario.tunnel.certificate = Some(CertificateKey::EcdsaP256);
+        scenario.validate().expect("everybody has a certificate");
+        scenario.classes = vec![Class {
+            version: Some(Version::V1),
+            ..Class::default()
+        }];
+        assert!(scenario.validate().is_err());
+        scenario.peers.psk = "secret".into();
+        scenario.validate().expect("some have a key");
     }
 }

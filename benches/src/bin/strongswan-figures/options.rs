@@ -53,8 +53,10 @@ pub(crate) enum Auth {
     #[default]
     Psk,
     /// By certificates of one authority, with ECDSA on P-256.
+    #[value(name = "ecdsa-p256")]
     EcdsaP256,
     /// By certificates of one authority, with RSA of 2048 bits.
+    #[value(name = "rsa-2048")]
     Rsa2048,
 }
 
