@@ -10,6 +10,8 @@ use palisade_benches::{BATCH, Bare, ByLibrary, Mix, Traffic, World};
 pub(crate) struct Times {
     pub(crate) seal: f64,
     pub(crate) open: f64,
+    /// Calls of the allocator for each packet, both ways together.
+    pub(crate) allocations: f64,
 }
 
 /// Packets through the ESP of a world.
@@ -36,13 +38,20 @@ impl EspPass {
 /// Batches of one mix through a world.
 pub(crate) fn through(world: &mut World, traffic: &mut Traffic, batches: u32) -> Times {
     let (mut seal, mut open) = (Duration::ZERO, Duration::ZERO);
+    let mut allocations = 0;
     for _ in 0..batches {
         traffic.address(world);
-        seal += traffic.seal(world);
-        open += traffic.open(world);
+        let taken = allocation_counter::measure(|| {
+            seal += traffic.seal(world);
+            open += traffic.open(world);
+        });
+        allocations += taken.count_total;
     }
     assert_eq!(world.drops(), 0, "every packet passes");
-    times(seal, open, batches)
+    Times {
+        allocations: allocations as f64 / packets(batches),
+        ..times(seal, open, batches)
+    }
 }
 
 /// Packets through the protection alone.
@@ -90,9 +99,14 @@ impl LibraryPass {
 }
 
 fn times(seal: Duration, open: Duration, batches: u32) -> Times {
-    let packets = f64::from(batches) * BATCH as f64;
+    let packets = packets(batches);
     Times {
         seal: seal.as_nanos() as f64 / packets,
         open: open.as_nanos() as f64 / packets,
+        allocations: 0.0,
     }
+}
+
+fn packets(batches: u32) -> f64 {
+    f64::from(batches) * BATCH as f64
 }

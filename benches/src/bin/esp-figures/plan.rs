@@ -144,6 +144,7 @@ fn headlines(figures: &mut Figures, cases: &[Case], many: &[ManyCase]) {
         "overhead_ns",
         long.of(|esp, bare| (esp.seal - bare.seal).max(esp.open - bare.open)),
     );
+    figures.headline("allocations_per_packet", imix.of(|esp, _| esp.allocations));
     if let [.., longest] = many {
         figures.headline("ratio_200k_sas", kept(long, longest));
     }
