@@ -210,6 +210,8 @@ catalogue! {
         "Octets of inner packets read from and written to the inner device.";
     counter TUN_RUNS "palisade_tun_runs_total" ["direction"]
         "Runs of several inner packets read from and written to the inner device as one.";
+    counter TUN_RUNS_REFUSED "palisade_tun_runs_refused_total" []
+        "Runs that the inner device did not take as one; their packets were written singly.";
     counter TUN_DROPS "palisade_tun_drops_total" ["reason"]
         "Inner packets that the inner device dropped or did not take.";
     gauge ROUTES "palisade_routes" []

@@ -61,6 +61,8 @@ pub struct Counters {
     pub tun_tx_bytes: u64,
     /// Writes that held several of them as one.
     pub tun_tx_runs: u64,
+    /// Such writes that the device refused; their packets were written one by one.
+    pub tun_tx_runs_refused: u64,
     /// IP packets dropped because the device's queue or the engine's was full.
     pub tun_tx_would_block: u64,
     /// IP packets that the device refused.

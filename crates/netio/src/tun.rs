@@ -157,6 +157,20 @@ impl TunQueue {
         Ok((Self { file, offload }, decode_name(&request.name)))
     }
 
+    /// What behaves as a queue does that takes super-packets.
+    #[cfg(test)]
+    pub(crate) fn double(file: File) -> Self {
+        let offload = TunOffload {
+            tcp: true,
+            udp: true,
+            coalescing: true,
+        };
+        Self {
+            file,
+            offload: Some(offload),
+        }
+    }
+
     pub(crate) fn offload(&self) -> Option<TunOffload> {
         self.offload
     }

@@ -6,6 +6,8 @@ mod inventory;
 mod lent;
 mod messages;
 mod parcel;
+#[cfg(test)]
+mod refused_supers;
 mod ring;
 mod slot;
 mod submission;

@@ -2,13 +2,15 @@
 //! kernel is done with it.
 
 use core::mem::zeroed;
+use std::io;
+use std::os::fd::RawFd;
 
 use super::inventory::Inventory;
 use super::messages::{RUN_PACKETS_MAX, vector};
 use crate::address::{self, NAME_LEN};
 use crate::cmsg::{CONTROL_LEN, Control};
-use crate::segmentation::{HEAD_MAX, Leaving, PACKETS_MAX};
-use crate::{Buffer, OuterSend};
+use crate::segmentation::{HEAD_MAX, Header, Leaving, PACKETS_MAX};
+use crate::{Buffer, Counters, OuterSend, TunQueue};
 
 /// Parts that one operation gathers, at most.
 const VECTORS_MAX: usize = if PACKETS_MAX + 1 > RUN_PACKETS_MAX {
@@ -35,12 +37,18 @@ pub(super) struct Slot {
 pub(super) enum Work {
     /// A datagram, or several as one.
     Datagrams(OuterSend),
-    /// IP packets for a TUN queue, whose octets lie in the buffers of a parcel.
-    Packets {
-        parcel: u16,
-        packets: u64,
-        octets: u64,
-    },
+    Packets(Packets),
+}
+
+/// IP packets for a TUN queue, whose octets lie in the buffers of a parcel.
+#[derive(Clone, Copy, Default)]
+pub(super) struct Packets {
+    pub(super) tun: RawFd,
+    pub(super) parcel: u16,
+    pub(super) count: u64,
+    pub(super) octets: u64,
+    /// Leading octets of each of several that are not in its part.
+    shared: usize,
 }
 
 impl Slot {
@@ -52,11 +60,7 @@ impl Slot {
             name: [0; NAME_LEN],
             control: Control([0; CONTROL_LEN]),
             head: [0; HEAD_MAX],
-            work: Work::Packets {
-                parcel: 0,
-                packets: 0,
-                octets: 0,
-            },
+            work: Work::Packets(Packets::default()),
             buffers: Vec::with_capacity(RUN_PACKETS_MAX),
         }
     }
@@ -95,14 +99,17 @@ impl Slot {
     /// Describes a write; returns where its parts are told and how many they are.
     pub(super) fn packets(
         &mut self,
+        queue: &TunQueue,
         leaving: &Leaving<'_>,
         parcel: u16,
     ) -> (*const libc::iovec, u32) {
-        self.work = Work::Packets {
+        self.work = Work::Packets(Packets {
+            tun: queue.fd(),
             parcel,
-            packets: leaving.packets(),
+            count: leaving.count(),
             octets: leaving.octets(),
-        };
+            shared: leaving.shared,
+        });
         self.vectors.clear();
         let len = leaving.head.len().min(self.head.len());
         let (head, _) = self.head.split_at_mut(len);
@@ -112,11 +119,44 @@ impl Slot {
         }
         let room = VECTORS_MAX - self.vectors.len();
         // A write only reads what its parts point to.
-        let parts = leaving.parts.iter().take(room).map(|part| libc::iovec {
-            iov_base: part.as_ptr().cast_mut().cast(),
-            iov_len: part.len(),
+        let parts = leaving.packets.iter().take(room).map(|packet| libc::iovec {
+            iov_base: packet
+                .as_ptr()
+                .wrapping_add(leaving.shared)
+                .cast_mut()
+                .cast(),
+            iov_len: packet.len().saturating_sub(leaving.shared),
         });
         self.vectors.extend(parts);
         (self.vectors.as_ptr(), self.vectors.len() as u32)
+    }
+
+    /// Writes the packets of a super-packet one by one, at once: the order of their flow has suffered
+    /// already if later packets of it were submitted, and would suffer more by waiting.
+    pub(super) fn write_singly(&self, packets: &Packets, counters: &mut Counters) {
+        let (head, parts) = match self.vectors.split_first() {
+            Some((_, parts)) => (Header::PLAIN, parts),
+            None => return,
+        };
+        for part in parts {
+            let whole = libc::iovec {
+                iov_base: part.iov_base.wrapping_byte_sub(packets.shared),
+                iov_len: part.iov_len + packets.shared,
+            };
+            let head = libc::iovec {
+                iov_base: head.as_ptr().cast_mut().cast(),
+                iov_len: head.len(),
+            };
+            let vectors = [head, whole];
+            // SAFETY: the first vector is a constant, the second a packet in a buffer that its parcel holds until
+            // the write that was refused is counted as done; a write only reads them. The queue lives as
+            // long as the engine.
+            let written = unsafe { libc::writev(packets.tun, vectors.as_ptr(), 2) };
+            let result = match written {
+                0.. => Ok(()),
+                _ => Err(io::Error::last_os_error().raw_os_error().unwrap_or(0)),
+            };
+            counters.tun_written(result, 1, whole.iov_len as u64);
+        }
     }
 }

@@ -10,6 +10,7 @@ use io_uring::{IoUring, Probe, cqueue, opcode, squeue};
 
 use super::completion::Purpose;
 use super::slot::{Slot, Work};
+use super::tun::refuses_supers;
 use crate::segmentation::Leaving;
 use crate::{Buffer, Counters, TunQueue};
 
@@ -136,10 +137,10 @@ impl Submission {
             self.make_room(counters);
         }
         let Some((index, slot)) = self.take_slot() else {
-            counters.tun_written(Err(libc::ENOBUFS), leaving.packets(), 0);
+            counters.tun_written(Err(libc::ENOBUFS), leaving.count(), 0);
             return;
         };
-        let (parts, count) = slot.packets(leaving, parcel);
+        let (parts, count) = slot.packets(queue, leaving, parcel);
         let entry = opcode::Writev::new(Fd(queue.fd()), parts, count).build();
         self.writes[usize::from(parcel)] += 1;
         if !self.push(&entry, Purpose::Slot(index)) {
@@ -164,22 +165,25 @@ impl Submission {
     }
 
     fn is_write(&self, index: u16) -> bool {
-        matches!(self.work(index), Some(Work::Packets { .. }))
+        matches!(self.work(index), Some(Work::Packets(_)))
     }
 
     /// A write is done, or failed.
     pub(super) fn written(&mut self, counters: &mut Counters, index: u16, result: i32) {
-        let Some(Work::Packets {
-            parcel,
-            packets,
-            octets,
-        }) = self.work(index)
-        else {
+        let Some(slot) = self.slots.get(usize::from(index)) else {
             return;
         };
-        let result = if result < 0 { Err(-result) } else { Ok(()) };
-        counters.tun_written(result, packets, octets);
-        if let Some(writes) = self.writes.get_mut(usize::from(parcel)) {
+        let Work::Packets(packets) = slot.work else {
+            return;
+        };
+        if packets.count > 1 && result < 0 && refuses_supers(-result) {
+            counters.tun_tx_runs_refused += 1;
+            slot.write_singly(&packets, counters);
+        } else {
+            let result = if result < 0 { Err(-result) } else { Ok(()) };
+            counters.tun_written(result, packets.count, packets.octets);
+        }
+        if let Some(writes) = self.writes.get_mut(usize::from(packets.parcel)) {
             *writes = writes.saturating_sub(1);
         }
         self.free.push(index);

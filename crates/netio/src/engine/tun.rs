@@ -9,9 +9,6 @@ use super::lent::Octets;
 use crate::segmentation::{Arriving, HEADER_LEN, Header, Leaving, Next, PACKETS_MAX, Split};
 use crate::{Batch, Buffer, Counters, HEADROOM, InnerPacket, OuterPacket, TunId, TunQueue};
 
-/// The header before a packet that is complete and no run.
-const PLAIN: [u8; HEADER_LEN] = [0; HEADER_LEN];
-
 /// A queue, and the super-packet of it that is being taken apart.
 pub(super) struct TunEntry {
     pub(super) queue: TunQueue,
@@ -183,7 +180,7 @@ impl Inventory {
         };
         let mut write = |leaving: &Leaving<'_>| match tuns.get(usize::from(leaving.tun.0)) {
             Some(entry) => leave(counters, &entry.queue, leaving),
-            None => counters.tun_written(Err(libc::EBADF), leaving.packets(), 0),
+            None => counters.tun_written(Err(libc::EBADF), leaving.count(), 0),
         };
         for (number, (tun, _)) in departing.iter().enumerate() {
             let entry = tuns.get(usize::from(tun.0));
@@ -198,8 +195,13 @@ impl Inventory {
                 }
                 offload => write(&Leaving {
                     tun: *tun,
-                    head: if offload.is_some() { &PLAIN } else { &[] },
-                    parts: &[source(number)],
+                    head: if offload.is_some() {
+                        &Header::PLAIN
+                    } else {
+                        &[]
+                    },
+                    packets: &[source(number)],
+                    shared: 0,
                 }),
             }
         }
@@ -213,18 +215,16 @@ impl Inventory {
         }
         let lent = |index: usize| outer.get(index).map(|packet| &packet.buffer);
         self.coalesce(lent, |counters, queue, leaving| {
-            let mut parts = [IoSlice::new(&[]); PACKETS_MAX + 1];
-            let octets = core::iter::once(leaving.head).chain(leaving.parts.iter().copied());
-            for (part, octets) in parts.iter_mut().zip(octets) {
-                *part = IoSlice::new(octets);
+            let written = write(queue, leaving.head, leaving.parts());
+            if leaving.count() > 1 && written.is_err_and(refuses_supers) {
+                counters.tun_tx_runs_refused += 1;
+                for packet in leaving.packets {
+                    let written = write(queue, &Header::PLAIN, core::iter::once(*packet));
+                    counters.tun_written(written, 1, packet.len() as u64);
+                }
+                return;
             }
-            let parts = parts.get(..=leaving.parts.len()).unwrap_or(&[]);
-            let written = queue.file().write_vectored(parts);
-            let written = match written {
-                Ok(_) => Ok(()),
-                Err(error) => Err(error.raw_os_error().unwrap_or(0)),
-            };
-            counters.tun_written(written, leaving.packets(), leaving.octets());
+            counters.tun_written(written, leaving.count(), leaving.octets());
         });
         let departing = &mut self.departing;
         let own = departing.drain(..).filter_map(|(_, octets)| match octets {
@@ -233,6 +233,36 @@ impl Inventory {
         });
         own.for_each(|buffer| self.pool.give(buffer));
     }
+}
+
+/// Writes a packet, or several as one.
+fn write<'a>(
+    queue: &TunQueue,
+    head: &'a [u8],
+    behind: impl Iterator<Item = &'a [u8]>,
+) -> Result<(), i32> {
+    let mut parts = [IoSlice::new(&[]); PACKETS_MAX + 1];
+    let mut count = 0;
+    for (part, octets) in parts.iter_mut().zip(core::iter::once(head).chain(behind)) {
+        *part = IoSlice::new(octets);
+        count += 1;
+    }
+    let written = queue
+        .file()
+        .write_vectored(parts.get(..count).unwrap_or(&[]));
+    match written {
+        Ok(_) => Ok(()),
+        Err(error) => Err(error.raw_os_error().unwrap_or(0)),
+    }
+}
+
+/// Whether the device may take the packets of a super-packet that it refused with this error. It would not if
+/// its queue is full, or if it is down or gone.
+pub(super) const fn refuses_supers(errno: i32) -> bool {
+    matches!(
+        errno,
+        libc::EINVAL | libc::EMSGSIZE | libc::EOPNOTSUPP | libc::ENOMEM
+    )
 }
 
 /// Reads one packet, or several as one, behind the headroom.

@@ -368,7 +368,7 @@ impl Uring {
     fn left(&mut self, inventory: &mut Inventory, index: u16, result: i32) {
         let send = match self.submission.work(index) {
             Some(Work::Datagrams(send)) => send,
-            Some(Work::Packets { .. }) => {
+            Some(Work::Packets(_)) => {
                 let counters = &mut inventory.counters;
                 return self.submission.written(counters, index, result);
             }

@@ -45,23 +45,30 @@ pub struct Leaving<'a> {
     pub tun: TunId,
     /// The header that describes it, and behind it the headers that several packets share.
     pub head: &'a [u8],
-    /// A whole packet, or the payloads of several.
-    pub parts: &'a [&'a [u8]],
+    /// The packets as they came.
+    pub packets: &'a [&'a [u8]],
+    /// Leading octets of each packet for which those in `head` stand: none of a single one.
+    pub shared: usize,
 }
 
-impl Leaving<'_> {
+impl<'a> Leaving<'a> {
     /// How many packets it holds.
     #[must_use]
-    pub fn packets(&self) -> u64 {
-        self.parts.len() as u64
+    pub fn count(&self) -> u64 {
+        self.packets.len() as u64
     }
 
     /// Octets of all the packets, each with its headers.
     #[must_use]
     pub fn octets(&self) -> u64 {
-        let headers = self.head.len().saturating_sub(HEADER_LEN) as u64;
-        let parts: usize = self.parts.iter().map(|part| part.len()).sum();
-        headers * self.packets() + parts as u64
+        let octets: usize = self.packets.iter().map(|packet| packet.len()).sum();
+        octets as u64
+    }
+
+    /// What follows `head`: a whole packet, or the payloads of several.
+    pub fn parts(&self) -> impl Iterator<Item = &'a [u8]> {
+        let packets = self.packets.iter();
+        packets.map(|packet| packet.get(self.shared..).unwrap_or(&[]))
     }
 }
 
@@ -177,6 +184,7 @@ pub(super) fn leave_alone(tun: TunId, octets: &[u8], write: &mut impl Write) {
     write(&Leaving {
         tun,
         head,
-        parts: &[octets],
+        packets: &[octets],
+        shared: 0,
     });
 }

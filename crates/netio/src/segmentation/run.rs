@@ -136,9 +136,9 @@ impl Run {
             }
             return;
         }
-        let mut parts: [&[u8]; PACKETS_MAX] = [&[]; PACKETS_MAX];
-        for (part, number) in parts.iter_mut().zip(&self.members) {
-            *part = source(*number).get(self.first.headers..).unwrap_or(&[]);
+        let mut packets: [&[u8]; PACKETS_MAX] = [&[]; PACKETS_MAX];
+        for (packet, number) in packets.iter_mut().zip(&self.members) {
+            *packet = source(*number);
         }
         write(&Leaving {
             tun: self.tun,
@@ -146,7 +146,8 @@ impl Run {
                 .head
                 .get(..HEADER_LEN + self.first.headers)
                 .unwrap_or(&[]),
-            parts: parts.get(..self.members.len()).unwrap_or(&[]),
+            packets: packets.get(..self.members.len()).unwrap_or(&[]),
+            shared: self.first.headers,
         });
     }
 

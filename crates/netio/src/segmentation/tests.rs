@@ -138,8 +138,9 @@ fn coalesce_for<'a>(
     let mut written = Vec::new();
     let mut write = |leaving: &Leaving<'_>| {
         let (header, headers) = leaving.head.split_first_chunk().expect("it is described");
-        let octets = [headers, &leaving.parts.concat()].concat();
-        written.push((leaving.tun, (*header, octets, leaving.packets())));
+        let parts: Vec<_> = leaving.parts().collect();
+        let octets = [headers, &parts.concat()].concat();
+        written.push((leaving.tun, (*header, octets, leaving.count())));
     };
     let source = |number: usize| packets[number];
     for number in 0..packets.len() {

@@ -318,6 +318,7 @@ fn of_net(scrape: &mut Scrape, report: &ShardReport) {
     scrape.count(&catalogue::TUN_BYTES, ["written"], net.tun_tx_bytes);
     scrape.count(&catalogue::TUN_RUNS, ["read"], net.tun_rx_runs);
     scrape.count(&catalogue::TUN_RUNS, ["written"], net.tun_tx_runs);
+    scrape.count(&catalogue::TUN_RUNS_REFUSED, [], net.tun_tx_runs_refused);
     for (reason, count) in [
         ("receive_truncated", net.rx_truncated),
         ("receive_malformed", net.rx_malformed),

@@ -206,7 +206,8 @@ fn coalesce(packets: &[Vec<u8>]) -> Vec<Vec<u8>> {
     let mut written = Vec::new();
     let source = |number: usize| packets[number].as_slice();
     let mut write = |leaving: &Leaving<'_>| {
-        written.push([leaving.head, &leaving.parts.concat()].concat());
+        let parts: Vec<_> = leaving.parts().collect();
+        written.push([leaving.head, &parts.concat()].concat());
     };
     for number in 0..packets.len() {
         let packet = Arriving {
