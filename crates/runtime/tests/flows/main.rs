@@ -2,13 +2,14 @@
 //! cross a network that loses, repeats and reorders, arrive in runs, are opened and coalesced, and the
 //! kernel at the other end splits what it is given.
 
+mod ends;
 mod network;
 mod packets;
 mod tunnel;
 
 use proptest::prelude::*;
 
-use crate::network::{Fate, arrivals, fate};
+use crate::network::{Fate, arrivals, fate, first_arrivals};
 use crate::packets::{Spec, by_flow, spec, story};
 use crate::tunnel::Tunnel;
 
@@ -49,12 +50,7 @@ fn pass(specs: &[Spec], fates: &[Fate], reads: &[usize]) -> Result<(), TestCaseE
     let arriving: Vec<_> = order.iter().map(|sent| frames[*sent].clone()).collect();
     let written = tunnel.open(&arriving, reads);
 
-    let mut seen = vec![false; frames.len()];
-    let first = |sent: &&usize| !std::mem::replace(&mut seen[**sent], true);
-    let expected: Vec<_> = (order.iter())
-        .filter(first)
-        .map(|sent| read[*sent].clone())
-        .collect();
+    let expected = first_arrivals(&order, &read);
     prop_assert_eq!(by_flow(&written), by_flow(&expected));
     Ok(())
 }

@@ -35,3 +35,12 @@ pub(crate) fn arrivals(fates: &[Fate], count: usize) -> Vec<usize> {
     moments.sort_by_key(|(moment, _)| *moment);
     moments.into_iter().map(|(_, sent)| sent).collect()
 }
+
+/// What comes out of the tunnel: each packet when its frame arrives for the first time.
+pub(crate) fn first_arrivals(order: &[usize], packets: &[Vec<u8>]) -> Vec<Vec<u8>> {
+    let mut seen = vec![false; packets.len()];
+    let first = order
+        .iter()
+        .filter(|sent| !std::mem::replace(&mut seen[**sent], true));
+    first.map(|sent| packets[*sent].clone()).collect()
+}

@@ -127,7 +127,7 @@ fn ip(spec: &Spec, protocol: u8, len: u16, id: u16) -> Vec<u8> {
 }
 
 /// RFC 1071; all parts but the last are of even length.
-fn sum(parts: &[&[u8]]) -> [u8; 2] {
+pub(crate) fn sum(parts: &[&[u8]]) -> [u8; 2] {
     let pairs = parts.iter().flat_map(|part| part.chunks(2));
     let words = pairs.map(|pair| u32::from(pair[0]) << 8 | u32::from(*pair.get(1).unwrap_or(&0)));
     let mut sum: u32 = words.sum();
