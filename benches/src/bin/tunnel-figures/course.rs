@@ -105,9 +105,10 @@ fn measure(
     let pair = Pair::new()?;
     let ends = contestant.connect(&pair, options)?;
     await_packets(&pair)?;
-    let server = Server::start(&pair.right, RIGHT)?;
     for trial in trials {
         let what = format!("{} {}", trial.name, trial.direction.name());
+        // Each its own: one whose client's goodbye was lost is busy for ever.
+        let server = Server::start(&pair.right, RIGHT)?;
         match trial.run(&pair, &server, ends.pids(), options.seconds()) {
             Ok(sample) => {
                 eprintln!(
