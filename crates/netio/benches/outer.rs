@@ -4,7 +4,7 @@
 //! `cargo bench -p palisade-netio --features namespaces --bench outer`, as root. All in one run, on
 //! one thread and one pair of namespaces; medians (10th to 90th percentile) of the rounds.
 
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::process::Command;
 use std::time::Duration;
 
@@ -21,6 +21,8 @@ const ESP: u8 = 50;
 const UDP: u8 = 17;
 const SENDER: Ipv4Addr = Ipv4Addr::new(10, 200, 0, 1);
 const RECEIVER: Ipv4Addr = Ipv4Addr::new(10, 200, 0, 2);
+const SENDER_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0x200, 0, 0, 0, 0, 0, 1);
+const RECEIVER_V6: Ipv6Addr = Ipv6Addr::new(0xfd00, 0x200, 0, 0, 0, 0, 0, 2);
 
 /// Two namespaces and the link between them, until dropped.
 struct Link {
@@ -37,8 +39,10 @@ impl Link {
         ip(&format!(
             "-n {a} link add outer type veth peer name outer netns {b}"
         ));
-        for (name, address) in names.iter().zip([SENDER, RECEIVER]) {
-            ip(&format!("-n {name} addr add {address}/24 dev outer"));
+        let addresses = [(SENDER, SENDER_V6), (RECEIVER, RECEIVER_V6)];
+        for (name, (v4, v6)) in names.iter().zip(addresses) {
+            ip(&format!("-n {name} addr add {v4}/24 dev outer"));
+            ip(&format!("-n {name} addr add {v6}/64 dev outer nodad"));
             ip(&format!("-n {name} link set lo up"));
             ip(&format!("-n {name} link set outer up"));
         }
@@ -73,6 +77,8 @@ enum Sender {
     WithoutChecksum,
     /// As IP protocol 50.
     Esp,
+    /// The same over IPv6.
+    EspV6,
 }
 
 /// How packets are received.
@@ -82,6 +88,8 @@ enum Receiver {
     Udp { gro: bool },
     /// So many raw sockets, each with its filter.
     Filtered(u8),
+    /// The same over IPv6.
+    FilteredV6(u8),
     /// So many sockets that share the packets.
     FanOut(u8),
 }
@@ -95,11 +103,23 @@ fn engine(runs: bool) -> Engine {
     .expect("an engine")
 }
 
-fn raw(address: Ipv4Addr, protocol: u8, namespace: &str) -> RawSettings {
+fn raw(address: impl Into<IpAddr>, protocol: u8, namespace: &str) -> RawSettings {
     RawSettings {
         namespace: Some(namespace.to_owned()),
         ..RawSettings::new(address.into(), protocol)
     }
+}
+
+fn filtered(settings: &RawSettings, count: u8) -> Vec<OuterSocket> {
+    let open = |index| {
+        let socket = OuterSocket::raw(settings).expect("a raw socket");
+        if count > 1 {
+            let program = Program::accept(&rules(), index, settings.bind.is_ipv4());
+            socket.filter(&program).expect("a filter");
+        }
+        socket
+    };
+    (0..count).map(open).collect()
 }
 
 fn rules() -> Vec<Rule> {
@@ -120,6 +140,7 @@ impl Sender {
             }),
             Self::WithoutChecksum => OuterSocket::raw(&raw(SENDER, UDP, namespace)),
             Self::Esp => OuterSocket::raw(&raw(SENDER, ESP, namespace)),
+            Self::EspV6 => OuterSocket::raw(&raw(SENDER_V6, ESP, namespace)),
         }
         .expect("a sending socket")
     }
@@ -133,7 +154,7 @@ impl Sender {
                 octets[4..6].copy_from_slice(&(len as u16).to_be_bytes());
                 octets[6..8].fill(0);
             }
-            Self::Esp => octets[0] = (number % usize::from(sockets)) as u8,
+            Self::Esp | Self::EspV6 => octets[0] = (number % usize::from(sockets)) as u8,
             Self::Runs | Self::Single => {}
         }
         octets
@@ -152,16 +173,8 @@ impl Receiver {
                 })
                 .expect("a UDP socket"),
             ],
-            Self::Filtered(count) => (0..count)
-                .map(|index| {
-                    let socket = OuterSocket::raw(&esp).expect("a raw socket");
-                    if count > 1 {
-                        let program = Program::accept(&rules(), index, true);
-                        socket.filter(&program).expect("a filter");
-                    }
-                    socket
-                })
-                .collect(),
+            Self::Filtered(count) => filtered(&esp, count),
+            Self::FilteredV6(count) => filtered(&raw(RECEIVER_V6, ESP, namespace), count),
             Self::FanOut(count) => {
                 let program = Program::select_behind_header(&rules());
                 OuterSocket::fan_out(&esp, &program, usize::from(count)).expect("a fan-out")
@@ -172,7 +185,7 @@ impl Receiver {
     const fn count(self) -> u8 {
         match self {
             Self::Udp { .. } => 1,
-            Self::Filtered(count) | Self::FanOut(count) => count,
+            Self::Filtered(count) | Self::FilteredV6(count) | Self::FanOut(count) => count,
         }
     }
 }
@@ -180,6 +193,7 @@ impl Receiver {
 struct Scene {
     sender: Engine,
     from: SocketId,
+    addresses: [IpAddr; 2],
     receiver: Engine,
     batch: Batch,
     payloads: Vec<Vec<u8>>,
@@ -200,6 +214,10 @@ impl Scene {
         Self {
             sender: sending,
             from,
+            addresses: match sender {
+                Sender::EspV6 => [SENDER_V6.into(), RECEIVER_V6.into()],
+                _ => [SENDER.into(), RECEIVER.into()],
+            },
             receiver: receiving,
             batch: Batch::with_capacity(256),
             payloads: (0..PACKETS).map(payload).collect(),
@@ -210,8 +228,8 @@ impl Scene {
     fn round(&mut self) {
         let send = OuterSend {
             socket: self.from,
-            local: Some(IpAddr::V4(SENDER)),
-            remote: SocketAddr::from((RECEIVER, PORT)),
+            local: Some(self.addresses[0]),
+            remote: SocketAddr::from((self.addresses[1], PORT)),
             tos: 0,
             dont_fragment: false,
             segment: 0,
@@ -284,6 +302,14 @@ fn main() {
         ("ESP, fan-out to 4", Sender::Esp, Receiver::FanOut(4)),
         ("ESP, fan-out to 8", Sender::Esp, Receiver::FanOut(8)),
     ];
+    for (name, count) in [
+        ("ESP over IPv6, 1 raw socket", 1),
+        ("ESP over IPv6, 2 filtered raw sockets", 2),
+        ("ESP over IPv6, 4 filtered raw sockets", 4),
+        ("ESP over IPv6, 8 filtered raw sockets", 8),
+    ] {
+        cases.push((name, Sender::EspV6, Receiver::FilteredV6(count)));
+    }
     println!("| ns a packet | octets | sending and delivering | receiving |");
     println!("|---|---|---|---|");
     for (name, sender, receiver) in cases.drain(..) {
