@@ -194,6 +194,8 @@ catalogue! {
         "Octets of outer datagrams received and sent.";
     counter NET_DROPS "palisade_net_drops_total" ["reason"]
         "Outer datagrams that were dropped or could not be sent.";
+    counter NET_RECEIVE_DROPS "palisade_net_receive_buffer_drops_total" ["listener"]
+        "Outer datagrams that the kernel dropped because the receive buffer of their socket was full.";
     counter NET_CALLS "palisade_net_calls_total" ["direction"]
         "System calls made to receive and to send datagrams.";
     counter NET_RUNS "palisade_net_runs_total" ["direction"]

@@ -361,7 +361,9 @@ fn drops_of_the_kernel_are_counted() {
         .unwrap();
         let target = socket.local();
         assert!(socket.buffer_bytes().unwrap().0 < 64 << 10);
-        engine.attach_socket(socket).unwrap();
+        let lossless = UdpSettings::new("127.0.0.1:0".parse().unwrap());
+        let other = (engine.attach_socket(OuterSocket::udp(&lossless).unwrap())).unwrap();
+        let id = engine.attach_socket(socket).unwrap();
         let peer = UdpSocket::bind("127.0.0.1:0").unwrap();
         for _ in 0..400 {
             peer.send_to(&[0; 1000], target).unwrap();
@@ -371,6 +373,8 @@ fn drops_of_the_kernel_are_counted() {
         let drops = engine.counters().rx_kernel_drops;
         assert!(drops > 0, "{kind:?}");
         assert_eq!(received as u64 + drops, 400, "{kind:?}");
+        assert_eq!(engine.socket_drops(id), drops, "{kind:?}");
+        assert_eq!(engine.socket_drops(other), 0, "{kind:?}");
         // A later datagram tells the same number.
         peer.send_to(&[9; 10], target).unwrap();
         assert_eq!(collect(&mut engine, 1).len(), 1);

@@ -38,6 +38,11 @@ impl Doors {
         }
     }
 
+    /// All sockets and what they are for.
+    pub(crate) fn all(&self) -> impl Iterator<Item = (SocketId, &Place)> {
+        (0..).map(SocketId).zip(&self.by_id)
+    }
+
     /// What a socket is for.
     pub(crate) fn place(&self, id: SocketId) -> Option<&Place> {
         self.by_id.get(usize::from(id.0))

@@ -40,7 +40,7 @@ pub use clock::Clock;
 pub use error::{Busy, NotReady, StartError, TooManyWatchers};
 pub use events::{StreamEnded, Subscription};
 pub use questions::{Cursor, Page};
-pub use report::{ShardReport, SharedReport};
+pub use report::{ReceiveDrops, ShardReport, SharedReport};
 pub use service::Service;
 pub use settings::{InnerDevice, Listen, Settings};
 pub use sink::InnerDrops;

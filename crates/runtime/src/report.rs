@@ -3,7 +3,7 @@ use core::time::Duration;
 
 use crossbeam::channel::Sender;
 use hdrhistogram::Histogram;
-use shard::{Command, Counters};
+use shard::{Command, Counters, Listener};
 
 use crate::routes::{RouteCounters, Routes};
 use crate::worker::Worker;
@@ -18,6 +18,8 @@ pub struct ShardReport {
     pub counters: Counters,
     /// What its engine moved.
     pub net: netio::Counters,
+    /// What the kernel dropped because the receive buffers of its sockets were full.
+    pub receive_drops: ReceiveDrops,
     /// Inner packets that went nowhere.
     pub inner_drops: InnerDrops,
     /// Messages that wait in its mailbox.
@@ -30,6 +32,17 @@ pub struct ShardReport {
     pub cpu: Duration,
     /// Rounds of its loop.
     pub rounds: u64,
+}
+
+/// Datagrams that found no room in the receive buffer of their socket, by its kind.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub struct ReceiveDrops {
+    /// IKE without a marker, on port 500.
+    pub ike: u64,
+    /// IKE and ESP, on port 4500.
+    pub nat: u64,
+    /// IP protocol 50.
+    pub raw_esp: u64,
 }
 
 /// What the shards share, and how that fares now.
@@ -99,6 +112,7 @@ impl Worker {
             shard: self.index as u16,
             counters: self.shard.counters_at(self.clock.now()),
             net: *self.sink.engine.counters(),
+            receive_drops: self.receive_drops(),
             inner_drops: self.sink.inner_drops,
             mailbox_depth: mailbox.map_or(0, |m| m.len()),
             mailbox_drops: mailbox.map_or(0, |m| m.drops.load(Ordering::Relaxed)),
@@ -106,6 +120,18 @@ impl Worker {
             cpu: netio::thread_cpu_time(),
             rounds: self.rounds,
         }
+    }
+
+    fn receive_drops(&self) -> ReceiveDrops {
+        let mut drops = ReceiveDrops::default();
+        for (socket, place) in self.sink.doors.all() {
+            *match place.listener {
+                Listener::Ike => &mut drops.ike,
+                Listener::Nat => &mut drops.nat,
+                Listener::RawEsp => &mut drops.raw_esp,
+            } += self.sink.engine.socket_drops(socket);
+        }
+        drops
     }
 
     /// Deletes all peers and ends when they are gone, or after `timeout`. `gone` hears of the

@@ -48,6 +48,8 @@ struct SocketEntry {
     socket: OuterSocket,
     /// The kernel's cumulative number, as last reported.
     drops_seen: u32,
+    /// The same since the socket was attached, which does not begin again at zero.
+    drops: u64,
     /// DF of an IPv4 socket as it was last switched.
     dont_fragment: Option<bool>,
     send_runs: bool,
@@ -78,6 +80,7 @@ impl Inventory {
         self.sockets.push(SocketEntry {
             socket,
             drops_seen: 0,
+            drops: 0,
             dont_fragment: None,
             send_runs: false,
             receive_runs: false,
@@ -231,8 +234,15 @@ impl Inventory {
         let more = drops.wrapping_sub(entry.drops_seen).cast_signed();
         if more > 0 {
             entry.drops_seen = drops;
+            entry.drops += u64::from(more.unsigned_abs());
             self.counters.rx_kernel_drops += u64::from(more.unsigned_abs());
         }
+    }
+
+    /// What the kernel is known to have dropped of what came to a socket.
+    pub(super) fn drops(&self, id: SocketId) -> u64 {
+        let entry = self.sockets.get(usize::from(id.0));
+        entry.map_or(0, |entry| entry.drops)
     }
 
     /// Asks the kernel what each socket has dropped.

@@ -361,6 +361,12 @@ impl Engine {
         self.inventory.count_drops();
     }
 
+    /// Datagrams that the kernel is known to have dropped because the receive buffer of this socket was full.
+    #[must_use]
+    pub fn socket_drops(&self, socket: SocketId) -> u64 {
+        self.inventory.drops(socket)
+    }
+
     /// What this engine has done since it was built.
     #[must_use]
     pub fn counters(&self) -> &Counters {

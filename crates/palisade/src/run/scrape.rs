@@ -334,6 +334,13 @@ fn of_net(scrape: &mut Scrape, report: &ShardReport) {
     ] {
         scrape.count(&catalogue::NET_DROPS, [reason], count);
     }
+    for (listener, count) in [
+        ("ike", report.receive_drops.ike),
+        ("nat", report.receive_drops.nat),
+        ("raw_esp", report.receive_drops.raw_esp),
+    ] {
+        scrape.count(&catalogue::NET_RECEIVE_DROPS, [listener], count);
+    }
     for (reason, count) in [
         ("read_truncated", net.tun_rx_truncated),
         ("read_malformed", net.tun_rx_malformed),
