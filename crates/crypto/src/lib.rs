@@ -9,6 +9,7 @@
 //! | protect ESP packets and IKE's Encrypted payload | [`SealingKey`], [`OpeningKey`] |
 //! | protect IKEv1 messages | [`cbc_encrypt`], [`cbc_decrypt`] |
 //! | derive keys | [`prf()`], [`prf_plus`] |
+//! | prove to ourselves what we said before | [`PrfKey`] |
 //! | agree on a shared secret | [`KeyPair`] |
 //! | believe and be believed by certificates | [`TrustAnchors`], [`Credential`] |
 //! | hash public data, compare secrets | [`sha1()`], [`sha256`], [`equal`] |
@@ -53,7 +54,7 @@ pub use certificate::{
 pub use entropy::Entropy;
 pub use exchange::{InvalidPublicValue, KeyPair};
 pub use hash::{digest, equal, sha1, sha256};
-pub use prf::{PRF_PLUS_ROUNDS_MAX, prf, prf_plus};
+pub use prf::{PRF_PLUS_ROUNDS_MAX, PrfKey, prf, prf_plus};
 pub use protection::{IcvMismatch, OpeningKey, SealingKey};
 pub use secret::Secret;
 pub use suite::ProtectionSuite;

@@ -14,6 +14,25 @@ pub fn prf(algorithm: PrfAlgorithm, key: &[u8], parts: &[&[u8]]) -> Secret {
     out
 }
 
+/// A function of many inputs under one key, whose pads are hashed once.
+pub struct PrfKey(HmacKey);
+
+impl PrfKey {
+    /// Takes the key in.
+    #[must_use]
+    pub fn new(algorithm: PrfAlgorithm, key: &[u8]) -> Self {
+        Self(HmacKey::for_prf(algorithm, key))
+    }
+
+    /// Writes the leading octets of prf(key, parts concatenated) to fill `out`. Nothing is allocated.
+    ///
+    /// # Panics
+    /// When `out` is longer than the function's output.
+    pub fn compute(&self, parts: &[&[u8]], out: &mut [u8]) {
+        self.0.compute(parts, out);
+    }
+}
+
 /// Fills `out` with prf+(key, seed parts concatenated), RFC 7296 §2.13.
 ///
 /// # Panics

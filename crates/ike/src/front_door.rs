@@ -24,6 +24,8 @@ pub struct FrontDoor {
     pub(crate) half_open: HalfOpenTable,
     pub(crate) cookies: CookieSecrets,
     pub(crate) refusals: Rate,
+    /// Where a challenge is put together, the next in place of the last.
+    pub(crate) challenge: Vec<u8>,
 }
 
 impl FrontDoor {
@@ -34,6 +36,7 @@ impl FrontDoor {
             half_open: HalfOpenTable::default(),
             cookies: CookieSecrets::new(now, entropy),
             refusals: Rate::new(now),
+            challenge: Vec::new(),
         }
     }
 

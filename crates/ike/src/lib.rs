@@ -48,3 +48,4 @@ pub use role::Role;
 pub use sa::{FirstVerdict, IkeSa, LivenessCheck};
 pub use settings::Settings;
 pub use trace::Trace;
+pub use v2::gate::Gate;

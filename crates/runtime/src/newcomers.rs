@@ -3,23 +3,17 @@
 
 use std::collections::VecDeque;
 
-use shard::{Listener, OuterPacket};
+use shard::{Newcomer, OuterPacket};
 
 use crate::mailbox::Stray;
 
 /// First messages that wait at most, of each kind: some ten milliseconds of work.
 const WAITING_MAX: usize = 2_048;
 
-/// Where the next payload stands in a header of IKE (RFC 7296 §3.1), and the mark of a notification (§3.2).
-const NEXT_PAYLOAD: usize = 16;
-const NOTIFY: u8 = 41;
-/// Octets of the non-ESP marker (RFC 3948 §2.2).
-const MARKER_LEN: usize = 4;
-
 /// The queue of one worker.
 #[derive(Default)]
 pub(crate) struct Newcomers {
-    /// Whoever returns a cookie, as it seems: it has asked before, and a flood seldom does.
+    /// Whoever returns a cookie of ours.
     returning: VecDeque<Stray>,
     others: VecDeque<Stray>,
     /// Dropped since somebody asked.
@@ -28,10 +22,10 @@ pub(crate) struct Newcomers {
 
 impl Newcomers {
     /// Has a first message wait, unless too many do.
-    pub(crate) fn wait(&mut self, packet: &OuterPacket<'_>) {
-        let queue = match begins_with_cookie(packet) {
-            true => &mut self.returning,
-            false => &mut self.others,
+    pub(crate) fn wait(&mut self, packet: &OuterPacket<'_>, newcomer: Newcomer) {
+        let queue = match newcomer {
+            Newcomer::Returning => &mut self.returning,
+            Newcomer::Stranger => &mut self.others,
         };
         if queue.len() < WAITING_MAX {
             queue.push_back(Stray::of(packet));
@@ -57,55 +51,45 @@ impl Newcomers {
     }
 }
 
-/// RFC 7296 §2.6: a returned cookie is the first payload.
-fn begins_with_cookie(packet: &OuterPacket<'_>) -> bool {
-    let start = match packet.listener {
-        Listener::Nat => MARKER_LEN,
-        Listener::Ike | Listener::RawEsp => 0,
-    };
-    packet.bytes.get(start + NEXT_PAYLOAD) == Some(&NOTIFY)
-}
-
 #[cfg(test)]
 mod tests {
+    use Newcomer::{Returning, Stranger};
     use ipsec::FrontVrf;
+    use shard::Listener;
 
     use super::*;
 
-    fn knock(newcomers: &mut Newcomers, number: u8, next_payload: u8) {
-        let mut bytes = [0; 32];
-        bytes[MARKER_LEN] = number;
-        bytes[MARKER_LEN + NEXT_PAYLOAD] = next_payload;
-        newcomers.wait(&OuterPacket {
+    fn knock(newcomers: &mut Newcomers, number: u8, newcomer: Newcomer) {
+        let packet = OuterPacket {
             listener: Listener::Nat,
             fvrf: FrontVrf::GLOBAL,
             local: "192.0.2.1:4500".parse().unwrap(),
             remote: "198.51.100.7:4500".parse().unwrap(),
             tos: 0,
-            bytes: &mut bytes,
-        });
+            bytes: &mut [number],
+        };
+        newcomers.wait(&packet, newcomer);
     }
 
     #[test]
     fn whoever_returns_a_cookie_goes_first() {
         let mut newcomers = Newcomers::default();
-        for (number, next_payload) in [(1, 33), (2, NOTIFY), (3, 33), (4, NOTIFY)] {
-            knock(&mut newcomers, number, next_payload);
+        for (number, newcomer) in [(1, Stranger), (2, Returning), (3, Stranger), (4, Returning)] {
+            knock(&mut newcomers, number, newcomer);
         }
         let order = core::iter::from_fn(|| newcomers.next());
-        let order: Vec<u8> = order.map(|stray| stray.bytes[MARKER_LEN]).collect();
+        let order: Vec<u8> = order.map(|stray| stray.bytes[0]).collect();
         assert_eq!(order, [2, 4, 1, 3]);
         assert!(newcomers.is_empty());
     }
 
     #[test]
-    fn a_flood_is_bounded_and_keeps_nobody_out_who_returns_a_cookie() {
+    fn a_storm_is_bounded_and_keeps_nobody_out_who_returns_a_cookie() {
         let mut newcomers = Newcomers::default();
-        (0..WAITING_MAX + 5).for_each(|_| knock(&mut newcomers, 1, 33));
-        knock(&mut newcomers, 2, NOTIFY);
+        (0..WAITING_MAX + 5).for_each(|_| knock(&mut newcomers, 1, Stranger));
+        knock(&mut newcomers, 2, Returning);
         assert_eq!(newcomers.take_turned_away(), 5);
         assert_eq!(newcomers.take_turned_away(), 0);
-        let first = newcomers.next().map(|stray| stray.bytes[MARKER_LEN]);
-        assert_eq!(first, Some(2));
+        assert_eq!(newcomers.next().map(|stray| stray.bytes[0]), Some(2));
     }
 }

@@ -130,8 +130,9 @@ impl Worker {
         self.report_health(!self.unread);
         self.read_done = self.clock.now();
         self.read_mail();
-        self.compute_quick();
         self.answer_newcomers();
+        // What newcomers need is computed in the same round, so that their answers leave with it.
+        self.compute_quick();
         self.note_watchers();
         self.shard.tick(self.clock.now(), &mut self.sink);
         self.echo();
@@ -272,9 +273,7 @@ impl Worker {
                         &mut packets,
                         now,
                         &mut self.sink,
-                        |packet| {
-                            newcomers.wait(packet);
-                        },
+                        |packet, newcomer| newcomers.wait(packet, newcomer),
                     );
                     packets.clear();
                     feed_back(&mut self.shard, &mut self.sink, now);
@@ -282,10 +281,14 @@ impl Worker {
             }
         }
         let newcomers = &mut self.newcomers;
-        self.shard
-            .outer_without_newcomers(&mut packets, now, &mut self.sink, |packet| {
-                newcomers.wait(packet);
-            });
+        self.shard.outer_without_newcomers(
+            &mut packets,
+            now,
+            &mut self.sink,
+            |packet, newcomer| {
+                newcomers.wait(packet, newcomer);
+            },
+        );
     }
 
     /// Turns to some of the first messages, now that everybody else has been served.

@@ -15,7 +15,7 @@ use wire::udp_encap::{Encapsulated, classify};
 
 use crate::counters::{ShardDrop, bump};
 use crate::elephant::is_guest;
-use crate::strangers::Home;
+use crate::strangers::{Home, Newcomer};
 use crate::trace::{ChildStep, TraceStep};
 use crate::{Disposition, InnerPacket, Listener, OuterPacket, Output, Shard, ShardId};
 
@@ -47,6 +47,15 @@ pub(crate) struct Origin {
     pub(crate) fvrf: FrontVrf,
 }
 
+fn path_of(packet: &OuterPacket<'_>) -> Path {
+    Path {
+        local: packet.local,
+        remote: packet.remote,
+        encapsulated: packet.listener == Listener::Nat,
+        fvrf: packet.fvrf,
+    }
+}
+
 impl Shard {
     /// Takes datagrams from outside: whatever belongs to standing SAs in the order of its arrival, then
     /// whoever knocks. So no answer to a probe of ours, and none to a peer's, waits behind newcomers.
@@ -54,20 +63,28 @@ impl Shard {
         self.outer_from(packets, false, now, out);
     }
 
-    /// Takes datagrams from outside that belong to standing SAs, and tells the others, first messages, to whoever
-    /// has them wait. They come back through [`outer`](Self::outer) when there is time for them.
+    /// Takes datagrams from outside that belong to standing SAs, and tells the others, first messages that come
+    /// through the [gate](ike::FrontDoor::gate), to whoever has them wait. They come back through
+    /// [`outer`](Self::outer) when there is time for them.
     pub fn outer_without_newcomers(
         &mut self,
         packets: &mut [OuterPacket<'_>],
         now: Instant,
         out: &mut impl Output,
-        mut newcomer: impl FnMut(&OuterPacket<'_>),
+        mut waits: impl FnMut(&OuterPacket<'_>, Newcomer),
     ) {
         let mut knocking: SmallVec<[(usize, usize, Route); BATCH]> = SmallVec::new();
         self.outer_known(packets, false, &mut knocking, now, out);
-        for (place, ..) in knocking {
-            if let Some(packet) = packets.get(place) {
-                newcomer(packet);
+        for (place, start, route) in knocking {
+            let Some(packet) = packets.get(place) else {
+                continue;
+            };
+            let newcomer = match (route, packet.bytes.get(start..)) {
+                (Route::FrontDoor, Some(message)) => self.gate(message, &path_of(packet), now, out),
+                _ => Some(Newcomer::Stranger),
+            };
+            if let Some(newcomer) = newcomer {
+                waits(packet, newcomer);
             }
         }
     }
@@ -216,12 +233,7 @@ impl Shard {
         let Some(message) = packet.bytes.get(start..) else {
             return;
         };
-        let path = Path {
-            local: packet.local,
-            remote: packet.remote,
-            encapsulated: packet.listener == Listener::Nat,
-            fvrf: packet.fvrf,
-        };
+        let path = path_of(packet);
         match route {
             Route::FrontDoor => self.knock(IkeVersion::V2, message, path, now, out),
             Route::FrontDoorV1 => self.knock(IkeVersion::V1, message, path, now, out),

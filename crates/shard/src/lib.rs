@@ -46,4 +46,5 @@ pub use obituary::Obituary;
 pub use report::{LivenessRow, PeerRow, SaRow, Which};
 pub use sessions::{Endpoint, SessionFilter, SessionRow};
 pub use shard::{Settings, Setup, Shard};
+pub use strangers::Newcomer;
 pub use trace::{ChildStep, DpdStep, Topics, TraceFilter, TraceRecord, TraceStep, Watched};

@@ -1,11 +1,24 @@
 //! Which shard is at home to an IKEv1 message. Its header does not say which end sent it, and a
 //! renewal begins like a first message, so that it must find the shard where the peer is known.
+//! And the line in which a newcomer waits, if it comes so far.
 
 use core::net::IpAddr;
+use ike::{Gate, Path};
 use ipsec::{Connections, FrontVrf, IkeSpi, IkeVersion};
+use timer::Instant;
 
+use crate::counters::{ShardDrop, bump};
 use crate::initiate::home;
-use crate::{Shard, ShardId};
+use crate::{Disposition, Output, Shard, ShardId};
+
+/// Whoever has sent a first message and is to wait until it is its turn.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Newcomer {
+    /// Its address may be forged.
+    Stranger,
+    /// It returns a cookie that we sent to its address: it goes before the others.
+    Returning,
+}
 
 /// Where a message of an IKE SA of IKEv1 goes.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -41,6 +54,36 @@ fn spread(address: IpAddr) -> u64 {
 }
 
 impl Shard {
+    /// Says in which line an IKEv2 peer with this first message waits. Who must prove its address first is told so on
+    /// the spot and waits in none, so that a flood from forged addresses keeps nobody out who has proved its own.
+    pub(crate) fn gate(
+        &mut self,
+        message: &[u8],
+        path: &Path,
+        now: Instant,
+        out: &mut impl Output,
+    ) -> Option<Newcomer> {
+        // Whoever watches sees what is inside, too.
+        if self.shutting_down || self.traces_stranger(path) {
+            return Some(Newcomer::Stranger);
+        }
+        let (settings, entropy) = (&self.world.settings.ike, &mut *self.world.entropy);
+        match self.front.gate(message, path, now, settings, entropy) {
+            Gate::Open => Some(Newcomer::Stranger),
+            Gate::Proved => Some(Newcomer::Returning),
+            Gate::Closed { answer, reason } => {
+                self.counters.ike_in += 1;
+                bump(&mut self.counters.ike_rejected, reason.index());
+                match answer.map(|octets| out.send_ike(IkeSpi::ZERO, path, octets)) {
+                    Some(Disposition::Taken) => self.counters.ike_out += 1,
+                    Some(Disposition::Refused) => self.counters.dropped(ShardDrop::SendRefused),
+                    None => {}
+                }
+                None
+            }
+        }
+    }
+
     /// Where the first message of a phase 1 goes, if not here.
     pub(crate) fn home_of_stranger(&self, remote: IpAddr) -> Option<ShardId> {
         let connections = &self.world.policy.snapshot.connections;

@@ -3,7 +3,7 @@
 use core::net::IpAddr;
 use core::time::Duration;
 
-use crypto::{Entropy, PrfAlgorithm, Secret, equal, prf};
+use crypto::{Entropy, PrfAlgorithm, PrfKey, Secret, equal};
 use timer::Instant;
 
 /// Octets of a cookie: which secret, the zero bits of the puzzle that went with it (0 for none), then a MAC.
@@ -14,8 +14,8 @@ const SECRET_LEN: usize = 32;
 /// The secrets behind cookies: the current one, and the one before, so that a cookie given out just
 /// before a change is still good.
 pub(crate) struct CookieSecrets {
-    current: Secret,
-    previous: Option<Secret>,
+    current: PrfKey,
+    previous: Option<PrfKey>,
     /// Tells the two apart on the wire.
     version: u8,
     changed_at: Instant,
@@ -52,12 +52,11 @@ impl CookieSecrets {
         initiator_spi: u64,
         nonce: &[u8],
         bits: u8,
-    ) -> Vec<u8> {
-        let mut cookie = Vec::with_capacity(COOKIE_LEN);
-        cookie.push(self.version);
-        cookie.push(bits);
-        let mac = mac(&self.current, remote, initiator_spi, nonce, bits);
-        cookie.extend(mac.expose().iter().take(MAC_LEN));
+    ) -> [u8; COOKIE_LEN] {
+        let mut cookie = [0; COOKIE_LEN];
+        let [version, puzzle, mac @ ..] = &mut cookie;
+        (*version, *puzzle) = (self.version, bits);
+        mac.copy_from_slice(&mac_of(&self.current, remote, initiator_spi, nonce, bits));
         cookie
     }
 
@@ -80,28 +79,34 @@ impl CookieSecrets {
         } else {
             None
         };
-        let mac = mac(secret?, remote, initiator_spi, nonce, *bits);
-        let expected = mac.expose().get(..MAC_LEN)?;
-        equal(expected, received).then_some(*bits)
+        let expected = mac_of(secret?, remote, initiator_spi, nonce, *bits);
+        equal(&expected, received).then_some(*bits)
     }
 }
 
 /// RFC 7296 §2.6 suggests Hash(Ni | IPi | SPIi | secret); the nonce, whose length varies, stands
 /// last here so that no two inputs read the same.
-fn mac(secret: &Secret, remote: IpAddr, initiator_spi: u64, nonce: &[u8], bits: u8) -> Secret {
+fn mac_of(
+    secret: &PrfKey,
+    remote: IpAddr,
+    initiator_spi: u64,
+    nonce: &[u8],
+    bits: u8,
+) -> [u8; MAC_LEN] {
     let address = match remote {
         IpAddr::V4(address) => address.to_ipv6_mapped().octets(),
         IpAddr::V6(address) => address.octets(),
     };
     let spi = initiator_spi.to_be_bytes();
-    let parts = [address.as_slice(), &spi, &[bits], nonce];
-    prf(PrfAlgorithm::HmacSha256, secret.expose(), &parts)
+    let mut mac = [0; MAC_LEN];
+    secret.compute(&[&address, &spi, &[bits], nonce], &mut mac);
+    mac
 }
 
-fn draw(entropy: &mut dyn Entropy) -> Secret {
+fn draw(entropy: &mut dyn Entropy) -> PrfKey {
     let mut secret = Secret::zeroed(SECRET_LEN);
     entropy.fill(secret.expose_mut());
-    secret
+    PrfKey::new(PrfAlgorithm::HmacSha256, secret.expose())
 }
 
 #[cfg(test)]
@@ -137,7 +142,7 @@ mod tests {
         assert_eq!(secrets.given(&cookie, remote(), 2, NONCE), None);
         assert_eq!(secrets.given(&cookie, remote(), 1, &[7; 31]), None);
         for index in 0..COOKIE_LEN {
-            let mut forged = cookie.clone();
+            let mut forged = cookie;
             forged[index] ^= 1;
             assert_eq!(
                 secrets.given(&forged, remote(), 1, NONCE),

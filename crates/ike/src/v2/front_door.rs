@@ -9,6 +9,7 @@ use wire::ikev2::{
 
 use super::algorithm::group_number;
 use super::contents::{Contents, notify, unsupported_critical};
+use super::gate::Gate;
 use super::ike_sa_init::{Accepted, nonce_is_sound};
 use super::proposal::select_ike;
 use super::puzzle::{challenge, function_for, solved_bits};
@@ -64,7 +65,18 @@ impl FrontDoor {
         }
         trace_payloads(header.message_id, &message.payloads, ctx, actions);
         let opening = Opening::read(&message)?;
-        self.admit(&header, &opening, path, ctx, actions)?;
+        let proved = match self.gate(bytes, &path, ctx.now, ctx.settings, ctx.entropy) {
+            Gate::Open => false,
+            Gate::Proved => true,
+            Gate::Closed { answer, reason } => {
+                actions.extend(answer.map(|octets| Action::Send {
+                    path,
+                    message: octets.to_vec(),
+                }));
+                return Err(reason);
+            }
+        };
+        self.admit(&header, &opening, proved, (path, ctx), actions)?;
         let offer = self.negotiate(&header, &message, &opening, path, ctx, actions)?;
         let accepted = Accepted {
             request: bytes,
@@ -88,52 +100,45 @@ impl FrontDoor {
         Ok(InitVerdict::HalfOpen(sa))
     }
 
-    /// RFC 7296 §2.6: above the thresholds, an address must show that it receives what is sent to
-    /// it before any state or big-number work is spent on it; above higher ones it must solve a puzzle, too (RFC 8019 §7.1).
+    /// RFC 7296 §2.6: above the thresholds, an address must show that it receives what is sent to it before any state or
+    /// big-number work is spent on it, which the [gate](Self::gate) sees to; above higher ones it must solve a puzzle, too (RFC 8019 §7.1).
     fn admit(
         &mut self,
         header: &Header,
         opening: &Opening<'_, '_>,
-        path: Path,
-        ctx: &mut Context<'_>,
+        proved: bool,
+        (path, ctx): (Path, &mut Context<'_>),
         actions: &mut Vec<Action>,
     ) -> Result<(), Rejection> {
         let source = path.remote.ip();
         let bits = match self.half_open.admission(source, ctx.settings) {
             Admission::Full(rejection) => return Err(rejection),
             Admission::Free => return Ok(()),
-            Admission::CookieNeeded => None,
-            // Without a function in common nothing will come of it: the proposals are refused.
-            Admission::PuzzleNeeded(bits) => match function_for(opening.proposals) {
-                Some(function) => Some((function, bits)),
-                None => return Ok(()),
-            },
+            Admission::CookieNeeded => {
+                return proved.then_some(()).ok_or(Rejection::CookieRequired);
+            }
+            Admission::PuzzleNeeded(bits) => bits,
+        };
+        // Without a function in common nothing will come of it: the proposals are refused.
+        let Some(function) = function_for(opening.proposals) else {
+            return Ok(());
         };
         self.cookies
             .rotate(ctx.now, ctx.settings.cookie_lifetime, ctx.entropy);
         let (spi, nonce) = (header.initiator_spi, opening.nonce);
         let returned = opening.contents.notify(NotifyType::COOKIE);
         let given = returned.and_then(|cookie| self.cookies.given(cookie, source, spi, nonce));
-        let rejection = match (bits, given) {
-            (None, Some(_)) => return Ok(()),
-            (Some((function, _)), Some(given)) if given > 0 => {
-                return self.judge_solution(function, given, opening, source, ctx);
-            }
-            (Some(_), _) => Rejection::PuzzleRequired,
-            (None, None) if returned.is_some() => Rejection::CookieInvalid,
-            (None, None) => Rejection::CookieRequired,
-        };
-        let asked = bits.map_or(0, |(_, bits)| bits);
-        let cookie = self.cookies.bake(source, spi, nonce, asked);
-        let puzzle = bits.map(|(function, bits)| challenge(function, bits).data());
-        let mut payloads = vec![notify(NotifyType::COOKIE, &cookie)];
-        payloads.extend(
-            puzzle
-                .iter()
-                .map(|puzzle| notify(NotifyType::PUZZLE, puzzle)),
-        );
+        if let Some(given) = given.filter(|bits| *bits > 0) {
+            return self.judge_solution(function, given, opening, source, ctx);
+        }
+        let cookie = self.cookies.bake(source, spi, nonce, bits);
+        let puzzle = challenge(function, bits).data();
+        let payloads = [
+            notify(NotifyType::COOKIE, &cookie),
+            notify(NotifyType::PUZZLE, &puzzle),
+        ];
         answer(header, &payloads, path, actions);
-        Err(rejection)
+        Err(Rejection::PuzzleRequired)
     }
 
     /// RFC 8019 §7.1.4, §7.1.5: who has done the work that was asked comes in; who did none may have never heard of puzzles, and a lot
@@ -282,7 +287,7 @@ impl<'p, 'a> Opening<'p, 'a> {
 }
 
 /// RFC 7296 §3.1: from the initiator, message 0, with its SPI and without ours.
-fn check_opening_header(header: &Header) -> Result<(), Rejection> {
+pub(super) fn check_opening_header(header: &Header) -> Result<(), Rejection> {
     if header.exchange != ExchangeType::IKE_SA_INIT || header.flags.response {
         return Err(Rejection::UnexpectedExchange);
     }
@@ -301,7 +306,14 @@ fn check_opening_header(header: &Header) -> Result<(), Rejection> {
 /// Answers without keeping state: the responder's SPI stays zero (RFC 7296 §2.6). Shorter than any
 /// request that has what is required, so that nothing is amplified.
 fn answer(header: &Header, payloads: &[Payload<'_>], path: Path, actions: &mut Vec<Action>) {
-    let header = Header {
+    let message = encode_message(&answer_header(header), payloads);
+    debug_assert!(message.len() >= HEADER_LEN, "a message has a header");
+    actions.push(Action::Send { path, message });
+}
+
+/// The header of such an answer.
+pub(super) fn answer_header(header: &Header) -> Header {
+    Header {
         initiator_spi: header.initiator_spi,
         responder_spi: header.responder_spi,
         next_payload: 0,
@@ -315,8 +327,5 @@ fn answer(header: &Header, payloads: &[Payload<'_>], path: Path, actions: &mut V
         },
         message_id: header.message_id,
         length: 0,
-    };
-    let message = encode_message(&header, payloads);
-    debug_assert!(message.len() >= HEADER_LEN, "a message has a header");
-    actions.push(Action::Send { path, message });
+    }
 }

@@ -2,7 +2,7 @@
 //!
 //! | question | file |
 //! |---|---|
-//! | what becomes of a first message | `front_door`, `cookie` |
+//! | what becomes of a first message | `gate`, `cookie`, `front_door` |
 //! | which exchange does a message belong to | `receive` |
 //! | how are requests repeated and answers remembered | `window`, `timing` |
 //! | how does an IKE SA begin | `ike_sa_init`, `ike_auth` |
@@ -20,6 +20,7 @@ mod contents;
 pub(crate) mod cookie;
 mod create_child;
 mod front_door;
+pub(crate) mod gate;
 mod ike_auth;
 mod ike_sa_init;
 mod informational;

@@ -15,10 +15,10 @@ use crate::world::{Datagram, End, Terms, World};
 
 /// Counts what comes out and keeps nothing of it.
 #[derive(Default)]
-struct Counted {
+pub(crate) struct Counted {
     sealed: usize,
     opened: usize,
-    other: usize,
+    pub(crate) other: usize,
 }
 
 impl Output for Counted {

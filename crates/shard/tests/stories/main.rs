@@ -7,6 +7,7 @@ mod failover;
 mod ikev1;
 mod lifecycle;
 mod liveness;
+mod newcomers;
 mod sessions;
 mod tracing;
 mod traffic;

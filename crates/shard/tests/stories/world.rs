@@ -392,6 +392,8 @@ pub(crate) struct Terms {
     pub(crate) address_ids: bool,
     /// How many front-door VRFs there are beside the global one.
     pub(crate) vrfs: u16,
+    /// The headend wants a cookie of everybody.
+    pub(crate) cookies: bool,
 }
 
 pub(crate) const NO_REKEY: RekeyPolicy = RekeyPolicy {
@@ -426,6 +428,7 @@ impl Default for Terms {
             addresses: [HEADEND, CLIENT],
             address_ids: false,
             vrfs: 0,
+            cookies: false,
         }
     }
 }
@@ -579,7 +582,12 @@ pub(crate) fn side_with(
     } else {
         &terms.client_dpd
     };
+    let mut ike = ike::Settings::default();
+    if terms.cookies && end == End::Headend {
+        ike.cookie_threshold = 0;
+    }
     let settings = Settings {
+        ike,
         ike_sockets: sockets(end, terms, 500),
         nat_sockets: sockets(end, terms, 4500),
         breaker: BreakerPolicy {

@@ -6,6 +6,10 @@ use super::{
     PayloadType, TrafficSelector, security_association,
 };
 
+/// Where these fields stand in the header (RFC 7296 §3.1).
+const NEXT_PAYLOAD: usize = 16;
+const LENGTH: usize = 24;
+
 impl Payload<'_> {
     /// The type under which it is announced.
     #[must_use]
@@ -48,10 +52,19 @@ pub fn encode_payloads(payloads: &[Payload<'_>], out: &mut Vec<u8>) -> PayloadTy
 #[must_use]
 pub fn encode_message(header: &Header, payloads: &[Payload<'_>]) -> Vec<u8> {
     let mut out = Vec::with_capacity(512);
-    let first = start_message(header, payloads, PayloadType::NONE, &mut out);
-    let length = out.len();
-    finish_header(header, first, length, &mut out);
+    encode_message_into(header, payloads, &mut out);
     out
+}
+
+/// As [`encode_message`], in place of what `out` held, so that many messages need its memory once.
+///
+/// # Panics
+/// As [`encode_payloads`].
+pub fn encode_message_into(header: &Header, payloads: &[Payload<'_>], out: &mut Vec<u8>) {
+    out.clear();
+    let first = start_message(header, payloads, PayloadType::NONE, out);
+    let length = out.len();
+    finish_header(first, length, out);
 }
 
 /// Builds everything of a message that stands before the IV of its Encrypted payload: the header,
@@ -83,7 +96,7 @@ pub fn encode_encrypted_head(
         out.extend_from_slice(&total.to_be_bytes());
     }
     let length = out.len() + sealed_len;
-    finish_header(header, first, length, &mut out);
+    finish_header(first, length, &mut out);
     out
 }
 
@@ -97,15 +110,11 @@ fn start_message(
     encode_chain(payloads, after, out)
 }
 
-fn finish_header(header: &Header, first: PayloadType, length: usize, out: &mut [u8]) {
-    let header = Header {
-        next_payload: first.0,
-        length: u32::try_from(length).expect("a message has at most 65535 octets"),
-        ..*header
-    };
-    let mut octets = Vec::with_capacity(HEADER_LEN);
-    header.write(&mut octets);
-    out[..HEADER_LEN].copy_from_slice(&octets);
+/// Enters what is known at last (RFC 7296 §3.1).
+fn finish_header(first: PayloadType, length: usize, out: &mut [u8]) {
+    let length = u32::try_from(length).expect("a message has at most 65535 octets");
+    out[NEXT_PAYLOAD] = first.0;
+    out[LENGTH..HEADER_LEN].copy_from_slice(&length.to_be_bytes());
 }
 
 fn encode_chain(payloads: &[Payload<'_>], after: PayloadType, out: &mut Vec<u8>) -> PayloadType {

@@ -2,6 +2,7 @@
 
 mod chain;
 mod encode;
+mod glance;
 mod header;
 mod message;
 pub mod numbers;
@@ -10,7 +11,8 @@ mod payload;
 mod security_association;
 
 pub use chain::{PAYLOADS_MAX, parse_payloads};
-pub use encode::{encode_encrypted_head, encode_message, encode_payloads};
+pub use encode::{encode_encrypted_head, encode_message, encode_message_into, encode_payloads};
+pub use glance::Glance;
 pub use header::{ExchangeType, Flags, HEADER_LEN, Header, NON_ESP_MARKER};
 pub use message::{Encrypted, Message};
 pub use parse::{ATTRIBUTES_MAX, DELETED_SPIS_MAX, SELECTORS_MAX};
