@@ -158,9 +158,10 @@ pub struct FloodReport {
     pub sent: u64,
     /// Messages per second that left while it lasted.
     pub per_second: f64,
-    /// Set-up time of the peers that were due while it lasted, in milliseconds.
+    /// Set-up time of the peers that were due while it lasted, except in its first second, in milliseconds: by then cookies
+    /// are wanted.
     pub setup_ms: Percentiles,
-    /// Set-up time of the others.
+    /// Set-up time of those that were due before or after it.
     pub quiet_setup_ms: Percentiles,
 }
 

@@ -79,7 +79,7 @@ pub(crate) struct Stats {
     pub(crate) return_us: Histogram<u64>,
     /// Microseconds from due start to the first Child SA.
     pub(crate) setup_us: Histogram<u64>,
-    /// The same for those that were due during the flood, and for the others.
+    /// The same for those that were due during the flood, but not in its first second, and for those that were due before or after it.
     pub(crate) flood_setup_us: Histogram<u64>,
     pub(crate) quiet_setup_us: Histogram<u64>,
     /// Forged first messages sent.

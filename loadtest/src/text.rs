@@ -102,7 +102,7 @@ fn write_flood(report: &Report, out: &mut String) -> std::fmt::Result {
     )?;
     writeln!(
         out,
-        "  set-up       {} meanwhile; {} at other times",
+        "  set-up       {} after its first second; {} before and after it",
         milliseconds(&flood.setup_ms),
         milliseconds(&flood.quiet_setup_ms)
     )

@@ -40,7 +40,7 @@ pub struct Expect {
     /// The same for those that come back.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub return_p99_ms_max: Option<f64>,
-    /// Set-up p99 of the peers that were due during the flood, over that of the others.
+    /// Set-up p99 of the peers that were due during the flood, except in its first second, over that of those due before or after.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub flood_setup_p99_ratio_max: Option<f64>,
     /// Rekeys of Child SAs that succeed.

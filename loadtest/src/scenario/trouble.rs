@@ -58,6 +58,9 @@ impl super::Scenario {
     }
 }
 
+/// What a headend may take, in seconds, to fill with forged requests up to where it wants cookies.
+const COOKIES_AFTER_S: f64 = 1.0;
+
 /// A flood of first messages from forged addresses: each is a sound IKE_SA_INIT request, none is followed up.
 #[derive(Clone, PartialEq, Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
@@ -96,6 +99,12 @@ impl Flood {
         self.rate_per_second > 0.0 && (self.at_s..self.at_s + self.for_s).contains(&second)
     }
 
+    /// Whether it is under way and cookies must be wanted by now: all but its first second.
+    #[must_use]
+    pub fn meets_cookies_at(&self, second: f64) -> bool {
+        self.lasts_at(second) && second >= self.at_s + COOKIES_AFTER_S
+    }
+
     pub(super) fn validate(&self) -> Result<()> {
         let values = [
             ("rate_per_second", self.rate_per_second),
@@ -115,6 +124,21 @@ impl Flood {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_flood_counts_once_cookies_are_wanted() {
+        let flood = Flood {
+            rate_per_second: 100.0,
+            at_s: 5.0,
+            for_s: 3.0,
+            ..Flood::default()
+        };
+        let seconds = [4.9, 5.0, 5.9, 6.0, 7.9, 8.0];
+        let lasts = seconds.map(|second| flood.lasts_at(second));
+        let counts = seconds.map(|second| flood.meets_cookies_at(second));
+        assert_eq!(lasts, [false, true, true, true, true, false]);
+        assert_eq!(counts, [false, false, false, true, true, false]);
+    }
 
     #[test]
     fn trouble_begins_and_ends() {

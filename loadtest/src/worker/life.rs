@@ -115,9 +115,10 @@ impl Worker {
             self.stats.established(class);
             self.stats.last_setup_ns = self.stats.last_setup_ns.max(now.as_nanos());
             self.stats.setup_us.saturating_record(micros);
-            if self.shared.plan.scenario.flood.lasts_at(due_s) {
+            let flood = &self.shared.plan.scenario.flood;
+            if flood.meets_cookies_at(due_s) {
                 self.stats.flood_setup_us.saturating_record(micros);
-            } else {
+            } else if !flood.lasts_at(due_s) {
                 self.stats.quiet_setup_us.saturating_record(micros);
             }
         }
