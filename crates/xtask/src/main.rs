@@ -7,6 +7,7 @@ mod bench;
 mod cargo;
 mod checks;
 mod deb;
+mod fuzz;
 mod gated;
 mod matrix;
 mod packages;
@@ -42,7 +43,9 @@ enum Task {
     },
     /// Runs the tests of the room that may use `unsafe` with AddressSanitizer.
     Asan,
-    /// Runs all tests, AddressSanitizer, formatting, lints and documentation; anything not run is a failure.
+    /// Runs the fuzz targets with libFuzzer.
+    Fuzz(fuzz::Fuzz),
+    /// Runs all tests, AddressSanitizer, fuzzing in brief, formatting, lints and documentation; anything not run is a failure.
     Ci,
     /// Makes the Debian package, in target/debian.
     Deb,
@@ -57,6 +60,7 @@ fn main() -> ExitCode {
     let outcome = match Arguments::parse().task {
         Task::Test { matrix } => test(matrix).map(|report| report.conclude(strict())),
         Task::Asan => asan().map(|report| report.conclude(strict())),
+        Task::Fuzz(chosen) => fuzzing(&chosen).map(|report| report.conclude(strict())),
         Task::Ci => ci().map(|report| report.conclude(strict())),
         Task::Deb => deb::run().map(code),
         Task::Bench(bench) => bench::run(&bench).map(code),
@@ -90,9 +94,16 @@ fn asan() -> Result<Report> {
     Ok(report)
 }
 
+fn fuzzing(chosen: &fuzz::Fuzz) -> Result<Report> {
+    let mut report = Report::new();
+    fuzz::run(&mut report, chosen)?;
+    Ok(report)
+}
+
 fn ci() -> Result<Report> {
     let mut report = test(true)?;
     asan::run(&mut report)?;
+    fuzz::run(&mut report, &fuzz::Fuzz::brief())?;
     checks::run(&mut report)?;
     Ok(report)
 }
