@@ -160,10 +160,10 @@ impl Text {
     }
 
     fn of_dn(name: &DistinguishedName) -> Self {
-        let attributes = name.attributes().into_iter().map(|one| {
-            let value = one.folded_value();
-            format!("{},{}={value}\n", one.part, one.kind)
-        });
+        let attributes = name
+            .folded()
+            .into_iter()
+            .map(|one| format!("{},{}={}\n", one.part, one.kind, one.value));
         let text: String = attributes.collect();
         Self {
             kind: Kind::Dn,
@@ -173,10 +173,10 @@ impl Text {
 }
 
 fn dn_matches(glob: &DistinguishedName, name: &DistinguishedName) -> bool {
-    let (globs, attributes) = (glob.attributes(), name.attributes());
+    let (globs, attributes) = (glob.folded(), name.folded());
     globs.len() == attributes.len()
         && globs.iter().zip(&attributes).all(|(glob, attribute)| {
-            let (wanted, value) = (glob.folded_value(), attribute.folded_value());
+            let (wanted, value) = (&glob.value, &attribute.value);
             glob.part == attribute.part
                 && glob.kind == attribute.kind
                 && glob_matches(wanted.as_bytes(), value.as_bytes(), |a, b| a == b)

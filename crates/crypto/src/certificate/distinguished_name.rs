@@ -47,7 +47,7 @@ const TYPES: &[(&str, ObjectIdentifier)] = &[
 pub struct DistinguishedName(Box<[u8]>);
 
 /// One attribute of a name, ready to be compared.
-#[derive(Clone, PartialEq, Eq, Debug)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub struct Attribute {
     /// Which part of the name it belongs to, from 0: a part may have several attributes.
     pub part: usize,
@@ -114,31 +114,34 @@ impl DistinguishedName {
     /// spaces and to the kind of string that they are encoded as.
     #[must_use]
     pub fn same(&self, other: &Self) -> bool {
-        self == other || folded(self.attributes()).eq(folded(other.attributes()))
+        self == other || self.folded() == other.folded()
     }
 
     /// The form in which two names that are [`same`](Self::same) are equal.
     #[must_use]
     pub fn canonical(&self) -> Self {
-        let attributes: Vec<_> = folded(self.attributes()).collect();
-        encode(&attributes).unwrap_or_else(|_| self.clone())
+        encode(&self.folded()).unwrap_or_else(|_| self.clone())
+    }
+
+    /// Its attributes as they are compared: values folded, and those of one part by their types, for a part
+    /// is a set (RFC 5280 §7.1) whose order in DER follows values that are not folded.
+    #[must_use]
+    pub fn folded(&self) -> Vec<Attribute> {
+        let mut attributes = self.attributes();
+        for attribute in &mut attributes {
+            attribute.value = attribute.folded_value();
+        }
+        attributes.sort();
+        attributes
     }
 }
 
 impl Attribute {
     /// The value in the form in which equal values are equal (RFC 5280 §7.1).
-    #[must_use]
-    pub fn folded_value(&self) -> String {
+    fn folded_value(&self) -> String {
         let words: Vec<_> = self.value.split_whitespace().collect();
         words.join(" ").to_lowercase()
     }
-}
-
-fn folded(attributes: Vec<Attribute>) -> impl Iterator<Item = Attribute> {
-    attributes.into_iter().map(|attribute| Attribute {
-        value: attribute.folded_value(),
-        ..attribute
-    })
 }
 
 fn kind_name(oid: &ObjectIdentifier) -> String {
@@ -405,6 +408,20 @@ mod tests {
         assert!(!utf8.same(&name("O=A b, C=CH")), "order counts");
         assert!(!utf8.same(&name("C=CH, O=Ab")));
         assert!(!utf8.same(&name("C=CH+O=a b")), "parts count");
+    }
+
+    #[test]
+    fn the_order_within_a_part_does_not_count() {
+        // The longer value stands last in DER, and is the shorter one when its spaces are folded.
+        let (padded, plain) = (name("UID=joe+E=a      b"), name("UID=joe+E=a b"));
+        let kinds = |name: &DistinguishedName| -> Vec<_> {
+            name.attributes().into_iter().map(|one| one.kind).collect()
+        };
+        assert_ne!(kinds(&padded), kinds(&plain));
+        assert!(padded.same(&plain));
+        assert!(padded.same(&padded.canonical()));
+        assert_eq!(padded.canonical(), plain.canonical());
+        assert!(!padded.same(&name("UID=a b+E=joe")));
     }
 
     #[test]
