@@ -150,14 +150,18 @@ impl Invariants {
         }
     }
 
-    /// Compares what the shards of a side hold with what they may hold.
-    pub fn bounds(&mut self, side: &Side, peers_max: u32, now: Instant) {
+    /// Compares what the shards of a side hold with what they may hold, of which `initiates` connections are theirs to set up
+    /// again.
+    pub fn bounds(&mut self, side: &Side, peers_max: u32, initiates: u16, now: Instant) {
         for shard in side.shards() {
             let counters = shard.counters();
             let bounds = [
                 (counters.ike_sas <= u64::from(peers_max), "IKE SAs"),
                 (counters.half_open <= counters.ike_sas, "half-open IKE SAs"),
-                (counters.timers <= timers_max(&counters), "timers"),
+                (
+                    counters.timers <= timers_max(&counters, initiates),
+                    "timers",
+                ),
                 (counters.children <= 2 * u64::from(peers_max), "Child SAs"),
             ];
             for (holds, what) in bounds {
@@ -187,9 +191,9 @@ impl Invariants {
 }
 
 /// Each IKE SA holds one timer of its own, one for liveness, one for keepalives, and one for each of
-/// up to four rekeyed inbound SAs that wait for what the network still holds of them.
-fn timers_max(counters: &Counters) -> u64 {
-    7 * counters.ike_sas
+/// up to four rekeyed inbound SAs that wait for what the network still holds of them. Each connection to be set up again holds one.
+fn timers_max(counters: &Counters, initiates: u16) -> u64 {
+    7 * counters.ike_sas + u64::from(initiates)
 }
 
 fn all_children(shard: &Shard) -> Vec<(IkeSpi, EspSpi)> {

@@ -63,6 +63,10 @@ pub struct Estate {
     pub breaker: dpd::BreakerPolicy,
     /// How fast the headend's shards may probe and kill.
     pub budgets: dpd::BudgetPolicy,
+    /// When the peers' side suspects that the headend's death is its own fault.
+    pub peer_breaker: dpd::BreakerPolicy,
+    /// How fast the peers' side may probe, kill and initiate again.
+    pub peer_budgets: dpd::BudgetPolicy,
     /// Every so many-th peer sends ESP in UDP; zero for none.
     pub encapsulated_every: u16,
     /// When the headend rekeys.
@@ -142,6 +146,8 @@ impl Estate {
             },
             breaker: dpd::BreakerPolicy::default(),
             budgets: dpd::BudgetPolicy::default(),
+            peer_breaker: dpd::BreakerPolicy::default(),
+            peer_budgets: dpd::BudgetPolicy::default(),
             encapsulated_every: 2,
             headend_lifetimes: Lifetimes::ENDLESS,
             peer_lifetimes: Lifetimes::ENDLESS,

@@ -61,7 +61,11 @@ impl World {
         };
         let policy = estate.headend_policy();
         let headend = Side::new(estate.shards, &headend_settings, &policy, now, dice);
-        let settings = Side::settings(most);
+        let settings = shard::Settings {
+            breaker: estate.peer_breaker.clone(),
+            budgets: estate.peer_budgets.clone(),
+            ..Side::settings(most)
+        };
         let peers = Side::new(1, &settings, &estate.peers_policy(), now, dice);
         Self {
             headend,
@@ -222,8 +226,10 @@ impl World {
         if self.now >= self.next_check {
             self.next_check = self.now + CHECK_EVERY;
             let most = Self::peers_max(&self.estate);
-            self.invariants.bounds(&self.headend, most, self.now);
-            self.invariants.bounds(&self.peers, most, self.now);
+            let initiates = self.estate.peers;
+            self.invariants.bounds(&self.headend, most, 0, self.now);
+            self.invariants
+                .bounds(&self.peers, most, initiates, self.now);
         }
     }
 

@@ -125,7 +125,7 @@ fn a_flood_of_half_open_requests_is_bounded_and_costs_no_tunnel() {
     stage.assert_promises_kept();
 }
 
-fn is_init(datagram: &Datagram) -> bool {
+pub(crate) fn is_init(datagram: &Datagram) -> bool {
     // RFC 7296 §3.1: exchange type 34.
     let to_headend = datagram.to == SocketAddr::new(HEADEND.into(), 500);
     to_headend && datagram.listener == Listener::Ike && datagram.bytes.get(18) == Some(&34)
