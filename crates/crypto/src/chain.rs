@@ -54,7 +54,7 @@ impl ChainKey {
 
 impl Drop for ChainKey {
     fn drop(&mut self) {
-        self.round_keys.0.zeroize();
+        self.round_keys.zeroize();
     }
 }
 

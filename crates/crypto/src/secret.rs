@@ -1,11 +1,11 @@
-use zeroize::Zeroizing;
+use zeroize::{Zeroize, ZeroizeOnDrop, optimization_barrier};
 
 /// Octets that nobody may print: key material, shared secrets, pre-shared keys.
 ///
 /// They are overwritten when dropped, and there is no `Debug`, `Display` or `==`; comparing goes
 /// through [`crate::equal`].
 #[derive(Clone)]
-pub struct Secret(Zeroizing<Box<[u8]>>);
+pub struct Secret(Box<[u8]>);
 
 impl Secret {
     /// Takes the octets over; no copy is left behind.
@@ -13,23 +13,23 @@ impl Secret {
     pub fn new(mut octets: Vec<u8>) -> Self {
         // Shrinking may move the octets and free the old place, so that place is cleared by hand.
         if octets.len() == octets.capacity() {
-            return Self(Zeroizing::new(octets.into_boxed_slice()));
+            return Self(octets.into_boxed_slice());
         }
         let exact = Self::copy_of(&octets);
-        zeroize::Zeroize::zeroize(&mut octets);
+        octets.zeroize();
         exact
     }
 
     /// Copies the octets; clearing the original is the caller's business.
     #[must_use]
     pub fn copy_of(octets: &[u8]) -> Self {
-        Self(Zeroizing::new(octets.into()))
+        Self(octets.into())
     }
 
     /// A secret of `len` zero octets, to be filled through [`Self::expose_mut`].
     #[must_use]
     pub fn zeroed(len: usize) -> Self {
-        Self(Zeroizing::new(vec![0; len].into_boxed_slice()))
+        Self(vec![0; len].into_boxed_slice())
     }
 
     /// The octets themselves. The name is long on purpose: each use should be looked at.
@@ -56,6 +56,16 @@ impl Secret {
         self.0.is_empty()
     }
 }
+
+impl Drop for Secret {
+    /// All at once, not octet by octet.
+    fn drop(&mut self) {
+        self.0.fill(0);
+        optimization_barrier(&*self.0);
+    }
+}
+
+impl ZeroizeOnDrop for Secret {}
 
 impl From<&[u8]> for Secret {
     fn from(octets: &[u8]) -> Self {

@@ -47,6 +47,19 @@ fn reduce(low: __m128i, middle: __m128i, high: __m128i) -> __m128i {
     _mm_ternarylogic_epi64::<0x96>(_mm_shuffle_epi32::<0x4e>(low), twice, high)
 }
 
+/// The products of four pairs of field elements.
+#[rite(v4x)]
+pub(super) fn multiply_four(a: __m512i, b: __m512i) -> __m512i {
+    let products = Sum::zero().add(a, b);
+    let polynomial = _mm512_broadcast_i32x4(_mm_set_epi64x(0, POLYNOMIAL));
+    let low = _mm512_xor_si512(products.low, _mm512_bslli_epi128::<8>(products.middle));
+    let high = _mm512_xor_si512(products.high, _mm512_bsrli_epi128::<8>(products.middle));
+    let once = _mm512_clmulepi64_epi128::<0x00>(low, polynomial);
+    let low = _mm512_xor_si512(_mm512_shuffle_epi32::<0x4e>(low), once);
+    let twice = _mm512_clmulepi64_epi128::<0x00>(low, polynomial);
+    _mm512_ternarylogic_epi64::<0x96>(_mm512_shuffle_epi32::<0x4e>(low), twice, high)
+}
+
 /// A sum of products, four at a time, that is reduced once at the end.
 #[derive(Clone, Copy)]
 pub(super) struct Sum {

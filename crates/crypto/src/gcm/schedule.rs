@@ -3,9 +3,9 @@
 use archmage::intrinsics::x86_64::*;
 use archmage::{X64V4xToken, arcane, rite};
 
-use super::ghash::multiply;
+use super::ghash::{multiply, multiply_four};
 use crate::aead::SALT_LEN;
-use zeroize::Zeroize;
+use zeroize::{Zeroize, optimization_barrier};
 
 /// Blocks that are hashed before a reduction, so as many powers of the hash key.
 pub(super) const POWERS: usize = 16;
@@ -46,7 +46,7 @@ impl Expanded {
             powers: [0; POWERS_LEN],
             salt,
             rounds,
-            round_keys: RoundKeys([[0; BLOCK_LEN]; ROUND_KEYS]),
+            round_keys: RoundKeys::zeroed(),
         }
     }
 
@@ -59,10 +59,25 @@ impl Expanded {
 }
 
 impl Zeroize for Expanded {
+    /// All at once: an IKE message has a key of its own, and wiping it octet by octet took longer than sealing.
     fn zeroize(&mut self) {
-        self.powers.zeroize();
-        self.salt.zeroize();
-        self.round_keys.0.zeroize();
+        self.powers = [0; POWERS_LEN];
+        self.salt = [0; SALT_LEN];
+        self.round_keys = RoundKeys::zeroed();
+        optimization_barrier(self);
+    }
+}
+
+impl Zeroize for RoundKeys {
+    fn zeroize(&mut self) {
+        *self = Self::zeroed();
+        optimization_barrier(self);
+    }
+}
+
+impl RoundKeys {
+    const fn zeroed() -> Self {
+        Self([[0; BLOCK_LEN]; ROUND_KEYS])
     }
 }
 
@@ -149,7 +164,7 @@ fn keys_256(key: &[u8; 32]) -> [__m128i; ROUND_KEYS] {
 
 #[rite(v4x)]
 fn stored(keys: &[__m128i; ROUND_KEYS]) -> RoundKeys {
-    let mut stored = RoundKeys([[0; BLOCK_LEN]; ROUND_KEYS]);
+    let mut stored = RoundKeys::zeroed();
     for (place, key) in stored.0.iter_mut().zip(keys) {
         _mm_storeu_si128(place, *key);
     }
@@ -169,10 +184,17 @@ fn next(before: __m128i, substituted: __m128i) -> __m128i {
 fn finish<const ROUNDS: usize>(keys: &[__m128i; ROUND_KEYS], out: &mut Expanded) {
     out.round_keys = stored(keys);
     let first = hash_key::<ROUNDS>(keys);
-    let mut power = first;
+    let second = multiply(first, first);
+    let (third, fourth) = (multiply(second, first), multiply(second, second));
+    // Four powers at a time, for each product waits for the one before it.
+    let mut four = _mm512_castsi128_si512(fourth);
+    four = _mm512_inserti32x4::<1>(four, third);
+    four = _mm512_inserti32x4::<2>(four, second);
+    four = _mm512_inserti32x4::<3>(four, first);
+    let step = _mm512_broadcast_i32x4(fourth);
     for place in out.powers.as_chunks_mut().0.iter_mut().rev() {
-        _mm_storeu_si128::<[u8; BLOCK_LEN]>(place, power);
-        power = multiply(power, first);
+        _mm512_storeu_si512::<[u8; 4 * BLOCK_LEN]>(place, four);
+        four = multiply_four(four, step);
     }
 }
 
