@@ -28,7 +28,7 @@ pub struct Watch {
 
 /// So many peers are asked together where the jitter leaves room for it: waking up costs as much as
 /// asking several peers.
-const COMPANY: u32 = 32;
+const COMPANY: u32 = 128;
 
 impl Watch {
     /// With nothing counted, full budgets and a closed breaker.

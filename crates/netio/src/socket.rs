@@ -111,7 +111,7 @@ impl OuterSocket {
             socket.set_reuse_port(true)?;
         }
         let common = Common {
-            ipv6: settings.bind.is_ipv6(),
+            bind: settings.bind.ip(),
             rx_buffer_bytes: settings.rx_buffer_bytes,
             tx_buffer_bytes: settings.tx_buffer_bytes,
             device: settings.device.as_deref(),
@@ -268,7 +268,7 @@ pub(crate) struct Tap {
 }
 
 pub(crate) struct Common<'a> {
-    ipv6: bool,
+    bind: IpAddr,
     rx_buffer_bytes: usize,
     tx_buffer_bytes: usize,
     device: Option<&'a str>,
@@ -277,7 +277,7 @@ pub(crate) struct Common<'a> {
 impl<'a> Common<'a> {
     pub(crate) fn of_raw(settings: &'a RawSettings) -> Self {
         Self {
-            ipv6: settings.bind.is_ipv6(),
+            bind: settings.bind,
             rx_buffer_bytes: settings.rx_buffer_bytes,
             tx_buffer_bytes: settings.tx_buffer_bytes,
             device: settings.device.as_deref(),
@@ -288,13 +288,17 @@ impl<'a> Common<'a> {
 impl Common<'_> {
     pub(crate) fn apply(&self, socket: &Socket) -> io::Result<()> {
         socket.set_nonblocking(true)?;
-        if self.ipv6 {
+        let destination = if self.bind.is_ipv6() {
             socket.set_only_v6(true).or_else(raw_has_no_v6only)?;
             socket.set_recv_tclass_v6(true)?;
-            sockopt::set_int(socket, libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO, 1)?;
+            (libc::IPPROTO_IPV6, libc::IPV6_RECVPKTINFO)
         } else {
             socket.set_recv_tos_v4(true)?;
-            sockopt::set_int(socket, libc::IPPROTO_IP, libc::IP_PKTINFO, 1)?;
+            (libc::IPPROTO_IP, libc::IP_PKTINFO)
+        };
+        // Whatever comes to a socket of one address was sent to that address.
+        if self.bind.is_unspecified() {
+            sockopt::set_int(socket, destination.0, destination.1, 1)?;
         }
         sockopt::set_int(socket, libc::SOL_SOCKET, libc::SO_RXQ_OVFL, 1)?;
         if let Some(device) = self.device {

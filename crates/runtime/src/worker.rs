@@ -55,6 +55,8 @@ pub(crate) struct Worker {
     read_done: Instant,
     /// How long the last round took after that.
     worked: Duration,
+    /// Datagrams and inner packets that had left before the last round.
+    sent: u64,
     backlog: Backlog,
     newcomers: Newcomers,
     /// When the kernel was last asked what it dropped.
@@ -95,6 +97,7 @@ impl Worker {
             woke: clock.now(),
             read_done: clock.now(),
             worked: Duration::ZERO,
+            sent: 0,
             newcomers: Newcomers::default(),
             backlog: Backlog::new(buffer_bytes, clock.now()),
             drops_counted: clock.now(),
@@ -189,10 +192,10 @@ impl Worker {
             .next_deadline()
             .map_or(SLEEP_MAX, |deadline| deadline - now);
         let mut timeout = until_timer.min(SLEEP_MAX);
-        let pause = self.pause(now).min(timeout);
-        if pause > Duration::ZERO {
-            std::thread::sleep(pause);
-            timeout -= pause;
+        let mut pause = self.pause(now).min(timeout);
+        if self.expects_answers() {
+            doze(pause);
+            timeout -= core::mem::take(&mut pause);
         }
         if let Some(mailbox) = self.mailbox() {
             mailbox
@@ -207,12 +210,24 @@ impl Worker {
         }
         // An engine that cannot wait cannot be mended here; the pause keeps the loop from spinning
         // while timers and mail still work.
-        if self.sink.engine.wait(Some(timeout)).is_err() {
-            std::thread::sleep(Duration::from_millis(1));
+        let waited = self.sink.engine.wait(Some(timeout));
+        if waited.is_err() {
+            doze(Duration::from_millis(1));
         }
         if let Some(mailbox) = self.mailbox() {
             mailbox.awake();
         }
+        if !waited.is_ok_and(|wakeup| wakeup.woken) {
+            doze((now + pause) - self.clock.now());
+        }
+    }
+
+    /// Whether the last round sent or delivered something, so that more comes soon: it is no use to wake for the first of it.
+    /// After one that only took answers nothing comes for longer than a pause, and to wake after it would be for nothing.
+    fn expects_answers(&mut self) -> bool {
+        let counters = self.sink.engine.counters();
+        let sent = counters.tx_packets + counters.tun_tx_packets;
+        core::mem::replace(&mut self.sent, sent) != sent
     }
 
     /// Whether something waits here that needs no datagram, message or timer.
@@ -404,6 +419,13 @@ impl Worker {
             queue_delay,
             rx_drops: drops as u32,
         });
+    }
+}
+
+/// Lets datagrams gather.
+fn doze(time: Duration) {
+    if time > Duration::ZERO {
+        std::thread::sleep(time);
     }
 }
 
