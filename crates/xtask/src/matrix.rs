@@ -26,13 +26,21 @@ const WAYS: [(&str, &str); 3] = [
 ];
 /// Features of the room of ciphers that have another provider than the fastest.
 const PROVIDERS: [&str; 2] = ["palisade-crypto/aws-lc", "palisade-crypto/portable"];
-/// Rooms that seal and open packets, and need nothing of the machine to test it.
-const ROOMS: [&str; 4] = [
-    "palisade-crypto",
-    "palisade-esp",
-    "palisade-shard",
-    "palisade-runtime",
+/// Tests of rooms that seal and open packets: of the packet path and of ciphers themselves, of whole shards and
+/// of the simulation; the unit tests of all rooms come with them. That of the program has it built.
+const TARGETS: [&str; 7] = [
+    "suite",
+    "stories",
+    "flows",
+    "simulation",
+    "invariants",
+    "elephants",
+    "program",
 ];
+/// The one of them that needs namespaces.
+const THROUGH_SOCKETS: &str = "sockets";
+/// Tests of the peer generator against a headend, whose ESP has the same provider.
+const ABOUT_THE_GENERATOR: [&str; 2] = ["peers_come_send_and_die", "a_changed_octet"];
 
 /// The tests with real peers that are about packets. All `features` of the first run are named again, so
 /// that nothing is built anew.
@@ -51,14 +59,34 @@ pub(crate) fn ways(report: &mut Report, features: &str, program: &Path, all: boo
     Ok(())
 }
 
-/// The tests of the rooms, with each of the other providers.
-pub(crate) fn providers(report: &mut Report, program: &Path) -> Result<()> {
-    for feature in PROVIDERS {
-        let mut arguments = vec!["test", "--no-fail-fast", "--features", feature];
-        for room in ROOMS {
-            arguments.extend(["--package", room]);
+/// With each of the other providers: the tests of the rooms, and those with real peers and with the
+/// generator that are about packets. One build serves them all, of the whole workspace as in the first run.
+pub(crate) fn providers(
+    report: &mut Report,
+    features: &str,
+    program: &Path,
+    namespaces: bool,
+) -> Result<()> {
+    for provider in PROVIDERS {
+        let features = format!("{features},{provider}");
+        let arguments = [
+            "test",
+            "--workspace",
+            "--no-fail-fast",
+            "--features",
+            &features,
+        ];
+        let targets = TARGETS
+            .into_iter()
+            .chain(namespaces.then_some(THROUGH_SOCKETS));
+        let mut rooms = [&arguments[..], &["--lib", "--bins"]].concat();
+        rooms.extend(targets.flat_map(|target| ["--test", target]));
+        report.tests(cargo::test(&rooms, &[], program)?);
+        if namespaces {
+            let about = [ABOUT_PACKETS, &ABOUT_THE_GENERATOR[..]].concat();
+            let headend = [&arguments[..], &["--test", "headend", "--"], &about].concat();
+            report.tests(cargo::test(&headend, &[], program)?);
         }
-        report.tests(cargo::test(&arguments, &[], program)?);
     }
     Ok(())
 }

@@ -36,11 +36,12 @@ pub(crate) fn run(report: &mut Report, all_ways: bool) -> Result<()> {
         &features,
     ];
     report.tests(cargo::test(&arguments, &[], &program)?);
-    if Requirement::Namespaces.lacking().is_empty() {
+    let namespaces = Requirement::Namespaces.lacking().is_empty();
+    if namespaces {
         matrix::ways(report, &features, &program, all_ways)?;
     }
     if all_ways {
-        matrix::providers(report, &program)?;
+        matrix::providers(report, &features, &program, namespaces)?;
     }
     Ok(())
 }
