@@ -37,8 +37,9 @@ impl Account {
         })
     }
 
+    /// First tries alone: those after them are what a death costs.
     fn probes(&self) -> f64 {
-        self.scrape.sum("palisade_dpd_probes_total", "")
+        (self.scrape).sum("palisade_dpd_probes_total", "try=\"first\"")
     }
 
     /// Microseconds of processor time since `before`.
