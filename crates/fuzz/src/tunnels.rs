@@ -280,7 +280,7 @@ impl Table {
                 self.invariants.happened(event, end == End::Headend);
             }
         }
-        self.invariants.bounds(&self.headend, 16, self.now);
+        self.invariants.bounds(&self.headend, 16, 0, self.now);
         assert_eq!(self.invariants.breaches(), []);
     }
 
