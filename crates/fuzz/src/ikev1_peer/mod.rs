@@ -361,7 +361,8 @@ impl Run {
         for event in &self.headend.take_events() {
             self.invariants.happened(event, true);
         }
-        self.invariants.bounds(&self.headend, PEERS_MAX, 0, self.now);
+        self.invariants
+            .bounds(&self.headend, PEERS_MAX, 0, self.now);
         assert_eq!(self.invariants.breaches(), []);
     }
 
