@@ -4,6 +4,7 @@
 use ipsec::IkeSpi;
 use timer::{Instant, TICK};
 
+use crate::liveness::nat_of;
 use crate::shard::Token;
 use crate::{Policy, Shard};
 
@@ -37,7 +38,7 @@ impl Shard {
     pub(crate) fn begin_adoption(&mut self, former: Policy, now: Instant) {
         if let Some(earlier) = self.adoption.take() {
             let latest = core::mem::replace(&mut self.world.policy, former.clone());
-            self.adopt_until(&earlier, self.peers.slots());
+            self.adopt_until(&earlier, self.peers.slots(), now);
             self.world.policy = latest;
         }
         let under_way = Adoption { former, from: 0 };
@@ -56,7 +57,7 @@ impl Shard {
             return;
         };
         let until = adoption.from.saturating_add(SLOTS_A_TICK);
-        self.adopt_until(&adoption, until);
+        self.adopt_until(&adoption, until, now);
         if until < self.peers.slots() {
             adoption.from = until;
             self.adoption = Some(adoption);
@@ -67,24 +68,25 @@ impl Shard {
     /// Every peer goes by what its connection, found by name, says now. A peer whose connection is
     /// gone is still watched, by the first policy of the table. Whose terms are the same keeps its
     /// timers.
-    fn adopt_until(&mut self, adoption: &Adoption, until: usize) {
+    fn adopt_until(&mut self, adoption: &Adoption, until: usize, now: Instant) {
         for slot in adoption.from..until.min(self.peers.slots()) {
             let spi = u32::try_from(slot)
                 .ok()
                 .and_then(|slot| self.peers.spi_at(slot));
             if let Some(spi) = spi {
-                self.adopt_one(spi, &adoption.former);
+                self.adopt_one(spi, &adoption.former, now);
             }
         }
     }
 
-    fn adopt_one(&mut self, spi: IkeSpi, former: &Policy) {
+    fn adopt_one(&mut self, spi: IkeSpi, former: &Policy, now: Instant) {
         let Some(peer) = self.peers.get_mut(spi) else {
             return;
         };
         let name = peer.sa.connection().map(|connection| &*connection.name);
         let policy = &self.world.policy;
         let index = name.map_or(0, |name| policy.dpd_of(name, peer.sa.peer()));
+        let nat = nat_of(peer);
         let (Some(liveness), Some(settings)) =
             (&mut peer.liveness, policy.dpd.get(usize::from(index)))
         else {
@@ -94,7 +96,15 @@ impl Shard {
             liveness.renumber(index);
             return;
         }
-        let timer = liveness.adopt(index, settings);
+        let mut ctx = dpd::Context {
+            now,
+            policy: settings,
+            health: self.health,
+            domains: &peer.domains,
+            nat,
+            watch: &mut self.watch,
+        };
+        let timer = liveness.adopt(index, &mut ctx);
         self.change_timer(spi, timer);
     }
 }

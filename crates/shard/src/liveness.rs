@@ -194,17 +194,14 @@ impl Shard {
     ) -> Option<R> {
         let terms = Adoption::terms(&self.adoption, &self.world.policy, spi);
         let peer = self.peers.get_mut(spi)?;
-        let nat = peer.sa.nat();
+        let nat = nat_of(peer);
         let liveness = peer.liveness.as_mut()?;
         let mut ctx = dpd::Context {
             now,
             policy: terms.dpd.get(usize::from(liveness.policy()))?,
             health: self.health,
             domains: &peer.domains,
-            nat: Nat {
-                local: nat.local,
-                remote: nat.remote,
-            },
+            nat,
             watch: &mut self.watch,
         };
         Some(call(liveness, &mut ctx))
@@ -346,6 +343,15 @@ impl Shard {
             Disposition::Refused => self.counters.dropped(ShardDrop::SendRefused),
         }
         self.arm_keepalive(spi, now);
+    }
+}
+
+/// Address translation on the path to a peer, in the words of dead peer detection.
+pub(crate) fn nat_of(peer: &Peer) -> Nat {
+    let nat = peer.sa.nat();
+    Nat {
+        local: nat.local,
+        remote: nat.remote,
     }
 }
 

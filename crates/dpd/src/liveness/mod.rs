@@ -216,18 +216,33 @@ impl Liveness {
         }
     }
 
-    /// Another policy applies from now on (a reload). A probe or suspicion under way goes on; its
-    /// gaps are those of the new policy.
-    pub fn adopt(&mut self, policy: u16, settings: &DpdPolicy) -> TimerChange {
+    /// Another policy applies from now on (a reload): `ctx.policy`, at the index `policy`. A probe or
+    /// suspicion under way goes on, with the gaps of the new policy, unless that asks nobody: then it is
+    /// given up. What a request of another kind proved by its silence stands in every mode.
+    pub fn adopt(&mut self, policy: u16, ctx: &mut Context<'_>) -> TimerChange {
         self.policy = policy;
-        self.suppress_on = settings.suppress_on;
+        self.suppress_on = ctx.policy.suppress_on;
         match self.state {
             State::Alive | State::Worried => {
                 self.state = State::Alive;
-                self.first_timer(settings)
+                self.first_timer(ctx.policy)
+            }
+            State::Probing | State::Suspect if !ctx.policy.probes() && !self.broke_off() => {
+                self.forget_silence(ctx.now, ctx.domains, ctx.watch);
+                self.evidence = None;
+                self.flags = 0;
+                self.tries = 0;
+                self.state = State::Alive;
+                TimerChange::None
             }
             State::Probing | State::Suspect | State::Dead => TimerChange::Keep,
         }
+    }
+
+    /// Whether the verdict has fallen over a request that is not a probe, and waits for its token.
+    fn broke_off(&self) -> bool {
+        let condemned = self.evidence.as_ref().and_then(|record| record.condemned);
+        matches!(condemned, Some((VerdictReason::Retransmissions, _)))
     }
 
     /// The same policy has another index from now on.

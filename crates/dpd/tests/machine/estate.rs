@@ -161,8 +161,13 @@ impl Estate {
 
     /// Hands the current policy to a peer under another index.
     pub(crate) fn adopt(&mut self, index: u32, policy: u16) {
-        let timer = self.peers[index as usize].live.adopt(policy, &self.policy);
-        self.set_timer(index, timer);
+        self.with_peer(index, |live, ctx| {
+            let timer = live.adopt(policy, ctx);
+            Decision {
+                timer,
+                ..Decision::NOTHING
+            }
+        });
     }
 
     pub(crate) fn send_outbound(&mut self, index: u32) {

@@ -97,4 +97,35 @@ fn of_many_peers_some_learn_of_a_policy_in_each_tick() {
     stage.world.reload(&policy);
     stage.run_for(TICK * 2);
     assert_eq!(stage.timers(), 1_500);
+    policy.dpd = vec![off()].into();
+    stage.world.reload(&policy);
+    stage.run_for(TICK * 2);
+    assert_eq!(stage.timers(), 0);
+}
+
+fn off() -> DpdPolicy {
+    DpdPolicy {
+        mode: Mode::Off,
+        ..watched()
+    }
+}
+
+#[test]
+fn peers_whose_detection_is_switched_off_are_not_asked_any_more() {
+    let mut dice = Dice::new(sim::seed(19));
+    let (mut stage, mut policy) = unwatched(&mut dice);
+    policy.dpd = vec![watched()].into();
+    stage.world.reload(&policy);
+    stage.run_for(secs(60));
+    let dark: BTreeSet<u32> = dice.choose(20, 60).into_iter().collect();
+    stage.cut(&dark);
+    // Long enough for some of the dark to be asked in vain, too short for a verdict.
+    stage.run_for(secs(16));
+    let tries = stage.dpd_tries();
+    policy.dpd = vec![off()].into();
+    stage.world.reload(&policy);
+    assert_eq!(stage.timers(), 0);
+    stage.run_for(secs(300));
+    assert_eq!(stage.dpd_tries(), tries);
+    assert_eq!((stage.dead_peers(), stage.alive()), (BTreeSet::new(), 60));
 }
