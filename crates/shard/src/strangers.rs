@@ -71,6 +71,12 @@ impl Shard {
         match self.front.gate(message, path, now, settings, entropy) {
             Gate::Open => Some(Newcomer::Stranger),
             Gate::Proved => Some(Newcomer::Returning),
+            // It must not come after the IKE_AUTH of its peer, which waits for nobody.
+            Gate::Known(spi) => {
+                self.counters.ike_in += 1;
+                self.sa_message(spi, message, *path, now, out);
+                None
+            }
             Gate::Closed { answer, reason } => {
                 self.counters.ike_in += 1;
                 bump(&mut self.counters.ike_rejected, reason.index());

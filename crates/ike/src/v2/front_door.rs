@@ -66,7 +66,8 @@ impl FrontDoor {
         trace_payloads(header.message_id, &message.payloads, ctx, actions);
         let opening = Opening::read(&message)?;
         let proved = match self.gate(bytes, &path, ctx.now, ctx.settings, ctx.entropy) {
-            Gate::Open => false,
+            // Who is known has been told apart above.
+            Gate::Open | Gate::Known(_) => false,
             Gate::Proved => true,
             Gate::Closed { answer, reason } => {
                 actions.extend(answer.map(|octets| Action::Send {

@@ -19,6 +19,8 @@ pub enum Gate<'a> {
     Open,
     /// It brings a cookie that we gave to its address, as a flood of forged ones does not: it may go first.
     Proved,
+    /// It repeats one that made this half-open IKE SA, which is to see it.
+    Known(IkeSpi),
     /// It does not come in, and nothing is kept for it.
     Closed {
         /// What it is told: a cookie of its own.
@@ -50,8 +52,8 @@ impl FrontDoor {
             remote: path.remote,
             initiator_spi: IkeSpi(first.header.initiator_spi),
         };
-        if self.half_open.find(&key).is_some() {
-            return Gate::Open;
+        if let Some(spi) = self.half_open.find(&key) {
+            return Gate::Known(spi);
         }
         let source = path.remote.ip();
         let wanted = match self.half_open.admission(source, settings) {

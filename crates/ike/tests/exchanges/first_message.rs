@@ -52,6 +52,35 @@ fn cookies_survive_loss_and_repetition() {
     }
 }
 
+/// Of two copies of a request one meets a responder that wants cookies and the other one that does not any more. The initiator
+/// goes on with the one that has the cookie, and signs that.
+#[test]
+fn a_copy_that_comes_in_without_the_cookie_does_not_spoil_the_one_with_it() {
+    for late_copies in 0..3 {
+        let mut world = World::new();
+        world.right.settings.cookie_threshold = 0;
+        world.initiate();
+        while world.sent.len() < 2 {
+            world.left.compute(world.now);
+            world.deliver(Side::Left);
+            world.deliver(Side::Right);
+        }
+        let (plain, returned) = (world.sent[0].1.clone(), world.left.outbox.remove(0));
+        world.right.settings.cookie_threshold = 100;
+        let now = world.now;
+        world.right.receive(&plain, now);
+        assert_eq!(world.right.sas.len(), 1, "let in without the cookie");
+        world.right.receive(&returned, now);
+        for _ in 0..late_copies {
+            world.right.receive(&plain, now);
+        }
+        assert!(!rejected(&world, Rejection::RetransmissionChanged));
+        world.settle();
+        world.assert_consistent();
+        assert_eq!(world.left.children.len(), 1, "{late_copies}");
+    }
+}
+
 #[test]
 fn a_cookie_of_another_address_is_not_ours() {
     let mut world = World::new();

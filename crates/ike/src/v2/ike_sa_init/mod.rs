@@ -1,6 +1,7 @@
 //! IKE_SA_INIT (RFC 7296 §1.2): algorithms, nonces and the key exchange, with nothing protected.
 
 mod initiator;
+mod repetition;
 mod responder;
 
 use ipsec::ConnectionPolicy;

@@ -5,6 +5,7 @@ use ipsec::{ConnectionPolicy, IkeSpi};
 use timer::Instant;
 use wire::ikev2::{ExchangeType, Payload, Proposal, encode_message};
 
+use super::repetition::Repetition;
 use super::{NONCE_LEN, NatHashes, fragmentation_notify};
 use crate::job::Output;
 use crate::v2::algorithm::group_number;
@@ -40,7 +41,7 @@ pub(in crate::v2) struct Responding {
     connection: Arc<ConnectionPolicy>,
     suite: IkeSuite,
     answer: Proposal<'static>,
-    request: Box<[u8]>,
+    request: Vec<u8>,
     initiator_nonce: Box<[u8]>,
     responder_nonce: [u8; NONCE_LEN],
     /// The peer detects NATs.
@@ -116,7 +117,7 @@ impl IkeSa {
             .then_some(state.connection.fragment_size);
         send_all(self.path, core::slice::from_ref(&response), actions);
         let handshake = Handshake {
-            request: state.request.into_vec(),
+            request: state.request,
             response,
             initiator_nonce: state.initiator_nonce,
             responder_nonce: state.responder_nonce.into(),
@@ -168,26 +169,32 @@ impl IkeSa {
     }
 
     /// An IKE_SA_INIT request that belongs to this half-open IKE SA. RFC 7296 §2.1: what repeats
-    /// the first one gets the same answer; anything else is not believed.
+    /// the first one gets the same answer; anything else is not believed, but for a cookie before what was said already.
     pub(in crate::v2) fn on_init_request(
         &mut self,
         bytes: &[u8],
         path: Path,
         actions: &mut Vec<Action>,
     ) -> Received {
-        match &self.phase {
-            Phase::Responding(state) if *state.request == *bytes => {
-                Received::Rejected(Rejection::Busy)
+        let (request, response) = match &mut self.phase {
+            Phase::Responding(state) => (&mut state.request, None),
+            Phase::AuthResponder(state) => {
+                let Handshake {
+                    request, response, ..
+                } = &mut state.handshake;
+                (request, Some(&*response))
             }
-            Phase::AuthResponder(state) if state.handshake.request == bytes => {
-                let response = core::slice::from_ref(&state.handshake.response);
-                send_all(path, response, actions);
-                Received::Retransmission
-            }
-            Phase::Responding(_) | Phase::AuthResponder(_) => {
-                Received::Rejected(Rejection::RetransmissionChanged)
-            }
-            _ => Received::Rejected(Rejection::UnexpectedExchange),
+            _ => return Received::Rejected(Rejection::UnexpectedExchange),
+        };
+        match Repetition::of(request, bytes) {
+            Repetition::Changed => return Received::Rejected(Rejection::RetransmissionChanged),
+            Repetition::Later => bytes.clone_into(request),
+            Repetition::Same | Repetition::Earlier => {}
         }
+        let Some(response) = response else {
+            return Received::Rejected(Rejection::Busy);
+        };
+        send_all(path, core::slice::from_ref(response), actions);
+        Received::Retransmission
     }
 }
