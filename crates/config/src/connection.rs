@@ -30,25 +30,46 @@ pub(crate) struct Around<'c> {
     pub(crate) files: &'c Files<'c>,
 }
 
-/// What `connections` adds up to.
-#[derive(Default)]
-pub(crate) struct Connections {
+/// What `connections` adds up to, read part by part.
+pub(crate) struct Connections<'c, 'a, 'r> {
+    around: Around<'c>,
+    global: &'c Layer<'a, 'r>,
+    global_policy: DpdPolicy,
+    pub(crate) dpd: Policies,
     pub(crate) placed: Vec<Placed>,
     pub(crate) dpd_peers: Vec<PeerDpd>,
+    /// Where the first section is.
+    pub(crate) first: Option<Range<usize>>,
 }
 
-pub(crate) fn read(
-    root: &Table<'_, '_>,
-    around: &Around<'_>,
-    global: &Layer<'_, '_>,
-    dpd: &mut Policies,
-) -> Connections {
-    let global_policy = global.over(&DpdPolicy::default());
-    let mut connections = Connections::default();
-    dpd.index(global_policy.clone());
-    // Exceptions are checked even where no connection makes use of them.
-    global.peers_over(&global_policy).for_each(drop);
-    for (name, table) in root.named_sections("connections", &CONNECTION) {
+impl<'c, 'a, 'r> Connections<'c, 'a, 'r> {
+    pub(crate) fn new(around: Around<'c>, global: &'c Layer<'a, 'r>) -> Self {
+        let global_policy = global.over(&DpdPolicy::default());
+        let mut dpd = Policies::default();
+        dpd.index(global_policy.clone());
+        // Exceptions are checked even where no connection makes use of them.
+        global.peers_over(&global_policy).for_each(drop);
+        Self {
+            around,
+            global,
+            global_policy,
+            dpd,
+            placed: Vec::new(),
+            dpd_peers: Vec::new(),
+            first: None,
+        }
+    }
+
+    /// Reads those of a root.
+    pub(crate) fn read(&mut self, root: &Table<'_, '_>) {
+        let here = root.entry("connections").map(|(span, _)| span);
+        self.first = self.first.take().or(here);
+        for (name, table) in root.named_sections("connections", &CONNECTION) {
+            self.read_one(name, &table);
+        }
+    }
+
+    fn read_one(&mut self, name: String, table: &Table<'_, '_>) {
         let children: Vec<_> = table
             .named_sections("children", &CHILD)
             .into_iter()
@@ -59,40 +80,39 @@ pub(crate) fn read(
             let instead = format!("add `[connections.{name}.children.NAME]`");
             table.fault_at_table(fault.instead(instead));
         }
-        let remote = peers::read(&table);
-        let layer = Layer::read(&table, &CONNECTION_DPD);
-        let mut base = global_policy.clone();
-        if !global.sets_action() && seeks_another(&children, &remote) {
+        let remote = peers::read(table);
+        let layer = Layer::read(table, &CONNECTION_DPD);
+        let mut base = self.global_policy.clone();
+        if !self.global.sets_action() && seeks_another(&children, &remote) {
             base.action = Action::NextPeer;
         }
-        let policy = dpd_policy(&table, &layer, &base, &children);
+        let policy = dpd_policy(table, &layer, &base, &children);
         let name: Arc<str> = name.into();
         let exceptions: Vec<_> = layer
             .peers_over(&policy)
-            .chain(global.peers_over(&policy))
+            .chain(self.global.peers_over(&policy))
             .collect();
         for (pattern, exception) in exceptions {
-            let index = index_of(&table, dpd, exception);
+            let index = index_of(table, &mut self.dpd, exception);
             let connection = Arc::clone(&name);
             let identity = pattern.clone();
-            connections.dpd_peers.push(PeerDpd {
+            self.dpd_peers.push(PeerDpd {
                 connection,
                 identity,
                 dpd: index,
             });
         }
         let parts = Parts {
-            dpd: index_of(&table, dpd, policy),
+            dpd: index_of(table, &mut self.dpd, policy),
             children,
             remote,
         };
-        let policy = connection(&table, name, parts, around);
-        connections.placed.push(Placed {
+        let policy = connection(table, name, parts, &self.around);
+        self.placed.push(Placed {
             policy: Arc::new(policy),
             span: table.span.clone(),
         });
     }
-    connections
 }
 
 /// What of a connection was read before it is put together.

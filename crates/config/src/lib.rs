@@ -16,6 +16,7 @@ mod identity;
 mod keys;
 mod liveness;
 mod load;
+mod parts;
 mod peers;
 mod pool;
 mod proposal;

@@ -21,15 +21,40 @@ const LENGTH_MAX: usize = 4_096;
 /// For whom a secret is, and in which front-door VRF.
 type Claim = (Option<FrontVrf>, Option<IdentityPattern>);
 
-/// Reads all secrets. Paths of files are relative to `directory`.
-pub(crate) fn read(root: &Table<'_, '_>, directory: &Path, vrfs: &VrfSettings) -> Vec<SecretEntry> {
-    let mut entries: Vec<SecretEntry> = Vec::new();
-    let mut owned: HashMap<Claim, (String, Range<usize>)> = HashMap::new();
-    for (name, table) in root.named_sections("secrets", &SECRET) {
-        let owners = patterns(&table, "id");
+/// Secrets, read part by part. Paths of files are relative to `directory`.
+pub(crate) struct Secrets<'c> {
+    directory: &'c Path,
+    vrfs: &'c VrfSettings,
+    pub(crate) entries: Vec<SecretEntry>,
+    owned: HashMap<Claim, (String, Range<usize>)>,
+    /// Whether there is a section at all, right or wrong.
+    pub(crate) present: bool,
+}
+
+impl<'c> Secrets<'c> {
+    pub(crate) fn new(directory: &'c Path, vrfs: &'c VrfSettings) -> Self {
+        Self {
+            directory,
+            vrfs,
+            entries: Vec::new(),
+            owned: HashMap::new(),
+            present: false,
+        }
+    }
+
+    /// Reads those of a root.
+    pub(crate) fn read(&mut self, root: &Table<'_, '_>) {
+        self.present |= root.value("secrets").is_some();
+        for (name, table) in root.named_sections("secrets", &SECRET) {
+            self.read_one(name, &table);
+        }
+    }
+
+    fn read_one(&mut self, name: String, table: &Table<'_, '_>) {
+        let owners = patterns(table, "id");
         let fvrf = table
             .value("fvrf")
-            .map(|_| vrf::front_of(&table, "fvrf", vrfs));
+            .map(|_| vrf::front_of(table, "fvrf", self.vrfs));
         let claims = owners.iter().cloned().map(|owner| (fvrf, Some(owner)));
         let claims: Vec<_> = if owners.is_empty() {
             vec![(fvrf, None)]
@@ -37,9 +62,9 @@ pub(crate) fn read(root: &Table<'_, '_>, directory: &Path, vrfs: &VrfSettings) -
             claims.collect()
         };
         for claim in claims {
-            let earlier = owned.get(&claim);
+            let earlier = self.owned.get(&claim);
             if let (Some((other, span)), true) = (earlier, owners.len() < 2) {
-                let line = root.report.line_of(span);
+                let line = table.report.line_of(span);
                 let fault = Fault::new(format!(
                     "secret `{name}` is for the same identity as secret `{other}` of {line}"
                 ));
@@ -47,15 +72,14 @@ pub(crate) fn read(root: &Table<'_, '_>, directory: &Path, vrfs: &VrfSettings) -
                     fault.instead("keep one of them, or give them different `id`s"),
                 );
             }
-            owned
+            self.owned
                 .entry(claim)
                 .or_insert_with(|| (name.clone(), table.span.clone()));
         }
-        if let Some(key) = read_key(&table, &name, &SECRET_KEYS, directory) {
-            entries.push(SecretEntry { owners, fvrf, key });
+        if let Some(key) = read_key(table, &name, &SECRET_KEYS, self.directory) {
+            self.entries.push(SecretEntry { owners, fvrf, key });
         }
     }
-    entries
 }
 
 /// How the keys are called that hold something secret.

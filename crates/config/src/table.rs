@@ -100,15 +100,18 @@ pub(crate) struct Value<'a> {
     pub(crate) value: &'a DeValue<'a>,
     start: usize,
     end: usize,
+    /// Where the part that it was parsed from begins.
+    offset: usize,
 }
 
 impl<'a> Value<'a> {
-    fn new(spanned: &'a Spanned<DeValue<'a>>) -> Self {
-        let span = spanned.span();
+    fn new(spanned: &'a Spanned<DeValue<'a>>, offset: usize) -> Self {
+        let span = moved(spanned.span(), offset);
         Self {
             value: spanned.get_ref(),
             start: span.start,
             end: span.end,
+            offset,
         }
     }
 
@@ -124,7 +127,10 @@ impl<'a> Value<'a> {
 
     pub(crate) fn items(&self) -> Result<Vec<Self>, Fault> {
         match self.value {
-            DeValue::Array(array) => Ok(array.iter().map(Value::new).collect()),
+            DeValue::Array(array) => Ok(array
+                .iter()
+                .map(|one| Self::new(one, self.offset))
+                .collect()),
             // swanctl writes lists as one string with commas; a single item needs no brackets here.
             DeValue::String(_) => Ok(vec![*self]),
             _ => Err(self.mismatch("a list in brackets")),
@@ -137,6 +143,11 @@ impl<'a> Value<'a> {
             article(self.value.type_str())
         ))
     }
+}
+
+/// The place in the file of something that stands `offset` octets into it, from the place in its part.
+fn moved(span: Range<usize>, offset: usize) -> Range<usize> {
+    span.start + offset..span.end + offset
 }
 
 fn article(kind: &str) -> String {
@@ -153,14 +164,17 @@ pub(crate) struct Table<'a, 'r> {
     table: &'a DeTable<'a>,
     /// Where complaints about the table as a whole point.
     pub(crate) span: Range<usize>,
+    /// Where the part that it was parsed from begins.
+    offset: usize,
 }
 
 impl<'a, 'r> Table<'a, 'r> {
-    /// Opens the root of a file.
+    /// Opens the root of a file, or of the part of it that begins at `offset`.
     pub(crate) fn root(
         report: &'r Report,
         section: &'static Section,
         table: &'a DeTable<'a>,
+        offset: usize,
     ) -> Self {
         let opened = Self {
             report,
@@ -168,6 +182,7 @@ impl<'a, 'r> Table<'a, 'r> {
             path: String::new(),
             table,
             span: 0..0,
+            offset,
         };
         opened.refuse_unknown_keys();
         opened
@@ -194,6 +209,7 @@ impl<'a, 'r> Table<'a, 'r> {
             path,
             table,
             span,
+            offset: value.offset,
         };
         opened.refuse_unknown_keys();
         Some(opened)
@@ -203,7 +219,8 @@ impl<'a, 'r> Table<'a, 'r> {
         for (key, _) in self.table {
             let name = key.get_ref().as_ref();
             if !self.section.keys.contains(&name) {
-                self.report.fault(&key.span(), self.unknown_key(name));
+                let span = moved(key.span(), self.offset);
+                self.report.fault(&span, self.unknown_key(name));
             }
         }
     }
@@ -229,6 +246,13 @@ impl<'a, 'r> Table<'a, 'r> {
         }
     }
 
+    /// Whether it has no keys but these.
+    pub(crate) fn has_only(&self, keys: &[&str]) -> bool {
+        self.table
+            .iter()
+            .all(|(name, _)| keys.contains(&name.get_ref().as_ref()))
+    }
+
     /// The key as written, and its value.
     pub(crate) fn entry(&self, key: &str) -> Option<(Range<usize>, Value<'a>)> {
         debug_assert!(
@@ -239,7 +263,8 @@ impl<'a, 'r> Table<'a, 'r> {
             .table
             .iter()
             .find(|(name, _)| name.get_ref().as_ref() == key)?;
-        Some((found.0.span(), Value::new(found.1)))
+        let span = moved(found.0.span(), self.offset);
+        Some((span, Value::new(found.1, self.offset)))
     }
 
     pub(crate) fn value(&self, key: &str) -> Option<Value<'a>> {
@@ -299,9 +324,11 @@ impl<'a, 'r> Table<'a, 'r> {
         let mut named: Vec<_> = tables.iter().collect();
         named.sort_by_key(|(name, _)| name.span().start);
         let open = |(name, value): (&'a Spanned<_>, &'a Spanned<_>)| {
-            let (span, name): (_, &std::borrow::Cow<'_, str>) = (name.span(), name.get_ref());
+            let span = moved(name.span(), self.offset);
+            let name: &std::borrow::Cow<'_, str> = name.get_ref();
             let path = format!("{path}.{name}");
-            let table = Table::open(self.report, section, path, Value::new(value), span)?;
+            let value = Value::new(value, self.offset);
+            let table = Table::open(self.report, section, path, value, span)?;
             Some((name.to_string(), table))
         };
         named.into_iter().filter_map(open).collect()
@@ -323,7 +350,7 @@ impl<'a, 'r> Table<'a, 'r> {
             return Vec::new();
         };
         let open = |one| {
-            let value = Value::new(one);
+            let value = Value::new(one, self.offset);
             Table::open(self.report, section, path.clone(), value, value.span())
         };
         array.iter().filter_map(open).collect()

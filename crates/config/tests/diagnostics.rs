@@ -64,6 +64,35 @@ fn the_template_is_right() {
 }
 
 #[test]
+fn lines_that_look_like_headers_do_no_harm() {
+    let inside = RIGHT.replace(
+        "\"correct horse battery staple\"",
+        "\"\"\"\n[connections.rw]\ncorrect horse\"\"\"",
+    );
+    assert_eq!(faults(&inside), []);
+    let list = RIGHT.replace("[\"10.1.0.0/16\"]", "[\n\"10.1.0.0/16\",\n]");
+    assert_eq!(faults(&list), []);
+    let nested = RIGHT.replace("[\"p\"]", "[\n[\"p\"]\n]");
+    assert_eq!(faults(&nested).len(), 1);
+}
+
+#[test]
+fn sections_may_stand_anywhere_and_names_only_once() {
+    let apart = "[connections.rw.local]\nid = \"gw.example\"\n";
+    assert_eq!(faults(&format!("{RIGHT}{apart}")), []);
+    let twice = format!("{RIGHT}[connections.rw]\nencap = true\n");
+    let fault = only(&twice, "rw");
+    assert!(fault.message.contains("duplicate key"), "{fault}");
+    let far = format!("{RIGHT}[secrets.other]\nid = \"other.example\"\nsecrt = \"x\"\n");
+    let lines: Vec<usize> = faults(&far).iter().map(|fault| fault.line).collect();
+    assert_eq!(
+        lines,
+        [14, 16],
+        "the section that lacks its secret, and the unknown key"
+    );
+}
+
+#[test]
 fn a_diagnostic_shows_the_place_and_the_way_out() {
     let fault = spoil("proposals =", "proposal =", "proposal");
     assert_eq!(
