@@ -259,10 +259,7 @@ impl<'a, 'r> Table<'a, 'r> {
             self.section.keys.contains(&key),
             "{key} is not listed in keys.rs"
         );
-        let found = self
-            .table
-            .iter()
-            .find(|(name, _)| name.get_ref().as_ref() == key)?;
+        let found = self.table.get_key_value(key)?;
         let span = moved(found.0.span(), self.offset);
         Some((span, Value::new(found.1, self.offset)))
     }
