@@ -59,8 +59,12 @@ impl<'t> Parts<'t> {
     }
 }
 
-/// Where the parts are; `None` if a name has sections that are apart.
+/// Where the parts are; `None` if a name has sections that are apart, or if a string may hold headers.
 fn cut(text: &str) -> Option<Vec<Range<usize>>> {
+    // Between two headers inside one string both sides would parse, and say something else.
+    if text.contains("\"\"\"") || text.contains("'''") {
+        return None;
+    }
     let mut parts: Vec<Range<usize>> = Vec::new();
     let mut seen = HashSet::new();
     let mut last = None;
@@ -113,6 +117,14 @@ fn blank(text: &mut String, part: &Range<usize>) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_text_whose_strings_may_hold_headers_is_not_cut() {
+        for quotes in ["\"\"\"", "'''"] {
+            let text = format!("a = {quotes}\n[connections.x]\n[log]\n{quotes}\n");
+            assert!(!Parts::of(&text).are_several(), "{text}");
+        }
+    }
 
     #[test]
     fn what_is_many_stands_in_parts_and_everything_keeps_its_place() {
