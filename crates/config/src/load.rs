@@ -42,10 +42,10 @@ fn load_parts(parts: &Parts<'_>, text: &str, path: &Path) -> Result<Config, Diag
     if !syntax_errors.is_empty() {
         return Err(Diagnostics(report.into_diagnostics()));
     }
-    let root = Table::root(&report, &ROOT, parsed.get_ref(), 0);
-    if parts.are_several() && IN_PARTS.iter().any(|section| root.value(section).is_some()) {
+    if parts.are_several() && !parts.fit(parsed.get_ref()) {
         return load_whole();
     }
+    let root = Table::root(&report, &ROOT, parsed.get_ref(), 0);
     let Some(mut config) = read(&root, parts, path) else {
         return load_whole();
     };
@@ -77,8 +77,10 @@ fn read(root: &Table<'_, '_>, parts: &Parts<'_>, path: &Path) -> Option<Config> 
     };
     let mut secrets = Secrets::new(directory, &vrfs);
     let mut connections = Connections::new(around, &global);
-    secrets.read(root);
-    connections.read(root);
+    if !parts.are_several() {
+        secrets.read(root);
+        connections.read(root);
+    }
     for (part, offset) in parts.iter() {
         let (parsed, syntax_errors) = DeTable::parse_recoverable(part);
         let part = Table::root(root.report, &ROOT, parsed.get_ref(), offset);

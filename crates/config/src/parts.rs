@@ -1,16 +1,22 @@
 //! A large configuration in parts, so that its tree never stands in memory as a whole: sections of connections and
 //! secrets are parsed some at a time, and what was read of them is dropped before the next.
 //!
-//! The text is cut at lines that look like headers; whether they are is not known before it is parsed. A cut
-//! through a string or a list leaves a part that does not parse, and a name in two parts could hide that it is there
-//! twice: then the text has to be parsed as a whole, which is always right.
+//! The text is cut at lines that look like headers; whether they are is not known before it is parsed. Where a part was, a
+//! header of a kind of its own is left, so that a cut through a list does not parse; and a name in two parts could
+//! hide that it is there twice. Then the text has to be parsed as a whole, which is always right.
 
 use core::ops::Range;
 use std::borrow::Cow;
 use std::collections::HashSet;
 
+use toml::de::DeTable;
+
 /// Sections that may stand in parts: those of which there may be very many.
 pub(crate) const IN_PARTS: [&str; 2] = ["connections", "secrets"];
+
+/// The section of which each part leaves an entry where it was: no header is shorter than the entry's.
+const MARKED: &str = "secrets";
+const MARK: &str = "[[secrets]]";
 
 /// Octets after which a part ends at the next header.
 const PART_LEN: usize = 1 << 16;
@@ -18,7 +24,7 @@ const PART_LEN: usize = 1 << 16;
 /// A text as it is parsed.
 pub(crate) struct Parts<'t> {
     text: &'t str,
-    /// Everything else, with blanks where the parts are, so that offsets stay what they are.
+    /// Everything else, with a mark and blanks where the parts are, so that offsets stay what they are.
     pub(crate) root: Cow<'t, str>,
     parts: Vec<Range<usize>>,
 }
@@ -47,6 +53,19 @@ impl<'t> Parts<'t> {
 
     pub(crate) fn are_several(&self) -> bool {
         !self.parts.is_empty()
+    }
+
+    /// Whether the root holds a mark for each part, where headers are, and nothing else of the sections that stand in
+    /// parts.
+    pub(crate) fn fit(&self, root: &DeTable<'_>) -> bool {
+        let sections = root
+            .iter()
+            .filter(|(name, _)| IN_PARTS.contains(&name.get_ref().as_ref()));
+        let marks = sections.map(|(name, value)| {
+            let marks = (value.get_ref().as_array()).filter(|_| name.get_ref() == MARKED);
+            marks.map(|marks| marks.len())
+        });
+        marks.eq([Some(self.parts.len())])
     }
 
     /// Each part and its offset in the text.
@@ -103,7 +122,7 @@ fn named(header: &str) -> Option<(&'static str, &str)> {
     None
 }
 
-/// Overwrites a part with blanks, but for the end of its last line.
+/// Overwrites a part with a mark and blanks, but for the end of its last line.
 fn blank(text: &mut String, part: &Range<usize>) {
     let last = part.end.saturating_sub(1);
     let kept = if text.get(last..part.end) == Some("\n") {
@@ -111,7 +130,8 @@ fn blank(text: &mut String, part: &Range<usize>) {
     } else {
         part.end
     };
-    text.replace_range(part.start..kept, &" ".repeat(kept - part.start));
+    let blanks = " ".repeat((kept - part.start).saturating_sub(MARK.len()));
+    text.replace_range(part.start..kept, &format!("{MARK}{blanks}"));
 }
 
 #[cfg(test)]
@@ -141,7 +161,8 @@ mod tests {
         );
         assert_eq!(parts.root.len(), text.len());
         assert_eq!(parts.root.find("[log]"), text.find("[log]"));
-        assert!(!parts.root.contains("connections") && !parts.root.contains("secrets"));
+        assert!(!parts.root.contains("connections") && !parts.root.contains("secrets."));
+        assert_eq!(parts.root.matches(MARK).count(), 2);
     }
 
     #[test]
@@ -157,7 +178,7 @@ mod tests {
             lengths.iter().all(|length| *length < PART_LEN + 40),
             "{lengths:?}"
         );
-        assert_eq!(parts.root.trim(), "");
+        assert_eq!(parts.root.replace(MARK, "").trim(), "");
     }
 
     #[test]

@@ -74,6 +74,9 @@ fn lines_that_look_like_headers_do_no_harm() {
     assert_eq!(faults(&list), []);
     let nested = RIGHT.replace("[\"p\"]", "[\n[\"p\"]\n]");
     assert_eq!(faults(&nested).len(), 1);
+    let bare = RIGHT.replace("[\"p\"]", "[\n[connections.other]\n]");
+    let torn = faults(&bare);
+    assert!(torn[0].message.contains("not TOML"), "{torn:?}");
 }
 
 #[test]
