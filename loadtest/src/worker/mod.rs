@@ -16,7 +16,7 @@ mod sockets;
 mod tunnel;
 mod unrest;
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, AtomicU64, Ordering};
 use std::sync::mpsc::Sender;
@@ -146,6 +146,8 @@ pub(crate) struct Worker {
     /// The message that is being taken is a liveness check.
     answering_probe: bool,
     deaths_planned: bool,
+    /// Peers whose time has come to return, and when it came.
+    returning: VecDeque<(u32, Instant)>,
     /// Nothing passes between the peers and the responder.
     outage: bool,
     flooding: flood::Flooding,
@@ -201,6 +203,7 @@ impl Worker {
             by_timer: false,
             answering_probe: false,
             deaths_planned: false,
+            returning: VecDeque::new(),
             outage: false,
             flooding: flood::Flooding::default(),
             pace: pace::Pace::default(),
@@ -231,6 +234,7 @@ impl Worker {
             self.plan_deaths(now);
             self.start_due_peers(now)?;
             self.fire_timers(now);
+            self.bring_back(now);
             self.seal_outgoing(now);
             self.engine.flush();
             self.board.publish(&self.stats.counts);
@@ -255,6 +259,9 @@ impl Worker {
 
     /// How long nothing is due.
     fn nap(&self) -> Duration {
+        if !self.returning.is_empty() {
+            return Duration::ZERO;
+        }
         let now = self.shared.clock.now();
         let arrival = self.arrivals.peek().map(|(_, due)| due);
         [arrival, self.wheel.next_deadline(), self.pace.next()]
@@ -281,6 +288,15 @@ impl Worker {
         Ok(())
     }
 
+    /// Has peers return, some each turn: what the others receive meanwhile must not wait until the last has made
+    /// its key.
+    fn bring_back(&mut self, now: Instant) {
+        let some = STARTS_PER_TURN.min(self.returning.len());
+        for (slot, due) in self.returning.drain(..some).collect::<Vec<_>>() {
+            self.come_back(slot, due, now);
+        }
+    }
+
     fn fire_timers(&mut self, now: Instant) {
         let mut fired = Vec::new();
         let mut packets = Vec::new();
@@ -293,7 +309,7 @@ impl Worker {
                 Token::Held(place) => self.let_go(place, now),
                 Token::Probe(slot) => self.on_probe_due(slot, timer.due, now),
                 Token::Move(slot) => self.on_move_due(slot, timer.due, now),
-                Token::Return(slot) => self.come_back(slot, timer.due, now),
+                Token::Return(slot) => self.returning.push_back((slot, timer.due)),
                 Token::Keepalive(slot) => self.keep_mapping(slot, now),
                 Token::Retire(slot) => self.retire(slot, now),
             }
