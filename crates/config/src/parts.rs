@@ -62,8 +62,13 @@ impl<'t> Parts<'t> {
             .iter()
             .filter(|(name, _)| IN_PARTS.contains(&name.get_ref().as_ref()));
         let marks = sections.map(|(name, value)| {
-            let marks = (value.get_ref().as_array()).filter(|_| name.get_ref() == MARKED);
-            marks.map(|marks| marks.len())
+            let entries = value.get_ref().as_array()?;
+            // A header that was left behind a mark would be part of the mark.
+            let empty = entries.iter().all(|one| {
+                let table = one.get_ref().as_table();
+                table.is_some_and(|table| table.is_empty())
+            });
+            (empty && name.get_ref() == MARKED).then_some(entries.len())
         });
         marks.eq([Some(self.parts.len())])
     }
@@ -179,6 +184,27 @@ mod tests {
             "{lengths:?}"
         );
         assert_eq!(parts.root.replace(MARK, "").trim(), "");
+    }
+
+    #[test]
+    fn a_root_that_holds_more_than_marks_does_not_fit() {
+        let fits = |text: &str| {
+            let parts = Parts::of(text);
+            assert!(parts.are_several());
+            let (root, faults) = DeTable::parse_recoverable(&parts.root);
+            faults.is_empty() && parts.fit(root.get_ref())
+        };
+        assert!(fits("[connections.x]\n[log]\n[secrets.x]\n"));
+        for more in [
+            "[connections.x]\n[secrets.\"y\"]\na = 1\n",
+            "[secrets.\"y\"]\n[connections.x]\n",
+            "[connections.\"y\"]\n[secrets.x]\n",
+            "[secrets.x]\n[connections]\n",
+            "[[secrets]]\n[connections.x]\n",
+            "[connections.x]\n[[secrets]]\n",
+        ] {
+            assert!(!fits(more), "{more}");
+        }
     }
 
     #[test]

@@ -86,6 +86,11 @@ fn sections_may_stand_anywhere_and_names_only_once() {
     let twice = format!("{RIGHT}[connections.rw]\nencap = true\n");
     let fault = only(&twice, "rw");
     assert!(fault.message.contains("duplicate key"), "{fault}");
+    let quoted = RIGHT.replace("[secrets.all]", "[secrets.\"all\"]");
+    assert_eq!(faults(&quoted), []);
+    let first = quoted.find("[secrets").unwrap();
+    let (before, secrets) = quoted.split_at(first);
+    assert_eq!(faults(&format!("{secrets}{before}")), []);
     let far = format!("{RIGHT}[secrets.other]\nid = \"other.example\"\nsecrt = \"x\"\n");
     let lines: Vec<usize> = faults(&far).iter().map(|fault| fault.line).collect();
     assert_eq!(
