@@ -1,4 +1,4 @@
-//! Debian packages that the tests with real peers need.
+//! Debian packages that the tests with real peers need, and the compiler that libFuzzer does.
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
@@ -10,6 +10,7 @@ use anyhow::{Context, Result};
 use crate::requirement::{LIBRESWAN, has_program};
 
 const PACKAGES: &[&str] = &[
+    "g++",
     "charon-systemd",
     "strongswan-swanctl",
     "libstrongswan-standard-plugins",
